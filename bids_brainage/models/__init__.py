@@ -1,0 +1,1 @@
+"""Base models, sub-ensembles and multi-level ensembles; bundles; training; uncertainty."""

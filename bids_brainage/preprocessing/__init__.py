@@ -1,0 +1,1 @@
+"""Images in, images out: checks, conforming, bias field, brain mask, registration, model input."""

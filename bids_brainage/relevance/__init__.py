@@ -1,0 +1,1 @@
+"""Layer-wise Relevance Propagation and its rivals; quality of explanations."""

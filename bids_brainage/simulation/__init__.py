@@ -1,0 +1,1 @@
+"""Simulated brains, cohorts and tori whose truth is known."""
