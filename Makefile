@@ -1,0 +1,46 @@
+# Two commands matter: `make demo` runs the main job on simulated brains, `make test` passes the tests.
+# Both set up what they need in .venv from the exact versions of requirements.lock.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+NPROCS ?= $(shell nproc 2>/dev/null || echo 1)
+PEOPLE ?= 6
+BIN := .venv/bin
+
+.PHONY: help setup demo test test-slow lint lock clean
+
+help:
+	@echo "make demo        simulate a small cohort and run the participant level on it, into demo/"
+	@echo "make test        run the tests"
+	@echo "make test-slow   run the slow tests too (about an hour)"
+	@echo "make lint        ruff, mypy and import-linter"
+
+setup: .venv/ready
+
+.venv/ready: requirements.lock setup.cfg pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 is needed, this is " + sys.version) if sys.version_info[:2] != (3, 11) else None'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+demo: setup
+	$(BIN)/bids_brainage_simulate cohort demo/bids --n $(PEOPLE) --seed 11 --voxel-size 2 --nprocs $(NPROCS)
+	$(BIN)/bids_brainage demo/bids demo/derivatives participant --nprocs $(NPROCS) -w demo/work
+	@echo "Pages: demo/derivatives/sub-*.html   Estimates: demo/derivatives/sub-*/anat/*_brainage.json"
+
+test: setup
+	$(BIN)/python -m pytest -n $(NPROCS)
+
+test-slow: setup
+	RUN_SLOW=1 $(BIN)/python -m pytest -n $(NPROCS)
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lock: setup
+	$(BIN)/python -m pip freeze --exclude-editable | grep -v '^bids_brainage' > requirements.lock
+
+clean:
+	rm -rf demo .pytest_cache .mypy_cache .ruff_cache
