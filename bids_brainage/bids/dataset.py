@@ -1,0 +1,172 @@
+"""Opening a BIDS dataset: what it is, who is in it, and an index of only those asked for."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import re
+import warnings
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bids_brainage import messages
+from bids_brainage.errors import InputError
+
+if TYPE_CHECKING:
+    from bids.layout import BIDSLayout
+
+SIMULATOR = "bids_brainage_simulate"
+
+# Images of interest lie in anat/ (and, unofficially, swi/); nothing else need be walked or kept.
+_OTHER_FOLDERS = re.compile(
+    r"/(?:func|dwi|fmap|perf|eeg|ieeg|meg|beh|pet|micr|nirs|motion|mrs|figures|log|logs|xfm|surf)(?:/|$)"
+)
+_NOT_AN_IMAGE = re.compile(r"\.(?!nii(?:\.gz)?$)[^/.]+(?<!\.nii\.gz)$")
+_NOT_A_PARTICIPANT = re.compile(r"^/(?!sub-[^/]+(?:/|$))")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A BIDS dataset and those of its participants that are asked for.
+
+    Attributes
+    ----------
+    root : Path
+        Where it lies.
+    description : dict
+        The content of dataset_description.json.
+    participants : tuple of str
+        Labels asked for, without ``sub-``, sorted.
+    n_participants : int
+        How many there are in all.
+    """
+
+    root: Path
+    description: dict[str, Any]
+    participants: tuple[str, ...]
+    n_participants: int
+
+    @property
+    def simulated(self) -> bool:
+        """Whether bids_brainage_simulate made this dataset."""
+        makers = self.description.get("GeneratedBy")
+        makers = makers if isinstance(makers, list) else []
+        return any(isinstance(maker, dict) and maker.get("Name") == SIMULATOR for maker in makers)
+
+
+def open_dataset(root: Path, participant_labels: Collection[str] = ()) -> Dataset:
+    """Check that `root` is a BIDS dataset and find the participants asked for in it.
+
+    Parameters
+    ----------
+    root : Path
+        BIDS_DIR.
+    participant_labels : collection of str
+        Labels without ``sub-``; none means everyone.
+
+    Raises
+    ------
+    InputError
+        If there is no such folder, it is no BIDS dataset, or a label is unknown.
+    """
+    check_folder(root)
+    description = read_description(root)
+    present = participant_folders(root)
+    if not present:
+        raise InputError(messages.NO_PARTICIPANT_FOLDERS.format(path=root))
+    unknown = sorted(set(participant_labels) - set(present))
+    if unknown:
+        raise InputError(
+            messages.UNKNOWN_PARTICIPANT.format(
+                labels=" or ".join(unknown), count=len(present), path=root, hint=suggestion(unknown, present)
+            )
+        )
+    wanted = sorted(set(participant_labels)) or present
+    return Dataset(root, description, tuple(wanted), len(present))
+
+
+def check_folder(root: Path) -> None:
+    """Raise InputError unless `root` is a folder that can be read."""
+    if not root.exists():
+        raise InputError(messages.NO_SUCH_DIRECTORY.format(path=root))
+    if not root.is_dir():
+        raise InputError(messages.NOT_A_DIRECTORY.format(path=root))
+    try:
+        with os.scandir(root):
+            pass
+    except OSError as error:
+        raise InputError(messages.NOT_READABLE.format(path=root, reason=error.strerror)) from error
+
+
+def read_description(root: Path) -> dict[str, Any]:
+    """Read dataset_description.json, without which a folder is no BIDS dataset."""
+    path = root / "dataset_description.json"
+    if not path.is_file():
+        if path.is_symlink():
+            raise InputError(messages.CONTENT_NOT_HERE.format(path=path))
+        raise InputError(messages.NO_BIDS_DATASET.format(path=root))
+    return read_json(path)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object; InputError names the file and the place where it is broken."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(messages.BROKEN_JSON.format(path=path, reason=error)) from error
+    if not isinstance(content, dict):
+        raise InputError(messages.NOT_A_JSON_OBJECT.format(path=path))
+    return content
+
+
+def participant_folders(root: Path) -> list[str]:
+    """Return the sorted labels of the folders ``sub-<label>`` in `root`, without looking into them."""
+    with os.scandir(root) as entries:
+        return sorted(
+            entry.name[4:]
+            for entry in entries
+            if re.fullmatch(r"sub-[A-Za-z0-9+]+", entry.name) and entry.is_dir()
+        )
+
+
+def suggestion(unknown: Iterable[str], known: Iterable[str], most: int = 3) -> str:
+    """Return " (did you mean ...?)" for labels that are nearly right, or nothing."""
+    known = list(known)
+    close = [
+        name for label in unknown for name in difflib.get_close_matches(label, known, n=most, cutoff=0.6)
+    ]
+    return messages.DID_YOU_MEAN.format(names=" or ".join(dict.fromkeys(close[:most]))) if close else ""
+
+
+def index(dataset: Dataset, sessions: Collection[str] = (), database_dir: Path | None = None) -> BIDSLayout:
+    """Index the images of the participants (and sessions) asked for, and of nobody else.
+
+    With `database_dir`, pybids' index of the whole dataset is made there once and used again.
+    """
+    from bids.layout import BIDSLayout, BIDSLayoutIndexer
+
+    everyone = database_dir is not None
+    skip = [_NOT_A_PARTICIPANT, _OTHER_FOLDERS, _NOT_AN_IMAGE]
+    if not everyone and len(dataset.participants) < dataset.n_participants:
+        skip.insert(0, _all_but("sub", dataset.participants))
+    if not everyone and sessions:
+        skip.append(_all_but("ses", sessions, parent="/sub-[^/]+"))
+    indexer = BIDSLayoutIndexer(validate=False, index_metadata=False, ignore=skip)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return BIDSLayout(str(dataset.root), validate=False, indexer=indexer, database_path=database_dir)
+        except Exception as error:
+            if database_dir is None:
+                raise
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise InputError(messages.BROKEN_DATABASE.format(path=database_dir, reason=reason)) from error
+
+
+def _all_but(prefix: str, labels: Collection[str], parent: str = "") -> re.Pattern[str]:
+    """Match the paths below `parent` of every ``<prefix>-`` folder except those of `labels`."""
+    kept = "|".join(map(re.escape, sorted(labels)))
+    return re.compile(rf"^{parent}/{prefix}-(?!(?:{kept})(?:/|$))[^/]*(?:/|$)")

@@ -1,0 +1,75 @@
+"""Names of the files that are written; the patterns are data (data/outputs.yaml)."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+import yaml
+
+_FIGURES = frozenset({"figure"})
+_ENTITY_VALUE = re.compile(r"[A-Za-z0-9.]*")
+
+
+@cache
+def output_patterns() -> dict[str, str]:
+    """Return the file-name pattern of each output, by its name."""
+    text = resources.files("bids_brainage").joinpath("data/outputs.yaml").read_text(encoding="utf-8")
+    patterns: dict[str, str] = yaml.safe_load(text)
+    return patterns
+
+
+def strip_prefix(label: str, prefix: str) -> str:
+    """Return a label without its ``sub-`` or ``ses-``, whether it had it or not."""
+    return label.removeprefix(f"{prefix}-")
+
+
+def session_name(participant: str, session: str | None) -> str:
+    """Return ``sub-<participant>[_ses-<session>]``, the name of one session's files and log lines."""
+    name = f"sub-{strip_prefix(participant, 'sub')}"
+    return f"{name}_ses-{strip_prefix(session, 'ses')}" if session else name
+
+
+def output_folder(out_dir: Path, participant: str, session: str | None, folder: str = "anat") -> Path:
+    """Return the folder of a session's files: ``sub-XX/[ses-Y/]anat``; figures lie in ``sub-XX/figures``."""
+    base = out_dir / f"sub-{strip_prefix(participant, 'sub')}"
+    if session and folder != "figures":
+        base = base / f"ses-{strip_prefix(session, 'ses')}"
+    return base / folder
+
+
+def output_path(out_dir: Path, participant: str, session: str | None, output: str, **entities: str) -> Path:
+    """Return where an output of one session is written.
+
+    Parameters
+    ----------
+    out_dir : Path
+        Root of the derivatives dataset.
+    participant, session : str
+        Labels, with or without ``sub-`` and ``ses-``; session is None where there is none.
+    output : str
+        A name in data/outputs.yaml, for example ``preproc_T1w`` or ``relevance``.
+    **entities : str
+        Values of the pattern's fields, for example ``ensemble="TypeI"``. They may be empty.
+
+    Raises
+    ------
+    ValueError
+        If an entity's value could leave its place in the name (anything but letters, digits and dots).
+    """
+    for name, value in entities.items():
+        if not _ENTITY_VALUE.fullmatch(value):
+            raise ValueError(f"{name}={value!r} cannot stand in a BIDS name")
+    folder = "figures" if output in _FIGURES else "anat"
+    name = output_patterns()[output].format(**entities)
+    return (
+        output_folder(out_dir, participant, session, folder) / f"{session_name(participant, session)}_{name}"
+    )
+
+
+def sidecar(path: Path) -> Path:
+    """Return the JSON sidecar of an image or table."""
+    stem = path.name.removesuffix(".gz")
+    return path.with_name(stem[: stem.rfind(".")] + ".json")

@@ -1,0 +1,143 @@
+"""Which image is what: the queries of data/queries.yaml, changed by --bids-filter-file."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from bids_brainage import messages
+from bids_brainage.bids.dataset import read_json
+from bids_brainage.errors import InputError
+
+if TYPE_CHECKING:
+    from bids.layout import BIDSLayout
+
+Session = tuple[str, str | None]
+Entities = dict[str, Any]
+
+# A filter file made for fMRIPrep may name these; they concern no image that is read here.
+_FMRIPREP_QUERIES = frozenset({"bold", "sbref", "fmap", "t2w", "roi", "dwi", "asl", "m0scan", "pet", "xfm"})
+_WHO = frozenset({"subject", "session", "run", "extension", "datatype"})
+
+
+@cache
+def default_queries() -> dict[str, Any]:
+    """Return pybids filters and preferences of each modality."""
+    text = resources.files("bids_brainage").joinpath("data/queries.yaml").read_text(encoding="utf-8")
+    queries: dict[str, Any] = yaml.safe_load(text)
+    return queries
+
+
+def read_filters(path: Path | None) -> dict[str, Entities]:
+    """Read --bids-filter-file (fMRIPrep's format); keys are made lower case.
+
+    Raises
+    ------
+    InputError
+        If the file is not JSON, filters something unknown, or a filter is no object.
+    """
+    if path is None:
+        return {}
+    known = {modality.lower() for modality in default_queries()}
+    filters = {}
+    for query, entities in read_json(path).items():
+        if query.lower() not in known | _FMRIPREP_QUERIES:
+            names = ", ".join(sorted(known))
+            raise InputError(messages.UNKNOWN_QUERY.format(path=path, query=query, known=names))
+        if not isinstance(entities, dict):
+            raise InputError(messages.BAD_FILTER.format(path=path, query=query))
+        filters[query.lower()] = entities
+    return filters
+
+
+def find_images(
+    layout: BIDSLayout,
+    modality: str,
+    participants: tuple[str, ...],
+    sessions: tuple[str, ...] = (),
+    filters: Entities | None = None,
+    filter_file: Path | None = None,
+) -> dict[Session, list[tuple[Path, Entities]]]:
+    """Find the images of one modality, by (participant, session), each with its entities."""
+    query = default_queries()[modality]["filters"] | (filters or {})
+    query = {name: _filter_value(value) for name, value in query.items()}
+    query.setdefault("subject", list(participants))
+    if sessions:
+        query.setdefault("session", list(sessions))
+    try:
+        files = layout.get(invalid_filters="error", **query)
+    except (ValueError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        problem = messages.UNKNOWN_ENTITY.format(path=filter_file, reason=reason, query=modality.lower())
+        raise InputError(problem) from error
+    found = defaultdict(list)
+    for file in files:
+        entities = dict(file.entities)
+        session = entities.get("session")
+        if entities["subject"] in participants and (not sessions or session in sessions):
+            found[entities["subject"], session].append((Path(file.path), entities))
+    return found
+
+
+def choose(modality: str, images: list[tuple[Path, Entities]]) -> tuple[tuple[Path, ...], str, list[str]]:
+    """Choose one kind of image among those of a session; its runs all stay.
+
+    Images are of one kind if they differ in ``run`` only. Preferences are those of data/queries.yaml,
+    then the fewest entities, then the alphabet.
+
+    Returns
+    -------
+    paths : tuple of Path
+        All runs of the kind chosen, sorted.
+    suffix : str
+        Its BIDS suffix (``swi`` also stands for T2starw).
+    others : list of str
+        Names of files of the kinds that were not chosen.
+    """
+    kinds = defaultdict(list)
+    for path, entities in images:
+        kinds[_kind(entities)].append((path, entities))
+    prefer = default_queries()[modality]["prefer"]
+
+    def rank(kind: str) -> tuple[Any, ...]:
+        entities = kinds[kind][0][1]
+        places = [
+            values.index(value) if (value := entities.get(name)) in values else len(values)
+            for name, values in prefer.items()
+        ]
+        return (*places, len(json.loads(kind)), kind)
+
+    first, *others = sorted(kinds, key=rank)
+    paths = _one_file_a_run(kinds[first])
+    return paths, kinds[first][0][1]["suffix"], [kinds[kind][0][0].name for kind in others]
+
+
+def _kind(entities: Entities) -> str:
+    return json.dumps({k: str(v) for k, v in entities.items() if k not in _WHO}, sort_keys=True)
+
+
+def _one_file_a_run(images: list[tuple[Path, Entities]]) -> tuple[Path, ...]:
+    """Return each run's file once: where .nii and .nii.gz lie side by side, the compressed one."""
+    runs: dict[Any, Path] = {}
+    for path, entities in sorted(images, key=lambda image: (len(image[0].name), image[0].name)):
+        runs[entities.get("run"), path.parent] = path
+    return tuple(runs[key] for key in sorted(runs, key=lambda key: (int(key[0] or 0), str(key[1]))))
+
+
+def _filter_value(value: Any) -> Any:
+    """Read fMRIPrep's notations: null or "Query.NONE" for absent, "*" or "Query.ANY" for any."""
+    from bids.layout import Query
+
+    if isinstance(value, list):
+        return [_filter_value(item) for item in value]
+    if value == "*":
+        return Query.ANY
+    if isinstance(value, str) and value.startswith("Query."):
+        return getattr(Query, value.removeprefix("Query."), value)
+    return Query.NONE if value is None else value

@@ -1,0 +1,92 @@
+"""Whether the input is valid BIDS, as bids-validator-deno sees it; it needs no network."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from bids_brainage import messages
+from bids_brainage.errors import InputError
+
+_log = logging.getLogger(__name__)
+
+_PROGRAM = "bids-validator-deno"
+_LONGEST = 3600
+# What is wrong with these concerns nothing that is read here, or is said better elsewhere; `swi` has no
+# official suffix, and contents of annexed files may be far away.
+_FORGIVEN = frozenset({"EMPTY_FILE"})
+
+
+def find_validator() -> Path | None:
+    """Return the validator on PATH, or beside the Python that runs this program."""
+    beside = str(Path(sys.executable).parent)
+    found = shutil.which(_PROGRAM) or shutil.which(_PROGRAM, path=beside)
+    return Path(found) if found else None
+
+
+def validate(bids_dir: Path) -> None:
+    """Validate a dataset; say so and go on if the validator is not installed.
+
+    Raises
+    ------
+    InputError
+        If the validator finds errors; the sentence lists their kinds, the log each file.
+    """
+    program = find_validator()
+    if program is None:
+        _log.warning(messages.VALIDATOR_MISSING)
+        return
+    try:
+        report = _run(program, bids_dir)
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        _log.warning(messages.VALIDATOR_FAILED.format(reason=error))
+        return
+    errors = [issue for issue in report["issues"]["issues"] if _is_error(issue)]
+    for issue in errors:
+        _log.debug("BIDS: %s %s", issue.get("code"), issue.get("location", ""))
+    if errors:
+        raise InputError(
+            messages.VALIDATOR_ERRORS.format(path=bids_dir, count=len(errors), summary=_summary(errors))
+        )
+
+
+def _run(program: Path, bids_dir: Path) -> dict[str, Any]:
+    """Run the validator offline and return its JSON report."""
+    beside = str(Path(sys.executable).parent)
+    environ = os.environ | {
+        "PATH": os.pathsep.join([os.environ.get("PATH", ""), beside]),
+        "DENO_NO_UPDATE_CHECK": "1",
+        "NO_COLOR": "1",
+    }
+    command = [str(program), str(bids_dir), "--format", "json", "--ignoreNiftiHeaders"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=environ, timeout=_LONGEST, check=False, errors="replace"
+    )
+    try:
+        report: dict[str, Any] = json.loads(done.stdout)
+        report["issues"]["issues"]
+    except (ValueError, KeyError, TypeError) as error:
+        last = (done.stderr or done.stdout).strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+        raise ValueError(last[0][:200]) from error
+    return report
+
+
+def _is_error(issue: dict[str, Any]) -> bool:
+    if issue.get("severity") != "error" or issue.get("code") in _FORGIVEN:
+        return False
+    return "_swi." not in str(issue.get("location", ""))
+
+
+def _summary(errors: list[dict[str, Any]], most: int = 3) -> str:
+    counts = Counter(str(issue.get("code")) for issue in errors)
+    examples = {str(issue.get("code")): str(issue.get("location", "")) for issue in reversed(errors)}
+    parts = [f"{count} x {code}, as {examples[code]}" for code, count in counts.most_common(most)]
+    more = len(counts) - most
+    return "; ".join(parts) + (f"; {more} more kinds" if more > 0 else "")

@@ -1,0 +1,293 @@
+"""The command line ``bids_brainage BIDS_DIR OUTPUT_DIR participant [options]``."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import secrets
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bids_brainage import __version__, config
+from bids_brainage.config import RunConfig
+
+_DESCRIPTION = """\
+Estimate brain age from T1w, FLAIR and SWI with multi-level ensembles of 3D CNNs, and show with Layer-wise
+Relevance Propagation which voxels made the brain look older or younger. Nothing is written to BIDS_DIR, and
+no network is used."""
+
+_EPILOG = """\
+Exit codes: 0 all well; 1 somebody failed, the others are done; 2 wrong usage or input; 3 a fault of the
+program; 130 interrupted; 143 terminated. More in docs/usage.md."""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser; its defaults are those of `RunConfig`."""
+    parser = argparse.ArgumentParser(
+        prog="bids_brainage",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        allow_abbrev=False,
+        formatter_class=_HelpFormatter,
+    )
+    parser.add_argument("bids_dir", type=_path, metavar="BIDS_DIR", help="the BIDS dataset; only read")
+    parser.add_argument(
+        "output_dir",
+        type=_path,
+        metavar="OUTPUT_DIR",
+        help="where results go, outside of BIDS_DIR or BIDS_DIR/derivatives/<name>",
+    )
+    parser.add_argument(
+        "analysis_level", nargs="+", choices=config.LEVELS, metavar="{participant}", help="what to run"
+    )
+    _add_selection(parser.add_argument_group("Which images"))
+    _add_model(parser.add_argument_group("Preprocessing, model and explanation"))
+    _add_running(parser.add_argument_group("Running"))
+    _add_other(parser.add_argument_group("Other"))
+    return parser
+
+
+def parse(argv: Sequence[str] | None = None) -> RunConfig:
+    """Turn arguments into a `RunConfig`.
+
+    What stands in --config-file replaces defaults; what is typed has the last word. Processors and memory
+    are by default those the job may use.
+
+    Raises
+    ------
+    InputError
+        If the --config-file is not usable.
+    SystemExit
+        As argparse does, with code 2, for wrong usage; with 0 for --help and --version.
+    """
+    parser = build_parser()
+    options = vars(parser.parse_args(argv))
+    config_file = options.pop("config_file")
+    settings = config.read_settings(config_file) if config_file else {}
+    typed = {name: value for name, value in options.items() if value is not None}
+    values = settings | typed
+    values["run_id"] = _run_id()
+    _fill_resources(values)
+    values.setdefault("work_dir", Path.cwd() / "work")
+    known = {field.name for field in dataclasses.fields(RunConfig)}
+    return RunConfig(**{name: value for name, value in values.items() if name in known})
+
+
+def _add_selection(group: argparse._ArgumentGroup) -> None:
+    add = _adder(group)
+    add(
+        "--participant-label",
+        nargs="+",
+        type=_label("sub"),
+        metavar="LABEL",
+        help="only these participants, with or without sub-",
+    )
+    add(
+        "--session-label",
+        nargs="+",
+        type=_label("ses"),
+        metavar="LABEL",
+        help="only these sessions, with or without ses-",
+    )
+    add(
+        "--modalities",
+        nargs="+",
+        choices=config.MODALITIES,
+        metavar="MODALITY",
+        help="sequences to use, of T1w, FLAIR and T2starw (also swi); T1w is always read",
+    )
+    add(
+        "--bids-filter-file",
+        type=_path,
+        metavar="FILE",
+        help='JSON that narrows what is taken, as fMRIPrep has it: {"t1w": {"acquisition": "mprage"}}',
+    )
+    add("--skip-bids-validation", action="store_true", help="do not run bids-validator-deno first")
+    add(
+        "--bids-database-dir",
+        type=_path,
+        metavar="DIR",
+        help="keep pybids' index of the whole dataset here, and use it again",
+    )
+    add(
+        "-d",
+        "--derivatives",
+        nargs="+",
+        action=_Derivatives,
+        metavar="NAME=PATH",
+        help="start from derivatives of sMRIPrep or fMRIPrep",
+    )
+    add(
+        "--fs-subjects-dir",
+        type=_path,
+        metavar="DIR",
+        help="start from FreeSurfer's brain.finalsurfs.mgz, as in the paper",
+    )
+
+
+def _add_model(group: argparse._ArgumentGroup) -> None:
+    add = _adder(group)
+    add(
+        "--skull-strip",
+        choices=config.SKULL_STRIP,
+        help="how the brain is extracted: auto takes the best that is installed (default auto)",
+    )
+    add(
+        "--model",
+        metavar="NAME_OR_PATH",
+        help="model bundle: a name (see bids_brainage_models list) or a folder (default demo)",
+    )
+    add(
+        "--ensemble",
+        nargs="+",
+        choices=config.ENSEMBLES,
+        metavar="ENSEMBLE",
+        help="TypeI (whole brain, subject space), TypeII (regions, MNI); default both",
+    )
+    add(
+        "--lrp-rule",
+        choices=config.LRP_RULES,
+        metavar="RULE",
+        help=f"{_list(config.LRP_RULES)} (default preset-a, the paper's)",
+    )
+    add(
+        "--lrp-backend",
+        choices=config.LRP_BACKENDS,
+        help="who propagates relevance: this program or iNNvestigate (default native)",
+    )
+    add(
+        "--relevance-aggregation",
+        choices=config.AGGREGATIONS,
+        help="weigh the base models' maps as the heads do, so that they add up to the estimate, or take "
+        "their mean, as in the paper (default heads)",
+    )
+    add("--no-relevance", action="store_true", help="estimates only, no relevance maps")
+    add("--preproc-only", action="store_true", help="prepare images and stop")
+
+
+def _add_running(group: argparse._ArgumentGroup) -> None:
+    add = _adder(group)
+    add("-w", "--work-dir", type=_path, metavar="DIR", help="where intermediate results go (default ./work)")
+    add(
+        "--nprocs",
+        type=_positive_int,
+        metavar="N",
+        help="processors to use at once (default: what the job may use)",
+    )
+    add(
+        "--omp-nthreads",
+        type=_positive_int,
+        metavar="N",
+        help="threads a step may use (default nprocs, at most 8)",
+    )
+    add("--mem", type=_positive_float, metavar="GB", help="memory to use (default: what the job may use)")
+    add("--use-plugin", type=_path, metavar="FILE", help="nipype plugin settings, YAML")
+    add("--random-seed", type=_seed, metavar="N", help="seed of all that is random (default 1)")
+    add("--stop-on-first-crash", action="store_true", help="stop everything when somebody fails")
+    add("--reports-only", action="store_true", help="only write the pages anew from what is there")
+    add("--boilerplate-only", action="store_true", help="only write the methods text (logs/CITATION.*)")
+    add("--dry-run", action="store_true", help="say what would be run for whom, write nothing")
+    add("--clean-workdir", action="store_true", help="empty the work folder first")
+
+
+def _add_other(group: argparse._ArgumentGroup) -> None:
+    add = _adder(group)
+    group.add_argument(
+        "--config-file",
+        type=_path,
+        metavar="FILE",
+        default=None,
+        help="TOML of options, as the config.toml of an earlier run; what is typed wins",
+    )
+    add("-v", "--verbose", action="count", help="say more; twice: libraries' words too")
+    add("--debug", action="store_true", help="show tracebacks")
+    group.add_argument("--version", action="version", version=f"bids_brainage {__version__}")
+
+
+def _adder(group: argparse._ArgumentGroup) -> Any:
+    """Return `group.add_argument` with default None, by which options that were not typed are known."""
+
+    def add(*names: str, **settings: Any) -> None:
+        group.add_argument(*names, default=None, **settings)
+
+    return add
+
+
+class _HelpFormatter(argparse.HelpFormatter):
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=32, width=100)
+
+
+class _Derivatives(argparse.Action):
+    """Collect NAME=PATH; a bare PATH is named by its folder."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        found = dict(getattr(namespace, self.dest) or {})
+        for value in values:
+            name, _, path = value.rpartition("=")
+            folder = _path(path)
+            found[name or folder.name] = folder
+        setattr(namespace, self.dest, found)
+
+
+class _Label:
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+
+    def __call__(self, text: str) -> str:
+        label = text.strip().removeprefix(f"{self.prefix}-")
+        if not label or not all(character.isalnum() or character == "+" for character in label):
+            raise argparse.ArgumentTypeError(f"{text!r} is no label: letters and digits only")
+        return label
+
+
+def _label(prefix: str) -> _Label:
+    return _Label(prefix)
+
+
+def _path(text: str) -> Path:
+    return Path(text).expanduser().absolute()
+
+
+def _positive_int(text: str) -> int:
+    return int(_positive(text, int))
+
+
+def _positive_float(text: str) -> float:
+    return float(_positive(text, float))
+
+
+def _positive(text: str, kind: type) -> Any:
+    try:
+        number = kind(text)
+    except ValueError:
+        number = 0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no positive number")
+    return number
+
+
+def _seed(text: str) -> int:
+    if not text.isdigit() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"{text!r} is no seed: a whole number from 0 to 2^32 - 1")
+    return int(text)
+
+
+def _fill_resources(values: dict[str, Any]) -> None:
+    from bids_brainage import resources
+
+    if "nprocs" not in values:
+        values["nprocs"] = resources.available_processors()
+    values.setdefault("omp_nthreads", min(values["nprocs"], 8))
+    if "mem" not in values:
+        values["mem"] = round(resources.available_memory_gb(), 2)
+
+
+def _run_id() -> str:
+    return f"{time.strftime('%Y%m%d-%H%M%S')}_{secrets.token_hex(4)}"
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(names)

@@ -1,0 +1,188 @@
+"""What ``bids_brainage`` does with its arguments: check, select, hand over, and tell how it went."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import signal
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from bids_brainage import messages
+from bids_brainage.cli.logs import add_log_file, set_up_console
+from bids_brainage.cli.parser import parse
+from bids_brainage.config import RunConfig
+from bids_brainage.errors import BrainAgeError
+
+if TYPE_CHECKING:
+    from bids_brainage.bids.selection import Selection, SessionInputs
+
+_log = logging.getLogger(__name__)
+
+ALL_WELL, SOME_FAILED, WRONG_INPUT, FAULT, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code (see docs/usage.md).
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments without the program's name; those of the process by default.
+    """
+    config: RunConfig | None = None
+    set_up_console(verbose=0)
+    try:
+        config = parse(argv)
+        set_up_console(config.verbose)
+        with _told_of_termination():
+            return run(config)
+    except BrainAgeError as error:
+        _log.error("%s", error)
+        _show_traceback(config)
+        return error.exit_code
+    except KeyboardInterrupt:
+        _log.error(messages.INTERRUPTED)
+        return INTERRUPTED
+    except _Terminated:
+        _log.error(messages.INTERRUPTED)
+        return TERMINATED
+    except Exception as error:
+        return _fault(error, config)
+
+
+def run(config: RunConfig) -> int:
+    """Do what `config` says and return the exit code.
+
+    Raises
+    ------
+    InputError
+        If the input, the selection or the output is not usable.
+    """
+    from bids_brainage.bids.dataset import open_dataset
+    from bids_brainage.bids.output import check_places, make_writable
+    from bids_brainage.bids.selection import read_selection
+    from bids_brainage.bids.validation import validate
+
+    open_dataset(config.bids_dir, config.participant_label)
+    check_places(config.bids_dir, config.output_dir, config.work_dir)
+    if config.dry_run:
+        _say_what_would_run(config, read_selection(config))
+        return ALL_WELL
+    make_writable(config.output_dir)
+    log_file = add_log_file(config.log_dir / "run.log")
+    try:
+        config.save(config.log_dir / "config.toml")
+        if not config.skip_bids_validation:
+            validate(config.bids_dir)
+        selection = read_selection(config)
+        _prepare_work_dir(config)
+        return _process(config, selection)
+    except Exception:
+        # The file keeps the traceback; the console gets one sentence.
+        _log.debug("The run ended early", exc_info=True)
+        raise
+    finally:
+        logging.getLogger().removeHandler(log_file)
+        log_file.close()
+
+
+def _process(config: RunConfig, selection: Selection) -> int:
+    """Hand the selected sessions to the workflows and tell how it went."""
+    from bids_brainage.bids.description import describe_output
+    from bids_brainage.workflows.run import run_participants
+
+    describe_output(config.output_dir, config.bids_dir, config.derivatives)
+    for name, reason in selection.failed.items():
+        _log.error("%s: %s", name, reason)
+    for session in selection.sessions:
+        for warning in session.warnings:
+            _log.warning("%s", warning)
+    outcome = run_participants(config, list(selection.sessions))
+    failed = {**selection.failed, **outcome.failed}
+    for name, reason in outcome.failed.items():
+        _log.error("%s: %s", name, reason)
+    _log.info(
+        "%d done, %d finished before, %d failed; results in %s",
+        len(outcome.done),
+        len(outcome.skipped),
+        len(failed),
+        config.output_dir,
+    )
+    if failed:
+        count = len(selection.sessions) + len(selection.failed)
+        names = ", ".join(sorted(failed))
+        _log.error(messages.SOME_FAILED.format(failed=len(failed), count=count, names=names))
+        return SOME_FAILED
+    return ALL_WELL
+
+
+def _say_what_would_run(config: RunConfig, selection: Selection) -> None:
+    """Print what would be run for whom (--dry-run)."""
+    print(f"{len(selection.sessions)} sessions of {config.bids_dir} would go to {config.output_dir}")
+    print(f"model {config.model}, {' and '.join(config.ensemble)}, {config.nprocs} processors")
+    for session in selection.sessions:
+        print(f"\n{session.name}  age {'unknown' if session.age is None else f'{session.age:g}'}")
+        for line in _sources(session):
+            print(f"    {line}")
+        for warning in session.warnings:
+            print(f"    ! {warning}")
+    for name, reason in selection.failed.items():
+        print(f"\n{name}  cannot be processed: {reason}")
+
+
+def _sources(session: SessionInputs) -> Iterator[str]:
+    for modality, paths in session.images.items():
+        for path in paths:
+            yield f"{modality:8s}{path}"
+    if session.derivative:
+        yield f"{session.derivative.source}: {session.derivative.t1w}"
+    if session.freesurfer_brain:
+        yield f"FreeSurfer: {session.freesurfer_brain}"
+
+
+def _prepare_work_dir(config: RunConfig) -> None:
+    from bids_brainage.bids.output import make_writable
+
+    if config.clean_workdir and config.work_dir.is_dir() and not config.work_dir.is_symlink():
+        _log.info("Emptying %s", config.work_dir)
+        shutil.rmtree(config.work_dir)
+    make_writable(config.work_dir)
+
+
+class _Terminated(BaseException):
+    """SIGTERM came, as Slurm sends it before time is up."""
+
+
+@contextmanager
+def _told_of_termination() -> Iterator[None]:
+    """Turn SIGTERM into an exception, so that what was begun is ended properly."""
+
+    def end(*_: object) -> None:
+        raise _Terminated
+
+    try:
+        before = signal.signal(signal.SIGTERM, end)
+    except ValueError:  # not in the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _fault(error: Exception, config: RunConfig | None) -> int:
+    text = str(error).splitlines()[0] if str(error) else ""
+    log = config.log_dir / "run.log" if config else "no log"
+    _log.error(messages.UNEXPECTED_ERROR.format(kind=type(error).__name__, text=text, log=log))
+    _show_traceback(config)
+    return FAULT
+
+
+def _show_traceback(config: RunConfig | None) -> None:
+    if config is not None and config.debug:
+        traceback.print_exc(file=sys.stderr)
