@@ -1,1 +1,1 @@
-"""Base models, sub-ensembles and multi-level ensembles; bundles; training; uncertainty."""
+"""Multi-level ensembles of 3D CNNs: base models, heads, bundles, training, uncertainty."""

@@ -1,0 +1,196 @@
+"""The multi-level ensemble: from base models' predictions to one estimate, and back to their weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bids_brainage import messages
+from bids_brainage.errors import InputError
+from bids_brainage.models.head_model import HeadModel
+from bids_brainage.models.sub_ensemble import SubEnsemble
+from bids_brainage.models.uncertainty import confidence_width
+
+
+@dataclass(frozen=True, eq=False)
+class TopHead:
+    """The head above the sub-ensembles of one subset of modalities.
+
+    Attributes
+    ----------
+    modalities : tuple of str
+    sub_ensembles : tuple of str
+        In the order of the head's coefficients.
+    head : HeadModel
+    half_widths : mapping of float to float
+        Nominal coverage to half width (years) of the calibrated interval.
+    disagreement_99 : float or None
+        99th percentile, over held-out people, of the standard deviation between sub-ensembles.
+    """
+
+    modalities: tuple[str, ...]
+    sub_ensembles: tuple[str, ...]
+    head: HeadModel
+    half_widths: Mapping[float, float] = field(default_factory=dict)
+    disagreement_99: float | None = None
+
+
+@dataclass(frozen=True)
+class SubEnsembleEstimate:
+    """One sub-ensemble's part in an estimate; ages and widths in years.
+
+    `weight` is d estimate / d brain_age of this sub-ensemble.
+    """
+
+    name: str
+    region: str
+    modality: str
+    brain_age: float
+    uncertainty: float | None
+    base_models: tuple[float, ...]
+    weight: float
+
+
+@dataclass(frozen=True, eq=False)
+class EnsembleEstimate:
+    """An estimate of brain age and all that it is made of.
+
+    Attributes
+    ----------
+    ensemble : str
+    brain_age : float
+        Years; equals ``constant + sum(w @ p)`` over the base models of all sub-ensembles used.
+    uncertainty : float or None
+        Width (years) of the 95 % confidence interval over the sub-ensembles.
+    lower_95, upper_95 : float or None
+        Calibrated prediction interval, years; None where too few people were held out for one.
+    disagreement : float or None
+        Standard deviation (years) between the sub-ensembles.
+    sub_ensembles : tuple of SubEnsembleEstimate
+    constant : float
+        Years that no base model contributes.
+    base_model_weights : mapping of str to array (k,)
+        d estimate / d base-model prediction, for each sub-ensemble used.
+    modalities_used, modalities_missing : tuple of str
+    top_head : TopHead
+        The head that was used.
+    """
+
+    ensemble: str
+    brain_age: float
+    uncertainty: float | None
+    lower_95: float | None
+    upper_95: float | None
+    disagreement: float | None
+    sub_ensembles: tuple[SubEnsembleEstimate, ...]
+    constant: float
+    base_model_weights: Mapping[str, np.ndarray]
+    modalities_used: tuple[str, ...]
+    modalities_missing: tuple[str, ...]
+    top_head: TopHead
+
+    def interval(self, level: float = 0.95) -> tuple[float, float] | None:
+        """Calibrated prediction interval (years) at `level`, or None where the bundle has none."""
+        half = self.top_head.half_widths.get(level)
+        return None if half is None else (self.brain_age - half, self.brain_age + half)
+
+
+@dataclass(frozen=True, eq=False)
+class MultiLevelEnsemble:
+    """Sub-ensembles and, for each subset of modalities, a head above them.
+
+    Attributes
+    ----------
+    name : str
+        ``TypeI`` or ``TypeII``.
+    sub_ensembles : mapping of str to SubEnsemble
+    top_heads : tuple of TopHead
+    """
+
+    name: str
+    sub_ensembles: Mapping[str, SubEnsemble]
+    top_heads: tuple[TopHead, ...]
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """All modalities the ensemble can use, in the order of its sub-ensembles."""
+        return tuple(dict.fromkeys(sub.modality for sub in self.sub_ensembles.values()))
+
+    def top_head(self, names: frozenset[str]) -> TopHead:
+        """The head for exactly these sub-ensembles; InputError where none was fitted."""
+        for head in self.top_heads:
+            if frozenset(head.sub_ensembles) == names:
+                return head
+        raise InputError(
+            messages.NO_HEAD_FOR_SUBSET.format(ensemble=self.name, names=", ".join(sorted(names)))
+        )
+
+    def estimate(self, predictions: Mapping[str, np.ndarray]) -> EnsembleEstimate:
+        """One person's estimate from the base models' predictions.
+
+        Parameters
+        ----------
+        predictions : mapping of str to array (k,)
+            Years, by name of sub-ensemble. A modality that is missing has none of its
+            sub-ensembles here; the head fitted for what is there is used.
+
+        Raises
+        ------
+        InputError
+            Nothing to go by, an unknown name, or a modality with some of its regions only.
+        """
+        values = self._checked(predictions)
+        top = self.top_head(frozenset(values))
+        parts = [self._part(name, values[name], top) for name in top.sub_ensembles]
+        ages = np.array([part.brain_age for part in parts])
+        brain_age = float(top.head.apply(ages))
+        weights = {part.name: part.weight * self.sub_ensembles[part.name].head.coefficients for part in parts}
+        intercepts = np.array([self.sub_ensembles[part.name].head.intercept for part in parts])
+        half = top.half_widths.get(0.95)
+        return EnsembleEstimate(
+            ensemble=self.name,
+            brain_age=brain_age,
+            uncertainty=confidence_width(ages),
+            lower_95=None if half is None else brain_age - half,
+            upper_95=None if half is None else brain_age + half,
+            disagreement=float(ages.std(ddof=1)) if len(ages) > 1 else None,
+            sub_ensembles=tuple(parts),
+            constant=float(top.head.apply(intercepts)),
+            base_model_weights=weights,
+            modalities_used=tuple(m for m in self.modalities if m in top.modalities),
+            modalities_missing=tuple(m for m in self.modalities if m not in top.modalities),
+            top_head=top,
+        )
+
+    def predict(self, images: Mapping[str, np.ndarray]) -> EnsembleEstimate:
+        """One person's estimate from model inputs (*box, 1) in [0, 1] by name of sub-ensemble."""
+        return self.estimate(
+            {name: self.sub_ensembles[name].predict(image[None])[0] for name, image in images.items()}
+        )
+
+    def _checked(self, predictions: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        if not predictions:
+            raise InputError(messages.NO_PREDICTIONS.format(ensemble=self.name))
+        if unknown := sorted(set(predictions) - set(self.sub_ensembles)):
+            raise InputError(messages.UNKNOWN_SUB_ENSEMBLE.format(ensemble=self.name, name=unknown[0]))
+        values = {
+            name: self.sub_ensembles[name].check_predictions(given) for name, given in predictions.items()
+        }
+        if misfit := [name for name, value in values.items() if value.ndim != 1]:
+            k = len(self.sub_ensembles[misfit[0]].base_models)
+            raise InputError(messages.BASE_PREDICTIONS.format(sub_ensemble=misfit[0], k=k))
+        return values
+
+    def _part(self, name: str, values: np.ndarray, top: TopHead) -> SubEnsembleEstimate:
+        sub = self.sub_ensembles[name]
+        return SubEnsembleEstimate(
+            name=name,
+            region=sub.region,
+            modality=sub.modality,
+            brain_age=float(sub.head.apply(values)),
+            uncertainty=confidence_width(values),
+            base_models=tuple(float(value) for value in values),
+            weight=float(top.head.coefficients[top.sub_ensembles.index(name)]),
+        )

@@ -1,0 +1,225 @@
+"""The schema of ``bundle.json``, version 1."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel as PydanticModel
+
+from bids_brainage.models.architecture import BaseModelSpec
+from bids_brainage.preprocessing.model_input import InputSpec
+
+SCHEMA_VERSION = 1
+LARGEST_BOX = 512
+PURPOSES = Literal["demonstration", "research"]
+
+
+def _inside(path: str) -> str:
+    """Refuse a path that is not plainly below the bundle's folder."""
+    pure = PurePosixPath(path)
+    if pure.is_absolute() or ".." in pure.parts or not pure.parts or "\\" in path or "\0" in path:
+        raise ValueError("a file of a bundle must lie inside the bundle's folder")
+    return path
+
+
+RelativePath = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_inside)]
+Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Level = Annotated[float, Field(gt=0, lt=1)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class Record(PydanticModel):
+    """Frozen, nothing unknown, no NaN."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class FileRecord(Record):
+    """What a file of the bundle must be."""
+
+    sha256: Sha256
+    bytes: Count
+
+
+class HeadRecord(Record):
+    """A linear model's coefficients and intercept (years)."""
+
+    coefficients: tuple[float, ...] = Field(min_length=1)
+    intercept: float
+    alpha: float = Field(ge=0)
+
+
+class Errors(Record):
+    """Errors on people not trained on, in years; `guess_mae` is that of always guessing the mean age."""
+
+    level: Literal["base_model", "sub_ensemble", "ensemble"]
+    name: str
+    modalities: tuple[Label, ...]
+    n: Count
+    mae: float
+    rmse: float
+    r2: float
+    r: float | None
+    guess_mae: float
+
+
+class TopHeadRecord(Record):
+    """Head above the sub-ensembles of one subset of modalities, with its calibration."""
+
+    modalities: tuple[Label, ...] = Field(min_length=1)
+    sub_ensembles: tuple[Label, ...] = Field(min_length=1)
+    head: HeadRecord
+    n_calibration: Count
+    half_widths: dict[Level, float] = Field(default_factory=dict)
+    disagreement_99: float | None = None
+
+    @model_validator(mode="after")
+    def _one_coefficient_each(self) -> TopHeadRecord:
+        if len(self.head.coefficients) != len(self.sub_ensembles):
+            raise ValueError("a top head needs one coefficient for each sub-ensemble")
+        return self
+
+
+class SubEnsembleFold(Record):
+    """The trained part of a sub-ensemble in one fold."""
+
+    base_models: tuple[RelativePath, ...] = Field(min_length=1)
+    head: HeadRecord
+
+    @model_validator(mode="after")
+    def _one_coefficient_each(self) -> SubEnsembleFold:
+        if len(self.head.coefficients) != len(self.base_models):
+            raise ValueError("a head needs one coefficient for each base model")
+        return self
+
+
+class SubEnsembleRecord(Record):
+    """One sub-ensemble: what it sees, how it is built, what was trained in each fold."""
+
+    name: Label
+    input: InputSpec
+    architecture: BaseModelSpec
+    folds: tuple[SubEnsembleFold, ...] = Field(min_length=1)
+
+    @property
+    def input_shape(self) -> tuple[int, int, int, int]:
+        """Shape of what a base model takes: the box and one channel."""
+        x, y, z = self.input.box
+        return (x, y, z, 1)
+
+    @model_validator(mode="after")
+    def _possible_box(self) -> SubEnsembleRecord:
+        if not all(1 <= extent <= LARGEST_BOX for extent in self.input.box):
+            raise ValueError(f"the box of {self.name} must have 1 to {LARGEST_BOX} voxels an axis")
+        return self
+
+
+class EnsembleRecord(Record):
+    """One multi-level ensemble; `top_heads` holds, for each fold, one head a subset of modalities."""
+
+    name: Label
+    sub_ensembles: tuple[SubEnsembleRecord, ...] = Field(min_length=1)
+    top_heads: tuple[tuple[TopHeadRecord, ...], ...] = Field(min_length=1)
+    errors: tuple[Errors, ...] = ()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> EnsembleRecord:
+        names = [sub.name for sub in self.sub_ensembles]
+        if len(set(names)) != len(names):
+            raise ValueError(f"{self.name} has two sub-ensembles of one name")
+        if any(len(sub.folds) != len(self.top_heads) for sub in self.sub_ensembles):
+            raise ValueError(f"{self.name} does not have equally many folds everywhere")
+        for head in (head for fold in self.top_heads for head in fold):
+            if unknown := set(head.sub_ensembles) - set(names):
+                raise ValueError(f"a top head of {self.name} names unknown sub-ensembles: {sorted(unknown)}")
+        return self
+
+
+class Cohort(Record):
+    """Who the bundle was trained on."""
+
+    n: Count
+    age_range: tuple[float, float]
+    age_mean: float
+    age_sd: float
+    age_edges: tuple[float, ...]
+    age_counts: tuple[Count, ...]
+    sexes: dict[str, Count] = Field(default_factory=dict)
+    sites: dict[str, Count] = Field(default_factory=dict)
+    sequences: dict[str, Count] = Field(default_factory=dict)
+    datasets: tuple[str, ...] = ()
+    simulated: bool
+
+
+class Protocol(Record):
+    """How the bundle was trained; `plan` is the whole training plan."""
+
+    plan: dict[str, Any]
+    seed: int
+    n_training: tuple[Count, ...]
+    n_validation: tuple[Count, ...]
+    n_test: tuple[Count, ...]
+    heads_fitted_on: str
+    top_heads_fitted_on: str
+    errors_measured_on: str
+    versions: dict[str, str] = Field(default_factory=dict)
+
+
+class Participants(Record):
+    """Salted hashes of the training participants, each with the fold that tested it, or None."""
+
+    salt: Annotated[str, Field(pattern=r"^[0-9a-f]{32,128}$")]
+    folds: dict[Sha256, int | None] = Field(default_factory=dict)
+
+
+class Reference(Record):
+    """Reference inputs (uint8, `file`) and each base model's prediction of them in years.
+
+    `predictions` has, by ``<ensemble>/<sub-ensemble>``, one tuple a fold with one number a base model.
+    """
+
+    file: RelativePath
+    tolerance: float = Field(default=0.01, gt=0)
+    predictions: dict[str, tuple[tuple[float, ...], ...]]
+
+
+class BundleRecord(Record):
+    """All of ``bundle.json``."""
+
+    schema_version: Literal[1] = 1
+    name: Label
+    version: Label
+    licence: str
+    purpose: PURPOSES
+    description: str = ""
+    target: str = "age"
+    unit: str = "years"
+    cohort: Cohort
+    protocol: Protocol
+    ensembles: tuple[EnsembleRecord, ...] = Field(min_length=1)
+    participants: Participants
+    reference: Reference
+    files: dict[RelativePath, FileRecord]
+
+    @model_validator(mode="after")
+    def _complete(self) -> BundleRecord:
+        names = [ensemble.name for ensemble in self.ensembles]
+        if len(set(names)) != len(names):
+            raise ValueError("two ensembles have one name")
+        if unlisted := self.named_files() - set(self.files):
+            raise ValueError(f"no sha256 is given for {sorted(unlisted)[0]}")
+        return self
+
+    def named_files(self) -> set[str]:
+        """Every file that the record points to."""
+        weights = {
+            path
+            for ensemble in self.ensembles
+            for sub in ensemble.sub_ensembles
+            for fold in sub.folds
+            for path in fold.base_models
+        }
+        return weights | {self.reference.file}
