@@ -1,0 +1,173 @@
+"""Where the brain is: by the tools that are installed, and by none where there is no skull."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+import logging
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import nibabel as nib
+import numpy as np
+from nibabel.affines import voxel_sizes
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from .. import messages
+from ..errors import ImageError, InputError
+from .resampling import at_voxel_size, image_like, largest_component, mask_like
+
+LOGGER = logging.getLogger(__name__)
+
+BRAIN_VOLUMES = (400.0, 2400.0)  # ml
+BET_VOXEL_SIZE = 2.0
+BET_ITERATIONS = 1000
+
+
+@dataclass(frozen=True)
+class BrainMask:
+    """A brain mask and where it comes from.
+
+    Attributes
+    ----------
+    mask : nibabel.Nifti1Image
+        uint8 on the grid of the image.
+    method : str
+        synthstrip, deepbet, bet or none.
+    volume_ml : float
+    """
+
+    mask: nib.Nifti1Image
+    method: str
+    volume_ml: float
+
+
+def is_skull_stripped(image: nib.Nifti1Image) -> bool:
+    """Whether only a brain is left: what is not zero has the size and compactness of a brain."""
+    data = image.get_fdata(dtype=np.float32)
+    signal = data > 1e-3 * np.percentile(data, 99.5)
+    volume = float(signal.sum()) * _voxel_ml(image)
+    return bool(signal.mean() < 0.7 and BRAIN_VOLUMES[0] <= volume <= BRAIN_VOLUMES[1])
+
+
+def extract_brain(
+    image: nib.Nifti1Image, method: str = "auto", threads: int = 1, name: str = "the T1w image"
+) -> BrainMask:
+    """Make a brain mask of a T1w image.
+
+    Parameters
+    ----------
+    image : nibabel.Nifti1Image
+        T1w, with skull or without.
+    method : {"auto", "synthstrip", "deepbet", "bet", "none"}
+        auto: none for an image without skull, else the first of the others that is installed.
+    threads : int
+    name : str
+        What to call the image in an error.
+
+    Returns
+    -------
+    BrainMask
+
+    Raises
+    ------
+    ImageError
+        If what was found is no brain.
+    InputError
+        If the method is unknown or not installed.
+    """
+    chosen = _choose(image, method)
+    if chosen == "none" and not is_skull_stripped(image):
+        raise ImageError(messages.NOT_STRIPPED.format(file=name))
+    try:
+        found = METHODS[chosen](image, threads)
+    except (RuntimeError, ValueError, IndexError, subprocess.SubprocessError) as error:
+        text = messages.STRIP_METHOD_FAILED
+        raise ImageError(text.format(file=name, method=chosen, reason=type(error).__name__)) from error
+    volume = float(found.sum()) * _voxel_ml(image)
+    if not found.any():
+        raise ImageError(messages.MASK_EMPTY.format(file=name))
+    if not BRAIN_VOLUMES[0] <= volume <= BRAIN_VOLUMES[1]:
+        raise ImageError(messages.MASK_IMPLAUSIBLE.format(file=name, volume=volume))
+    return BrainMask(image_like(found.astype(np.uint8), image), chosen, volume)
+
+
+def installed_methods() -> tuple[str, ...]:
+    """The methods that can be used here, best first."""
+    there = {
+        "synthstrip": shutil.which("mri_synthstrip") is not None,
+        "deepbet": importlib.util.find_spec("deepbet") is not None,
+        "bet": importlib.util.find_spec("brainextractor") is not None,
+    }
+    return (*(method for method, found in there.items() if found), "none")
+
+
+def _choose(image: nib.Nifti1Image, method: str) -> str:
+    if method == "auto":
+        return "none" if is_skull_stripped(image) else installed_methods()[0]
+    if method not in METHODS:
+        raise InputError(
+            messages.STRIP_METHOD_UNKNOWN.format(method=method, methods=", ".join(["auto", *METHODS]))
+        )
+    if method not in installed_methods():
+        package = {"bet": "brainextractor", "synthstrip": "FreeSurfer's mri_synthstrip"}.get(method, method)
+        raise InputError(messages.STRIP_METHOD_MISSING.format(method=method, package=package))
+    return method
+
+
+def _none(image: nib.Nifti1Image, threads: int) -> NDArray[np.bool_]:
+    """What is above zero, its holes filled."""
+    data = image.get_fdata(dtype=np.float32)
+    signal = data > 1e-3 * np.percentile(data, 99.5)
+    return ndimage.binary_fill_holes(largest_component(signal))
+
+
+def _bet(image: nib.Nifti1Image, threads: int) -> NDArray[np.bool_]:
+    """BET (Smith 2002, doi:10.1002/hbm.10062) at 2 mm, its neck cut by the template's mask."""
+    from brainextractor import BrainExtractor
+
+    coarse = at_voxel_size(image, BET_VOXEL_SIZE)
+    with contextlib.redirect_stdout(io.StringIO()):
+        extractor = BrainExtractor(img=coarse, bt=0.5)
+        extractor.run(BET_ITERATIONS)
+        surface = extractor.compute_mask() > 0
+    return mask_like(image_like(largest_component(surface).astype(np.uint8), coarse), image)
+
+
+def _deepbet(image: nib.Nifti1Image, threads: int) -> NDArray[np.bool_]:
+    """deepbet (Fisch et al. 2024, doi:10.1016/j.compbiomed.2024.108845)."""
+    from deepbet import run_bet
+
+    with TemporaryDirectory() as folder:
+        source, target = Path(folder) / "t1w.nii.gz", Path(folder) / "mask.nii.gz"
+        nib.save(image, source)
+        run_bet([str(source)], mask_paths=[str(target)], no_gpu=True)
+        return np.asanyarray(nib.load(target).dataobj).reshape(image.shape) > 0
+
+
+def _synthstrip(image: nib.Nifti1Image, threads: int) -> NDArray[np.bool_]:
+    """SynthStrip (Hoopes et al. 2022, doi:10.1016/j.neuroimage.2022.119474)."""
+    with TemporaryDirectory() as folder:
+        source, target = Path(folder) / "t1w.nii.gz", Path(folder) / "mask.nii.gz"
+        nib.save(image, source)
+        command = ["mri_synthstrip", "-i", str(source), "-m", str(target), "-t", str(threads)]
+        subprocess.run(command, check=True, capture_output=True)
+        return mask_like(nib.load(target), image)
+
+
+METHODS: dict[str, Callable[[nib.Nifti1Image, int], NDArray[np.bool_]]] = {
+    "synthstrip": _synthstrip,
+    "deepbet": _deepbet,
+    "bet": _bet,
+    "none": _none,
+}
+
+
+def _voxel_ml(image: nib.Nifti1Image) -> float:
+    return float(np.prod(voxel_sizes(image.affine))) / 1000

@@ -1,0 +1,65 @@
+"""Relevance on its way to the standard space: what is warped must still add up to the same years."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import nibabel as nib
+import numpy as np
+from nibabel.affines import voxel_sizes
+from scipy import ndimage
+
+from .registration import apply_transforms
+from .resampling import FWHM_PER_SIGMA, image_like
+
+
+class RelevanceScale(NamedTuple):
+    """By what the warped relevance was multiplied to add up as before, for each sign."""
+
+    positive: float
+    negative: float
+
+
+def relevance_to_standard(
+    relevance: nib.Nifti1Image,
+    reference: nib.Nifti1Image,
+    transforms: Sequence[Path],
+    threads: int = 1,
+) -> tuple[nib.Nifti1Image, RelevanceScale]:
+    """Warp a relevance map so that its sum of years stays what it was.
+
+    Warping stretches and samples. Votes for older and for younger are warped apart and each brought
+    back to its own sum: a single factor would be without bounds where the two nearly cancel.
+
+    Parameters
+    ----------
+    relevance : nibabel.Nifti1Image
+        Signed, in years a voxel, in the T1w grid.
+    reference : nibabel.Nifti1Image
+        The standard grid.
+    transforms : sequence of Path
+        As for `registration.apply_transforms`.
+
+    Returns
+    -------
+    image : nibabel.Nifti1Image
+        float32 on the grid of `reference`.
+    scale : RelevanceScale
+    """
+    data = relevance.get_fdata(dtype=np.float64)
+    source, target = voxel_sizes(relevance.affine), voxel_sizes(reference.affine)
+    # Maps of single voxels would be missed between the coarser grid's points.
+    sigma = np.sqrt(np.maximum(target**2 - source**2, 0)) / FWHM_PER_SIGMA / source
+    result = np.zeros(reference.shape)
+    scales = []
+    for sign in (1, -1):
+        part = np.maximum(sign * data, 0)
+        smooth = ndimage.gaussian_filter(part, sigma) if sigma.any() else part
+        moved = apply_transforms(image_like(smooth, relevance), reference, transforms, threads=threads)
+        there = np.maximum(moved.get_fdata(dtype=np.float64), 0)
+        scale = part.sum() / there.sum() if there.sum() > 0 else 1.0
+        result += sign * scale * there
+        scales.append(float(scale))
+    return image_like(result.astype(np.float32), reference), RelevanceScale(*scales)

