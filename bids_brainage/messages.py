@@ -251,6 +251,21 @@ ENSEMBLE_WEIGHTS = (
 ENSEMBLE_SHAPES = "The networks of an ensemble take images of different shapes; explain them one by one."
 
 # --- simulation ------------------------------------------------------------------------------------
+SIMULATION_FOLDER_TAKEN = (
+    "{path} is not empty and holds no simulated cohort: name a new or an empty folder."
+)
+SIMULATION_OTHER_SETTINGS = (
+    "{path} holds a simulated cohort of other settings ({there}; asked for: {own}): "
+    "use those settings or name another folder."
+)
+SIMULATION_RECORD_BROKEN = "{path} cannot be read as JSON: remove the folder or name another one."
+SIMULATION_NOT_WRITABLE = "{path} cannot be written ({reason}): name a folder that you may write to."
+SIMULATION_README = (
+    "Simulated brains with known ageing\n\n"
+    "Nobody was scanned: these images were made by bids_brainage_simulate from the ICBM152 template "
+    "(seed {seed}, {voxel_size} mm, skull: {skull}, ages {age_range}). What ageing changed is in derivatives/truth: "
+    "label maps, the age that each process has reached, and the best error that any estimate of age can have.\n"
+)
 
 # --- reports ---------------------------------------------------------------------------------------
 

@@ -1,0 +1,93 @@
+"""`bids_brainage_simulate`: simulated brains with known truth."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from bids_brainage import __version__
+from bids_brainage.errors import BrainAgeError
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line of `bids_brainage_simulate`."""
+    parser = argparse.ArgumentParser(
+        prog="bids_brainage_simulate", description="Simulate brains whose ageing is known."
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True)
+    cohort = commands.add_parser("cohort", help="a BIDS dataset of simulated T1w, FLAIR and T2starw images")
+    cohort.add_argument("folder", type=Path, metavar="DIR", help="where to write the dataset")
+    cohort.add_argument("--n", type=_at_least(1), default=10, help="number of people (default: %(default)s)")
+    cohort.add_argument("--seed", type=_at_least(0), default=0, help="seed of the simulation (default: 0)")
+    cohort.add_argument(
+        "--voxel-size", type=int, choices=(1, 2, 4), default=2, metavar="MM", help="1, 2 or 4 mm (default: 2)"
+    )
+    cohort.add_argument("--skull", action="store_true", help="with scalp, skull, eyes and neck")
+    cohort.add_argument(
+        "--start", type=_at_least(0), default=0, metavar="I", help="number of the first person, from 0"
+    )
+    cohort.add_argument(
+        "--age-range", type=float, nargs=2, metavar=("MIN", "MAX"), help="ages, uniform (default: 20 80)"
+    )
+    cohort.add_argument("--nprocs", type=_at_least(1), default=1, metavar="P", help="processes (default: 1)")
+    cohort.add_argument("-v", "--verbose", action="store_true", help="tell more")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `bids_brainage_simulate`; the return value is the exit code."""
+    parser = build_parser()
+    arguments = parser.parse_args(argv)
+    if arguments.age_range and not 0 <= arguments.age_range[0] < arguments.age_range[1] <= 110:
+        parser.error("--age-range: MIN must be below MAX, and both between 0 and 110.")
+    logging.basicConfig(level=logging.INFO if arguments.verbose else logging.WARNING, format="%(message)s")
+    try:
+        return _cohort(arguments)
+    except BrainAgeError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+
+
+def _cohort(arguments: argparse.Namespace) -> int:
+    from bids_brainage.simulation.cohort import Settings, write_cohort
+    from bids_brainage.simulation.spec import load_spec
+
+    low, high = arguments.age_range or load_spec().ageing.age_range
+    settings = Settings(arguments.seed, arguments.voxel_size, arguments.skull, (low, high))
+    made = write_cohort(
+        arguments.folder,
+        settings,
+        n=arguments.n,
+        start=arguments.start,
+        nprocs=arguments.nprocs,
+        progress=_progress,
+    )
+    there = arguments.n - made
+    sys.stdout.write(f"{arguments.folder}: {made} people simulated, {there} were there already.\n")
+    return 0
+
+
+def _progress(people: Iterator[str], total: int) -> Iterator[str]:
+    from rich.console import Console
+    from rich.progress import track
+
+    yield from track(people, description="Simulating", total=total, console=Console(stderr=True))
+
+
+def _at_least(least: int) -> "type[int]":
+    def number(text: str) -> int:
+        value = int(text)
+        if value < least:
+            raise argparse.ArgumentTypeError(f"must be at least {least}")
+        return value
+
+    number.__name__ = "whole number"
+    return number  # type: ignore[return-value]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

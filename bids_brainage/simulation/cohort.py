@@ -1,0 +1,238 @@
+"""A cohort of simulated people, written as a BIDS dataset with its truth."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import logging
+import multiprocessing
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_brainage import __version__, messages
+from bids_brainage.atomic import replacing, write_text
+from bids_brainage.errors import InputError
+from bids_brainage.simulation.people import Character, draw_character
+from bids_brainage.simulation.person import Person, simulate_person
+from bids_brainage.simulation.spec import MODALITIES, load_spec, spec_digest
+from bids_brainage.simulation.template import load_template
+
+log = logging.getLogger(__name__)
+SETTINGS = "simulation.json"
+BIDS_VERSION = "1.10.0"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What makes the people of a folder what they are; only folders of the same settings are gone on with."""
+
+    seed: int
+    voxel_size: int
+    skull: bool
+    age_range: tuple[float, float]
+
+
+def write_cohort(
+    folder: Path,
+    settings: Settings,
+    *,
+    n: int,
+    start: int = 0,
+    nprocs: int = 1,
+    progress: Callable[[Iterator[str], int], Iterator[str]] | None = None,
+) -> int:
+    """Write people `start` to `start + n - 1` to `folder`, leaving alone those who are there already.
+
+    Returns
+    -------
+    int
+        How many were made.
+
+    Raises
+    ------
+    InputError
+        The folder holds something else, or people of other settings.
+    """
+    _open_folder(folder, settings)
+    missing = [i for i in range(start, start + n) if not _is_complete(folder, i)]
+    made = _people(folder, settings, missing, nprocs)
+    for label in progress(made, len(missing)) if progress else made:
+        log.info("Simulated sub-%s", label)
+    _write_tables(folder, settings)
+    return len(missing)
+
+
+def _people(folder: Path, settings: Settings, indices: list[int], nprocs: int) -> Iterator[str]:
+    work = partial(_write_person, folder, settings)
+    if nprocs <= 1 or len(indices) <= 1:
+        yield from map(work, indices)
+        return
+    load_template(float(min(settings.voxel_size, 2)))
+    # Forked, so that the template is built once and shared.
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(min(nprocs, len(indices)), mp_context=context) as pool:
+        yield from pool.map(work, indices)
+
+
+def _anat(folder: Path, label: str) -> Path:
+    return folder / f"sub-{label}" / "anat"
+
+
+def _truth(folder: Path) -> Path:
+    return folder / "derivatives" / "truth"
+
+
+def _label(index: int) -> str:
+    return f"{index + 1:04d}"
+
+
+def _files(folder: Path, label: str) -> dict[str, Path]:
+    files = {m: _anat(folder, label) / f"sub-{label}_{m}.nii.gz" for m in MODALITIES}
+    return files | {"labels": _anat(_truth(folder), label) / f"sub-{label}_desc-ageing_dseg.nii.gz"}
+
+
+def _is_complete(folder: Path, index: int) -> bool:
+    return all(path.exists() for path in _files(folder, _label(index)).values())
+
+
+def _write_person(folder: Path, settings: Settings, index: int) -> str:
+    person = simulate_person(
+        settings.seed,
+        index,
+        voxel_size=settings.voxel_size,
+        skull=settings.skull,
+        age_range=settings.age_range,
+    )
+    files = _files(folder, person.character.label)
+    _save(files["labels"], person.labels, person)
+    for modality, image in person.images.items():
+        _save(files[modality], image, person)
+    return person.character.label
+
+
+def _save(path: Path, volume: NDArray[Any], person: Person) -> None:
+    """Write a compressed image whose bytes depend on nothing but its content."""
+    image = nib.Nifti1Image(volume, person.affine)
+    image.header.set_xyzt_units("mm", "sec")
+    image.set_qform(person.affine, code=1)
+    image.set_sform(person.affine, code=1)
+    with replacing(path) as temporary:
+        temporary.write_bytes(gzip.compress(image.to_bytes(), compresslevel=5, mtime=0))
+
+
+def _open_folder(folder: Path, settings: Settings) -> None:
+    record = folder / SETTINGS
+    own = json.loads(json.dumps({**asdict(settings), "specification": spec_digest()}))
+    if record.exists():
+        try:
+            there = json.loads(record.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InputError(messages.SIMULATION_RECORD_BROKEN.format(path=record)) from error
+        if there != own:
+            raise InputError(messages.SIMULATION_OTHER_SETTINGS.format(path=folder, there=there, own=own))
+        return
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(messages.SIMULATION_FOLDER_TAKEN.format(path=folder))
+    try:
+        write_text(record, _json(own))
+    except OSError as error:
+        raise InputError(messages.SIMULATION_NOT_WRITABLE.format(path=folder, reason=error.strerror)) from error
+
+
+def _json(content: Any) -> str:
+    return json.dumps(content, indent=2) + "\n"
+
+
+def _table(columns: list[str], rows: list[list[object]]) -> str:
+    return "".join("\t".join(str(cell) for cell in row) + "\n" for row in [columns, *rows])
+
+
+def _write_tables(folder: Path, settings: Settings) -> None:
+    """All that tells of the people who are there; made anew each time."""
+    found = sorted(int(path.name[4:]) - 1 for path in folder.glob("sub-*") if path.name[4:].isdigit())
+    people = [
+        draw_character(settings.seed, index, settings.age_range) for index in found if _is_complete(folder, index)
+    ]
+    _write_description(folder, settings)
+    _write_participants(folder, people)
+    _write_truth(folder, people, settings)
+
+
+def _write_description(folder: Path, settings: Settings) -> None:
+    description = {
+        "Name": "Simulated brains with known ageing",
+        "BIDSVersion": BIDS_VERSION,
+        "DatasetType": "raw",
+        "License": "CC0",
+        "Authors": ["bids_brainage_simulate"],
+        "GeneratedBy": [{"Name": "bids_brainage_simulate", "Version": __version__}],
+    }
+    write_text(folder / "dataset_description.json", _json(description))
+    write_text(folder / ".bidsignore", f"{SETTINGS}\n")
+    write_text(folder / "README", messages.SIMULATION_README.format(**asdict(settings)))
+
+
+def _write_participants(folder: Path, people: list[Character]) -> None:
+    factors = load_spec().people.factors
+    columns = ["participant_id", "age", "sex", *factors, "scanner"]
+    rows = [
+        [f"sub-{p.label}", p.age, p.sex, *(_cell(p.factors[k], factors[k].binary) for k in factors), p.scanner]
+        for p in people
+    ]
+    write_text(folder / "participants.tsv", _table(columns, rows))
+    columns_json: dict[str, Any] = {
+        "age": {"Description": "chronological age", "Units": "years"},
+        "sex": {"Description": "sex", "Levels": {"F": "female", "M": "male"}},
+        "scanner": {"Description": "simulated scanner"},
+    }
+    for name, factor in factors.items():
+        columns_json[name] = {"Description": f"{factor.description} (simulated)"}
+        if factor.binary:
+            columns_json[name]["Levels"] = {"0": "no", "1": "yes"}
+        else:
+            columns_json[name]["Units"] = factor.units
+        columns_json[name]["YearsAddedToProcesses"] = factor.years
+    write_text(folder / "participants.json", _json(columns_json))
+
+
+def _cell(value: float, binary: bool) -> object:
+    return int(value) if binary else value
+
+
+def _write_truth(folder: Path, people: list[Character], settings: Settings) -> None:
+    from bids_brainage.simulation.bayes import bayes_limits
+
+    truth, processes = _truth(folder), load_spec().ageing.processes
+    description = {
+        "Name": "What ageing changed in the simulated brains",
+        "BIDSVersion": BIDS_VERSION,
+        "DatasetType": "derivative",
+        "GeneratedBy": [{"Name": "bids_brainage_simulate", "Version": __version__}],
+        "SourceDatasets": [{"URL": "../.."}],
+    }
+    write_text(truth / "dataset_description.json", _json(description))
+    write_text(truth / ".bidsignore", "bayes_limit.json\n")
+    rows: list[list[object]] = [[0, "unchanged"]]
+    rows += [[number, name] for number, name in enumerate(processes, start=1)]
+    write_text(truth / "desc-ageing_dseg.tsv", _table(["index", "name"], rows))
+    ages = [[f"sub-{p.label}", *(round(p.process_ages[k], 3) for k in processes)] for p in people]
+    write_text(truth / "participants.tsv", _table(["participant_id", *processes], ages))
+    columns = {
+        name: {"Description": f"age that {name} has reached", "Units": "years", **p.model_dump(mode="json")}
+        for name, p in processes.items()
+    }
+    write_text(truth / "participants.json", _json(columns))
+    write_text(truth / "bayes_limit.json", _json(bayes_limits(settings.age_range)))
+
+
+def ages_of(people: list[Character]) -> NDArray[np.float64]:
+    """Chronological ages (years)."""
+    return np.array([p.age for p in people])
