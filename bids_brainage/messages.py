@@ -224,12 +224,12 @@ NETWORK_INPUT = (
     "The network takes {shape} where one image (height, width, channels) or (depth, height, width, channels) "
     "of fixed size is needed; give a network with one such input."
 )
-NETWORK_OUTPUT = "The network does not end in a dense layer with one unit; give a network that estimates one number."
+NETWORK_OUTPUT = "The network does not end in a dense layer with one unit; give one that estimates one number."
 NETWORK_ORDER = (
-    "Layer {layer} of the network has no input, or takes one that no layer before it makes, or a name that is taken "
-    "already; give each layer a name of its own, behind its inputs."
+    "Layer {layer} of the network has no input, or takes one that no layer before it makes, or a name that is "
+    "taken already; give each layer a name of its own, behind its inputs."
 )
-WEIGHTS_NOT_FINITE = "Layer {layer} of the network has weights that are not finite numbers; train or load it again."
+WEIGHTS_NOT_FINITE = "Layer {layer} of the network has weights that are not finite; train or load it again."
 LAYER_UNKNOWN = (
     "Layer {layer} ({kind}) has no relevance rule; use a network of the layers that docs/relevance.md lists, "
     "or turn explanations off with --no-relevance."
@@ -238,15 +238,15 @@ LAYER_GRAPH = (
     "Layer {layer} is used more than once, or not between the network's input and output; "
     "give a plain functional or sequential model without shared or nested layers."
 )
-LAYER_OPTION = "Layer {layer} uses {option}, for which there is no relevance rule; build the network without it."
+LAYER_OPTION = "Layer {layer} uses {option}, which has no relevance rule; build the network without it."
 CHANNELS_FIRST = "Layer {layer} has its channels first; build the network with data_format channels_last."
 IMAGE_SHAPE = "The images have shape {shape} where (n, *{expected}) is needed; prepare them for this network."
 IMAGE_DTYPE = "The images hold {dtype} where real numbers are needed; convert them to float32."
 IMAGE_NOT_FINITE = "An image holds NaN or infinite voxels; set them to zero before it is explained."
 COMPOSITE_UNKNOWN = "There is no LRP composite {name}; choose one of {known}."
 ENSEMBLE_WEIGHTS = (
-    "{networks} networks and weights of shape {shape} do not fit; give at least one network and one finite weight "
-    "for each."
+    "{networks} networks and weights of shape {shape} do not fit; give at least one network and one finite "
+    "weight for each."
 )
 ENSEMBLE_SHAPES = "The networks of an ensemble take images of different shapes; explain them one by one."
 

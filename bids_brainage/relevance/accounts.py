@@ -1,0 +1,48 @@
+"""Where relevance went: what each layer received, passed on and absorbed, in years."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+#: Name of the account's first line: the bias of the output neuron.
+TARGET_BIAS = "target bias"
+
+
+@dataclass(frozen=True)
+class LayerAccount:
+    """One line of an account, in years.
+
+    `absorbed` is worked out from bias, epsilon and empty denominators, not as a difference: that
+    received = passed on + absorbed is a check of the rule.
+    """
+
+    layer: str
+    received: float
+    passed_on: float
+    absorbed: float
+
+    @property
+    def error(self) -> float:
+        """What is missing between received and passed on + absorbed: rounding, or a fault."""
+        return self.received - self.passed_on - self.absorbed
+
+    def as_dict(self) -> dict[str, str | float]:
+        """Return the line as the sidecar holds it."""
+        return asdict(self)
+
+
+def absorbed(accounts: Iterable[LayerAccount]) -> float:
+    """Return what all layers absorbed together, without the target bias."""
+    return sum(line.absorbed for line in accounts if line.layer != TARGET_BIAS)
+
+
+def weighted_sum(accounts: Iterable[tuple[float, Iterable[LayerAccount]]]) -> tuple[LayerAccount, ...]:
+    """Add up the accounts of several networks of one architecture, each with its weight."""
+    lines: dict[str, list[float]] = {}
+    for weight, account in accounts:
+        for line in account:
+            sums = lines.setdefault(line.layer, [0.0, 0.0, 0.0])
+            for index, years in enumerate((line.received, line.passed_on, line.absorbed)):
+                sums[index] += weight * years
+    return tuple(LayerAccount(layer, *sums) for layer, sums in lines.items())

@@ -1,0 +1,205 @@
+"""Explaining networks: one network on some images, or an ensemble on one image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_brainage import messages
+from bids_brainage.errors import NetworkError
+from bids_brainage.relevance import accounts as accounting
+from bids_brainage.relevance import plain
+from bids_brainage.relevance.accounts import TARGET_BIAS, LayerAccount
+from bids_brainage.relevance.composites import COMPOSITES, Composite, find_composite
+from bids_brainage.relevance.network import Floats, Network
+
+Account = tuple[LayerAccount, ...]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Relevance of the voxels of some images for one network.
+
+    For each image, output = target bias + sum of relevance + absorbed.
+
+    Attributes
+    ----------
+    outputs : array (n,)
+        The network's outputs, in years.
+    relevance : array (n, ..., channels)
+        Of the images' shape, in years.
+    accounts : tuple of Account
+        For each image, a line for the target bias and one for each layer from the output to the image.
+    target_bias : float
+        Bias of the output neuron.
+    """
+
+    outputs: NDArray[np.float64]
+    relevance: Floats
+    accounts: tuple[Account, ...]
+    target_bias: float
+
+    @property
+    def absorbed(self) -> NDArray[np.float64]:
+        """What the layers absorbed for each image (n,), in years, without the target bias."""
+        return np.array([accounting.absorbed(account) for account in self.accounts])
+
+    @property
+    def closure_errors(self) -> NDArray[np.float64]:
+        """output - (target bias + sum of relevance + absorbed) for each image (n,), in years."""
+        sums = self.relevance.reshape(len(self.relevance), -1).sum(axis=1, dtype=np.float64)
+        return self.outputs - self.target_bias - sums - self.absorbed
+
+
+@dataclass(frozen=True)
+class EnsembleExplanation:
+    """Relevance of the voxels of one image for an ensemble of networks.
+
+    weights @ outputs = target_bias + sum of relevance + absorbed.
+
+    Attributes
+    ----------
+    outputs : array (k,)
+        The networks' outputs, in years.
+    relevance : array (..., channels)
+        Sum over the networks of weight times relevance, in years.
+    account : Account
+        The networks' accounts, weighted and added up.
+    accounts : tuple of Account
+        Each network's own account, not weighted.
+    relevance_sums : array (k,)
+        Sum of each network's relevance, not weighted.
+    weights : array (k,)
+        What the estimate makes of each network's output.
+    target_biases : array (k,)
+        Biases of the output neurons.
+    """
+
+    outputs: NDArray[np.float64]
+    relevance: Floats
+    account: Account
+    accounts: tuple[Account, ...]
+    relevance_sums: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    target_biases: NDArray[np.float64]
+
+    @property
+    def target_bias(self) -> float:
+        """Weighted sum of the target biases, in years."""
+        return float(self.weights @ self.target_biases)
+
+    @property
+    def absorbed(self) -> float:
+        """Weighted sum of what the networks' layers absorbed, in years, without the target biases."""
+        return accounting.absorbed(self.account)
+
+    @property
+    def closure_error(self) -> float:
+        """weights @ outputs - (target bias + sum of relevance + absorbed), in years."""
+        explained = self.target_bias + plain.total(self.relevance) + self.absorbed
+        return float(self.weights @ self.outputs) - explained
+
+
+def predict(network: Network, images: NDArray) -> NDArray[np.float64]:
+    """Return the network's outputs (n,) for `images` (n, ..., channels)."""
+    volumes = network.volumes(images)
+    composite = COMPOSITES["preset-a"]
+    last = network.layers[-1].name
+    outputs = [plain.forward(network, volume[None], composite).outputs[last] for volume in volumes]
+    return np.array([float(output[0, 0]) for output in outputs])
+
+
+def explain(network: Network, images: NDArray, composite: str | Composite = "preset-a") -> Explanation:
+    """Explain the network's output for each image by Layer-wise Relevance Propagation.
+
+    Parameters
+    ----------
+    network : Network
+        What is explained.
+    images : array (n, ..., channels)
+        Its input.
+    composite : str or Composite
+        The rules; names are the keys of `composites.COMPOSITES`.
+
+    Raises
+    ------
+    NetworkError
+        If the images do not fit, or there is no such composite.
+    """
+    composite = find_composite(composite)
+    volumes = network.volumes(images)
+    outputs, accounts = [], []
+    relevance = np.empty_like(volumes)
+    for volume, into in zip(volumes, relevance, strict=True):
+        output, into[...], account = _explain_volume(network, volume[None], composite)
+        outputs.append(output)
+        accounts.append(account)
+    shaped = relevance.reshape(len(relevance), *network.input_shape)
+    return Explanation(np.array(outputs, float), shaped, tuple(accounts), network.target_bias)
+
+
+def explain_ensemble(
+    networks: Sequence[Network], image: NDArray, weights: NDArray, composite: str | Composite = "preset-a"
+) -> EnsembleExplanation:
+    """Explain a weighted sum of the outputs of networks for one image.
+
+    Parameters
+    ----------
+    networks : sequence of k Network
+        All for the same input shape.
+    image : array (..., channels)
+        The image.
+    weights : array (k,)
+        The weights, such as the derivatives of the ensemble's estimate by each network's output.
+    composite : str or Composite
+        The rules.
+
+    Raises
+    ------
+    NetworkError
+        If networks, weights and image do not fit one another, or there is no such composite.
+    """
+    composite = find_composite(composite)
+    weights = np.asarray(weights, float)
+    if not networks or weights.shape != (len(networks),) or not np.isfinite(weights).all():
+        raise NetworkError(messages.ENSEMBLE_WEIGHTS.format(networks=len(networks), shape=weights.shape))
+    if len({network.input_shape for network in networks}) != 1:
+        raise NetworkError(messages.ENSEMBLE_SHAPES)
+    volume = networks[0].volumes(np.asarray(image)[None])
+    outputs, accounts, sums = [], [], []
+    relevance = np.zeros(volume.shape[1:], np.float32)
+    for network, weight in zip(networks, weights, strict=True):
+        output, own, account = _explain_volume(network, volume, composite)
+        relevance += np.float32(weight) * own
+        outputs.append(output)
+        accounts.append(account)
+        sums.append(plain.total(own))
+    return EnsembleExplanation(
+        np.array(outputs),
+        relevance.reshape(networks[0].input_shape),
+        accounting.weighted_sum(zip(weights, accounts, strict=True)),
+        tuple(accounts),
+        np.array(sums),
+        weights,
+        np.array([network.target_bias for network in networks]),
+    )
+
+
+def _explain_volume(network: Network, volume: Floats, composite: Composite) -> tuple[float, Floats, Account]:
+    """Explain one volume (1, d, h, w, c): its output, relevance (d, h, w, c) and account."""
+    state = plain.forward(network, volume, composite)
+    start = state.outputs[network.layers[-1].name]
+    lines: list[LayerAccount] = []
+    relevance = plain.backward(network, state, composite, start, lines)
+    output = float(start[0, 0])
+    return output, relevance[0], with_target_bias(lines, network.target_bias, output)
+
+
+def with_target_bias(lines: Sequence[LayerAccount], target_bias: float, output: float) -> Account:
+    """Give the target bias a line of its own before the line of the output layer, which absorbed it."""
+    rest = output - target_bias
+    first = replace(lines[0], received=rest, absorbed=lines[0].absorbed - target_bias)
+    return (LayerAccount(TARGET_BIAS, output, rest, target_bias), first, *lines[1:])
