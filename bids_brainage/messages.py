@@ -217,6 +217,50 @@ NO_HEAD_FOR_SUBSET = (
     "{ensemble} has no head for exactly these sub-ensembles: {names}; give all regions of a modality, or "
     "leave the modality out."
 )
+DEMO_ON_REAL_DATA = (
+    "The model {model} learned from simulated brains and only shows how the program works: this number is no "
+    "estimate of anyone's brain age and must not be used as one."
+)
+SIMULATED_INPUT = "This brain is simulated, but the model {model} was trained on real ones."
+AGE_UNKNOWN = "The chronological age is not known, so there is no difference between brain age and age."
+AGE_OUTSIDE_TRAINING = (
+    "The age of {age:.1f} years lies outside the {youngest:.0f} to {oldest:.0f} years that the model was "
+    "trained on."
+)
+ESTIMATE_OUTSIDE_TRAINING = (
+    "The estimate of {estimate:.1f} years lies outside the {youngest:.0f} to {oldest:.0f} years that the "
+    "model was trained on."
+)
+MODALITIES_MISSING = (
+    "{missing} is missing; the estimate comes from the head that was fitted for {used} alone, and its "
+    "interval is that head's own."
+)
+SUB_ENSEMBLES_DISAGREE = (
+    "The sub-ensembles differ by {spread:.1f} years (standard deviation), more than in 99 % of the people "
+    "held out in training ({limit:.1f} years): look at the images."
+)
+NO_INTERVAL = "Too few people were held out in training for a calibrated interval of 95 %."
+PLAN_UNREADABLE = "The training plan {file} cannot be read ({reason}); give the path of a YAML file."
+PLAN_WRONG = "The training plan {file} is wrong at {where}: {reason}. See docs/models.md."
+TABLE_UNREADABLE = "{file} cannot be read as a table ({reason}); give a tab-separated UTF-8 participants.tsv."
+TABLE_COLUMN_MISSING = "{file} has no column {column}; add it, or name another one in the plan."
+TABLE_PARTICIPANT = (
+    "{file} names {participant!r} twice or not by a BIDS label; give each participant one row."
+)
+LEFT_OUT_AGE = "{participant} is left out of the training: no age in years in {file}."
+LEFT_OUT_IMAGES = (
+    "{participant} is left out of the training: not all modalities are there; run bids_brainage ... "
+    "participant --preproc-only first."
+)
+NOBODY_TO_TRAIN = "Nobody in {file} has both an age and finished derivatives; nothing can be trained."
+TOO_FEW_PEOPLE = (
+    "Only {n} people can be trained on, too few for the plan's split; at least {least} are needed."
+)
+CONSTANT_AGE = "All {n} people have the same age; a model of age needs different ones."
+LOSS_NOT_FINITE = (
+    "The training of {model} ran off to a loss that is not finite in epoch {epoch}; lower the plan's "
+    "learning_rate."
+)
 
 # --- relevance -------------------------------------------------------------------------------------
 
@@ -269,4 +313,32 @@ SIMULATION_README = (
 
 # --- reports ---------------------------------------------------------------------------------------
 
+REPORT_UNREADABLE_JSON = (
+    "{path} cannot be read as JSON ({error}). Delete it and run the participant again to write it anew."
+)
+REPORT_BAD_LABEL = (
+    "{participant!r} is no participant label; a report is made for names such as sub-01 (letters and digits)."
+)
+REPORT_DEMO_NOTE = (
+    "This model is a demonstration: it learned from simulated brains. What it says about the brain shown "
+    "here is no estimate of anyone's brain age and must not be read as one."
+)
+REPORT_SIMULATED_NOTE = "The images of this participant were simulated; they show no person's brain."
+REPORT_PURPOSE = "For research. Not a medical device; not for diagnosis."
+REPORT_NO_ESTIMATE = "There is no estimate for this participant."
+REPORT_FAILED = "Some steps failed for this participant; what was finished before is shown. See Errors below."
+
 # --- workflows -------------------------------------------------------------------------------------
+FINISHED_BEFORE = "{name}: finished by an earlier run, nothing to do."
+SESSION_DONE = "{name}: done ({number} of {total})."
+SESSION_FAILED = "{name}: failed: {reason}"
+SESSION_INCOMPLETE = "the run was stopped before it was complete; run the same command again."
+WORKER_DIED = (
+    "A worker process was ended by the system, most often for want of memory; give fewer --nprocs or more "
+    "memory and run again."
+)
+PLUGIN_FILE = "--use-plugin {path} cannot be used ({reason}); write 'plugin: NAME' and 'plugin_args:' into it."
+DEMO_ON_REAL_DATA = (
+    "The model '{model}' is a demonstration that learned from simulated brains. What it says here is no "
+    "estimate of anyone's brain age."
+)

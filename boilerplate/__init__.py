@@ -1,0 +1,1 @@
+"""The text and the references of the methods section; installed as ``bids_brainage.boilerplate``."""

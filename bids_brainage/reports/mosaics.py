@@ -1,0 +1,234 @@
+"""Pictures of the brain: mask, registration and relevance over anatomy, in three axes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import nibabel as nib
+import numpy as np
+
+from bids_brainage.reports import canvas, colours
+from bids_brainage.reports.slices import AXES, Slices, canonical, grey
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+WIDTH = 13.0
+BAR_HEIGHT = 0.06
+LABEL_HEIGHT = 0.018
+NAME_HEIGHT = 0.03
+MASK_COLOUR = "#ff3b30"
+EDGE_COLOUR = "#ffd60a"
+FLICKER = """
+@keyframes flicker { 0%, 40% { opacity: 1 } 60%, 100% { opacity: 0 } }
+svg:hover .moved, svg:focus .moved { animation: flicker 1.2s ease-in-out infinite alternate }
+"""
+
+
+def mask_figure(image: nib.Nifti1Image, mask: nib.Nifti1Image, out: Path, title: str) -> Path:
+    """Draw the outline of a brain mask over the image it was made for.
+
+    Parameters
+    ----------
+    image, mask : nib.Nifti1Image
+        On the same grid.
+    out : Path
+        The SVG file to write.
+    title : str
+        What is read out instead of the picture.
+
+    Returns
+    -------
+    Path
+        `out`.
+    """
+    slices = Slices.through(mask)
+    inside = canonical(mask) > 0
+    picture = _Mosaic(slices)
+    picture.show(grey(canonical(image), inside))
+    picture.outline(inside.astype(np.float32), MASK_COLOUR)
+    return picture.save(out, title)
+
+
+def registration_figure(
+    moved: nib.Nifti1Image, fixed: nib.Nifti1Image, out: Path, title: str, names: tuple[str, str]
+) -> Path:
+    """Draw a registered image that flickers with the fixed one under the pointer or keyboard focus.
+
+    Outlines of the fixed image's brain and of its bright tissue lie over both, so that the printed
+    figure tells as well.
+
+    Parameters
+    ----------
+    moved, fixed : nib.Nifti1Image
+        On the same grid, brain only.
+    out : Path
+        The SVG file to write.
+    title : str
+        What is read out instead of the picture.
+    names : tuple of str
+        What the moved and the fixed image are called in the corner.
+
+    Returns
+    -------
+    Path
+        `out`.
+    """
+    fixed_data, moved_data = canonical(fixed), canonical(moved)
+    slices = Slices.through(nib.Nifti1Image((np.asarray(fixed.dataobj) > 0).astype(np.uint8), fixed.affine))
+    scaled = grey(fixed_data)
+    picture = _Mosaic(slices, foot=NAME_HEIGHT)
+    picture.show(scaled, group="fixed")
+    picture.name(names[1], group="fixed")
+    picture.show(grey(moved_data, fixed_data > 0), group="moved")
+    picture.name(names[0], group="moved")
+    picture.outline((fixed_data > 0).astype(np.float32), MASK_COLOUR)
+    picture.outline(scaled, EDGE_COLOUR, level=_bright_tissue(scaled), width=0.5)
+    return picture.save(out, title, style=FLICKER)
+
+
+def relevance_figure(
+    relevance: nib.Nifti1Image, anatomy: nib.Nifti1Image, mask: nib.Nifti1Image, out: Path, title: str
+) -> Path:
+    """Draw a relevance map over anatomy in the colours of Hofmann et al. 2022, with a bar in years.
+
+    Parameters
+    ----------
+    relevance, anatomy, mask : nib.Nifti1Image
+        On the same grid; relevance in years per voxel.
+    out : Path
+        The SVG file to write.
+    title : str
+        What is read out instead of the picture.
+
+    Returns
+    -------
+    Path
+        `out`.
+    """
+    data, inside = canonical(relevance), canonical(mask) > 0
+    limit = colours.symmetric_limit(data)
+    values, background = colours.normalise(data, limit), grey(canonical(anatomy), inside)
+    picture = _Mosaic(Slices.through(mask), foot=BAR_HEIGHT)
+    picture.show_colours(values, background * 0.8)
+    picture.colour_bar(limit)
+    return picture.save(out, title)
+
+
+def _bright_tissue(scaled: np.ndarray) -> float:
+    """Return a grey value between the two largest tissues: Otsu's threshold within the brain."""
+    counts, edges = np.histogram(scaled[scaled > 0.05], bins=64)
+    centres = (edges[1:] + edges[:-1]) / 2
+    below = np.cumsum(counts)[:-1]
+    above = below[-1] + counts[-1] - below
+    sums = np.cumsum(counts * centres)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        distance = sums[:-1] / below - (sums[-1] - sums[:-1]) / above
+    return float(centres[int(np.nanargmax(below * above * distance**2))])
+
+
+class _Mosaic:
+    """One black sheet with a row of slices an axis; all rows are equally wide."""
+
+    def __init__(self, slices: Slices, foot: float = 0.0) -> None:
+        self.slices = slices
+        probe = np.zeros(_full_shape(slices), dtype=np.float32)
+        shapes = {axis: slices.row(probe, axis).shape for axis in AXES}
+        self.heights = {axis: shape[0] / shape[1] for axis, shape in shapes.items()}
+        self.height = sum(self.heights.values()) + len(AXES) * LABEL_HEIGHT + foot
+        self.figure = canvas.new_figure(WIDTH, WIDTH * self.height, face="black")
+        self.axes: Axes = self.figure.add_axes((0, 0, 1, 1))
+        self.axes.set(xlim=(0, 1), ylim=(self.height, 0), facecolor="black")
+        self.axes.axis("off")
+
+    def _rows(self) -> list[tuple[str, float, float]]:
+        """Return name, top and bottom of each row; the label strip lies below the bottom."""
+        rows, top = [], 0.0
+        for axis in AXES:
+            rows.append((axis, top, top + self.heights[axis]))
+            top += self.heights[axis] + LABEL_HEIGHT
+        return rows
+
+    def show(self, data: np.ndarray, group: str = "") -> None:
+        """Lay grey values in [0, 1] down."""
+        for axis, top, bottom in self._rows():
+            row = self.slices.row(data, axis)
+            self._image(np.repeat(row[..., None], 3, axis=-1), top, bottom, group)
+
+    def name(self, text: str, group: str) -> None:
+        """Write in the strip at the foot which image is shown, hiding the name written before."""
+        from matplotlib.patches import Rectangle
+
+        strip = Rectangle((0, self.height - NAME_HEIGHT), 1, NAME_HEIGHT, facecolor="black", zorder=2)
+        self.axes.add_patch(strip).set_gid(group)
+        style = {"color": "white", "fontsize": 12, "weight": "bold", "zorder": 2}
+        self.axes.text(0.5, self.height - NAME_HEIGHT / 2, text, ha="center", va="center", **style).set_gid(
+            group
+        )
+
+    def show_colours(self, values: np.ndarray, background: np.ndarray) -> None:
+        """Lay relevance over anatomy down."""
+        for axis, top, bottom in self._rows():
+            row = colours.over_anatomy(self.slices.row(values, axis), self.slices.row(background, axis))
+            self._image(row, top, bottom, "")
+
+    def _image(self, row: np.ndarray, top: float, bottom: float, group: str) -> None:
+        pixels = (np.clip(row, 0, 1) * 255).round().astype(np.uint8)
+        image = self.axes.imshow(
+            pixels, extent=(0, 1, bottom, top), aspect="auto", interpolation="none", zorder=1
+        )
+        if group:
+            image.set_gid(group)
+
+    def outline(self, data: np.ndarray, colour: str, level: float = 0.5, width: float = 0.9) -> None:
+        """Draw where `data` crosses `level`."""
+        for axis, top, bottom in self._rows():
+            row = self.slices.row(data, axis)
+            x = (np.arange(row.shape[1]) + 0.5) / row.shape[1]
+            y = top + (np.arange(row.shape[0]) + 0.5) / row.shape[0] * (bottom - top)
+            if row.min() < level < row.max():
+                self.axes.contour(x, y, row, levels=[level], colors=[colour], linewidths=width, zorder=3)
+
+    def _labels(self) -> None:
+        letter = {"axial": "z", "coronal": "y", "sagittal": "x"}
+        style = {"color": "#c8c8c8", "fontsize": 9, "zorder": 4}
+        for axis, top, bottom in self._rows():
+            positions: Sequence[float] = self.slices.positions[axis]
+            step = 1 / len(positions)
+            for i, position in enumerate(positions):
+                text = f"{letter[axis]} = {position:.0f} mm".replace("-", "−")
+                self.axes.text((i + 0.5) * step, bottom + 0.002, text, ha="center", va="top", **style)
+            sides = ("L", "R") if axis != "sagittal" else ("P", "A")
+            self.axes.text(0.004, top + 0.008, sides[0], ha="left", va="top", **style)
+            self.axes.text(0.996, top + 0.008, sides[1], ha="right", va="top", **style)
+
+    def colour_bar(self, limit: float) -> None:
+        """Draw the colours with their meaning and unit along the bottom."""
+        top, bottom = self.height - BAR_HEIGHT * 0.82, self.height - BAR_HEIGHT * 0.52
+        ramp = np.linspace(-1, 1, 401)
+        strip = np.repeat(colours.black_fire_red(ramp)[None], 12, axis=0)
+        pixels = (strip * 255).round().astype(np.uint8)
+        self.axes.imshow(
+            pixels, extent=(0.3, 0.7, bottom, top), aspect="auto", interpolation="none", zorder=2
+        )
+        style = {"color": "white", "fontsize": 10, "zorder": 4}
+        for x, text in ((0.3, f"−{limit:.2g}"), (0.5, "0"), (0.7, f"+{limit:.2g}")):
+            self.axes.text(x, bottom + 0.004, text, ha="center", va="top", **style)
+        middle = (top + bottom) / 2
+        self.axes.text(0.29, middle, "votes for younger", ha="right", va="center", **style)
+        self.axes.text(0.71, middle, "votes for older", ha="left", va="center", **style)
+        note = "relevance in years per voxel, clipped at the 99th percentile of its absolute values"
+        self.axes.text(0.5, self.height - 0.003, note, ha="center", va="bottom", **style | {"fontsize": 8.5})
+
+    def save(self, out: Path, title: str, style: str = "") -> Path:
+        """Write the sheet."""
+        self._labels()
+        if not style:
+            return canvas.save(self.figure, out, title)
+        return canvas.save(self.figure, out, title, style)
+
+
+def _full_shape(slices: Slices) -> tuple[int, ...]:
+    return tuple(side.stop for side in slices.box)

@@ -1,0 +1,120 @@
+"""The page of one participant: OUT/sub-XX.html, one file that opens without a network."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bids_brainage import messages
+from bids_brainage.atomic import replacing
+from bids_brainage.errors import InputError
+from bids_brainage.reports import figures, fragments
+from bids_brainage.reports.results import read_sessions
+
+if TYPE_CHECKING:
+    import nibabel as nib
+
+LOG = logging.getLogger(__name__)
+SPEC = fragments.TEMPLATES / "participant.yaml"
+PAGE = fragments.TEMPLATES / "page.html.j2"
+_LABEL = re.compile(r"^sub-[A-Za-z0-9]+$")
+_FILE = re.compile(r'(?:src|data)="\./([^"]+)"')
+_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.DOTALL)
+
+
+def write_participant_report(
+    out_dir: Path,
+    participant: str,
+    *,
+    run: Mapping[str, Any] | None = None,
+    template: Path | nib.Nifti1Image | None = None,
+) -> Path:
+    """Make the page of a participant from what is on disk.
+
+    Figures and fragments are written to OUT/sub-XX/figures, assembled by nireports as participant.yaml
+    says, and put inside the page. Figures newer than what they show are kept.
+
+    Parameters
+    ----------
+    out_dir : Path
+        The output dataset.
+    participant : str
+        ``sub-01``.
+    run : Mapping, optional
+        Of the run: `versions` (package to version), `times` (step to seconds), `errors` (sentences),
+        `crash_files` (paths of nipype's ``crash-*.txt``), `command` (what was typed). Each may be missing.
+    template : Path or nib.Nifti1Image, optional
+        The template's brain, for the picture of the registration.
+
+    Returns
+    -------
+    Path
+        OUT/sub-XX.html.
+
+    Raises
+    ------
+    InputError
+        For a name that is no participant label, or an estimate or sidecar that cannot be read.
+    """
+    if not _LABEL.match(participant):
+        raise InputError(messages.REPORT_BAD_LABEL.format(participant=participant))
+    run = dict(run or {})
+    out_dir = Path(out_dir).absolute()
+    sessions = read_sessions(out_dir, participant)
+    folder = out_dir / participant / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
+    for fragment in folder.glob("*_brainage.html"):
+        fragment.unlink()
+    for session in sessions:
+        figures.write_session_figures(out_dir, session, template)
+    fragments.write_fragments(folder, participant, sessions, run)
+    page = out_dir / f"{participant}.html"
+    with replacing(page) as temporary:
+        _assemble(out_dir, participant, temporary)
+    LOG.info("Wrote %s (%.1f MB)", page, page.stat().st_size / 1e6)
+    return page
+
+
+def _assemble(out_dir: Path, participant: str, page: Path) -> None:
+    """Let nireports collect the reportlets, put all files inside, and write the page."""
+    from nireports.assembler.report import Report
+
+    report = Report(
+        out_dir,
+        None,
+        bootstrap_file=SPEC,
+        out_filename=page,
+        reportlets_dir=out_dir / participant / "figures",
+        metadata={"participant": participant, "template_path": str(PAGE)},
+    )
+    for section in report.sections:
+        for reportlet in section.reportlets:
+            reportlet.components = [
+                (_inlined(content, out_dir), caption) for content, caption in reportlet.components
+            ]
+    report.generate_report()
+
+
+def _inlined(content: str, out_dir: Path) -> str:
+    """Replace nireports' reference to a figure file by the figure itself.
+
+    A figure that moves (nireports' ``<object>``) becomes part of the page, so that pointer and keyboard
+    reach it; all others become images of a data address, with their title as text.
+    """
+    found = _FILE.search(content)
+    if found is None:
+        return content
+    path = out_dir / found.group(1)
+    svg = path.read_text(encoding="utf-8")
+    titled = _TITLE.search(svg)
+    title = titled.group(1).strip() if titled else path.stem
+    kind = "chart" if path.stem.endswith("_brainage") else "brain"
+    if "<object" in content:
+        return f'<figure class="{kind}">{svg}<figcaption>{title}</figcaption></figure>'
+    data = base64.b64encode(svg.encode("utf-8")).decode("ascii")
+    image = f'<img alt="{title}" src="data:image/svg+xml;base64,{data}">'
+    return f'<figure class="{kind}">{image}<figcaption>{title}</figcaption></figure>'
