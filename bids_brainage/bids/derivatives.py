@@ -73,34 +73,32 @@ def check_subjects_dir(path: Path | None) -> None:
 def find_preprocessed(
     derivatives: Mapping[str, Path], participant: str, session: str | None
 ) -> PreprocessedInputs | None:
-    """Find a session's preprocessed T1w and brain mask; the first dataset of ``-d`` that has both wins.
+    """Find preprocessed T1w and brain mask; the first dataset of ``-d`` that has both wins.
 
-    Where the derivatives joined a participant's sessions into one T1w, that one serves.
+    Without a session, what sMRIPrep made of all the participant's sessions together is looked for.
     """
     for source, root in derivatives.items():
-        for ses in (session, None) if session else (None,):
-            folder, name = output_folder(root, participant, ses), session_name(participant, ses)
-            found = {what: _first(folder, what, name) for what in _patterns()["preprocessed"]}
-            t1w, mask, flair = found["t1w"], found["brain_mask"], found["flair"]
-            if t1w and mask:
-                in_t1w = flair is not None and "_space-T1w_" in flair.name
-                return PreprocessedInputs(source, t1w, mask, flair, in_t1w, found["t1w_to_template"])
+        folder, name = output_folder(root, participant, session), session_name(participant, session)
+        found = {what: _first(folder, what, name) for what in _patterns()["preprocessed"]}
+        t1w, mask, flair = found["t1w"], found["brain_mask"], found["flair"]
+        if t1w and mask:
+            in_t1w = flair is not None and "_space-T1w_" in flair.name
+            return PreprocessedInputs(source, t1w, mask, flair, in_t1w, found["t1w_to_template"])
     return None
 
 
 def find_freesurfer_brain(subjects_dir: Path | None, participant: str, session: str | None) -> Path | None:
-    """Find brain.finalsurfs.mgz of a participant; a folder of the session (``sub-XX_ses-Y``) comes first.
+    """Find brain.finalsurfs.mgz in ``sub-XX`` or, of a session, in ``sub-XX_ses-Y``.
 
     FreeSurfer's longitudinal names (``sub-XX_ses-Y.long.sub-XX``) are preferred to the cross-sectional one.
     """
     if subjects_dir is None:
         return None
-    names = [session_name(participant, session), session_name(participant, None)]
-    for name in dict.fromkeys(names):
-        for folder in (*sorted(subjects_dir.glob(f"{escape(name)}.long.*")), subjects_dir / name):
-            for pattern in _patterns()["freesurfer"]["brain"]:
-                if (folder / pattern).is_file():
-                    return folder / pattern
+    name = session_name(participant, session)
+    for folder in (*sorted(subjects_dir.glob(f"{escape(name)}.long.*")), subjects_dir / name):
+        for pattern in _patterns()["freesurfer"]["brain"]:
+            if (folder / pattern).is_file():
+                return folder / pattern
     return None
 
 

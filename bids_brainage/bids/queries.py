@@ -19,11 +19,14 @@ if TYPE_CHECKING:
     from bids.layout import BIDSLayout
 
 Session = tuple[str, str | None]
-Entities = dict[str, Any]
+Entities = dict[str, str]
+Filters = dict[str, Any]
 
 # A filter file made for fMRIPrep may name these; they concern no image that is read here.
 _FMRIPREP_QUERIES = frozenset({"bold", "sbref", "fmap", "t2w", "roi", "dwi", "asl", "m0scan", "pet", "xfm"})
-_WHO = frozenset({"subject", "session", "run", "extension", "datatype"})
+_WHO = frozenset({"sub", "ses", "run", "extension"})
+# More labels than this in one query cost more than they save.
+_MOST_LABELS = 500
 
 
 @cache
@@ -34,7 +37,7 @@ def default_queries() -> dict[str, Any]:
     return queries
 
 
-def read_filters(path: Path | None) -> dict[str, Entities]:
+def read_filters(path: Path | None) -> dict[str, Filters]:
     """Read --bids-filter-file (fMRIPrep's format); keys are made lower case.
 
     Raises
@@ -61,28 +64,36 @@ def find_images(
     modality: str,
     participants: tuple[str, ...],
     sessions: tuple[str, ...] = (),
-    filters: Entities | None = None,
+    filters: Filters | None = None,
     filter_file: Path | None = None,
 ) -> dict[Session, list[tuple[Path, Entities]]]:
     """Find the images of one modality, by (participant, session), each with its entities."""
     query = default_queries()[modality]["filters"] | (filters or {})
     query = {name: _filter_value(value) for name, value in query.items()}
-    query.setdefault("subject", list(participants))
-    if sessions:
-        query.setdefault("session", list(sessions))
+    if len(participants) <= _MOST_LABELS:
+        query.setdefault("subject", list(participants))
     try:
-        files = layout.get(invalid_filters="error", **query)
+        files = layout.get(return_type="filename", invalid_filters="error", **query)
     except (ValueError, TypeError) as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).split(". ")[0].rstrip(".")
         problem = messages.UNKNOWN_ENTITY.format(path=filter_file, reason=reason, query=modality.lower())
         raise InputError(problem) from error
     found = defaultdict(list)
-    for file in files:
-        entities = dict(file.entities)
-        session = entities.get("session")
-        if entities["subject"] in participants and (not sessions or session in sessions):
-            found[entities["subject"], session].append((Path(file.path), entities))
+    wanted = set(participants)
+    for path in map(Path, files):
+        entities = name_entities(path)
+        session = entities.get("ses")
+        if entities.get("sub") in wanted and (not sessions or session in sessions):
+            found[entities["sub"], session].append((path, entities))
     return found
+
+
+def name_entities(path: Path) -> Entities:
+    """Return the entities of a file's name by their short names, its suffix and its extension."""
+    stem, dot, extension = path.name.partition(".")
+    *pairs, suffix = stem.split("_")
+    entities = dict(pair.split("-", 1) for pair in pairs if "-" in pair)
+    return entities | {"suffix": suffix, "extension": dot + extension}
 
 
 def choose(modality: str, images: list[tuple[Path, Entities]]) -> tuple[tuple[Path, ...], str, list[str]]:
@@ -107,10 +118,7 @@ def choose(modality: str, images: list[tuple[Path, Entities]]) -> tuple[tuple[Pa
 
     def rank(kind: str) -> tuple[Any, ...]:
         entities = kinds[kind][0][1]
-        places = [
-            values.index(value) if (value := entities.get(name)) in values else len(values)
-            for name, values in prefer.items()
-        ]
+        places = [_place(entities.get(name), values) for name, values in prefer.items()]
         return (*places, len(json.loads(kind)), kind)
 
     first, *others = sorted(kinds, key=rank)
@@ -118,8 +126,15 @@ def choose(modality: str, images: list[tuple[Path, Entities]]) -> tuple[tuple[Pa
     return paths, kinds[first][0][1]["suffix"], [kinds[kind][0][0].name for kind in others]
 
 
+def _place(value: str | None, preferred: list[str | None] | str) -> int:
+    """Return how far behind a value stands; ``last`` prefers the highest number."""
+    if preferred == "last":
+        return -_number(value)
+    return preferred.index(value) if value in preferred else len(preferred)  # type: ignore[arg-type]
+
+
 def _kind(entities: Entities) -> str:
-    return json.dumps({k: str(v) for k, v in entities.items() if k not in _WHO}, sort_keys=True)
+    return json.dumps({key: value for key, value in entities.items() if key not in _WHO}, sort_keys=True)
 
 
 def _one_file_a_run(images: list[tuple[Path, Entities]]) -> tuple[Path, ...]:
@@ -127,7 +142,11 @@ def _one_file_a_run(images: list[tuple[Path, Entities]]) -> tuple[Path, ...]:
     runs: dict[Any, Path] = {}
     for path, entities in sorted(images, key=lambda image: (len(image[0].name), image[0].name)):
         runs[entities.get("run"), path.parent] = path
-    return tuple(runs[key] for key in sorted(runs, key=lambda key: (int(key[0] or 0), str(key[1]))))
+    return tuple(runs[key] for key in sorted(runs, key=lambda key: (_number(key[0]), str(key[1]))))
+
+
+def _number(index: str | None) -> int:
+    return int(index) if index and index.isdigit() else 0
 
 
 def _filter_value(value: Any) -> Any:

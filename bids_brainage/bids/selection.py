@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from bids_brainage import messages
 from bids_brainage.bids import queries
-from bids_brainage.bids.dataset import Dataset, index, open_dataset, read_json
+from bids_brainage.bids.dataset import Dataset, index, open_dataset, read_json, session_folders, suggestion
 from bids_brainage.bids.derivatives import (
     PreprocessedInputs,
     check_derivatives,
@@ -23,9 +22,8 @@ from bids_brainage.bids.tables import Ages
 from bids_brainage.config import RunConfig
 from bids_brainage.errors import InputError
 
-_log = logging.getLogger(__name__)
-
 Images = dict[str, list[tuple[Path, queries.Entities]]]
+BySession = dict[str | None, Images]
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,17 @@ class SessionInputs:
 
 @dataclass(frozen=True)
 class Selection:
-    """Sessions that can be processed, and by name those that cannot, each with the reason."""
+    """Who is to be processed.
+
+    Attributes
+    ----------
+    sessions : tuple of SessionInputs
+        Those that can be processed.
+    failed : mapping of str to str
+        By name (``sub-XX[_ses-Y]``) those that cannot, each with the reason.
+    left_out : tuple of str
+        Sentences on sessions that are not processed though nothing is wrong with them.
+    """
 
     sessions: tuple[SessionInputs, ...]
     failed: Mapping[str, str]
@@ -101,21 +109,21 @@ def read_selection(config: RunConfig) -> Selection:
     dataset = open_dataset(config.bids_dir, config.participant_label)
     check_derivatives(config.derivatives)
     check_subjects_dir(config.fs_subjects_dir)
-    found = _find(dataset, config)
     ages = Ages(dataset.root)
+    found = _find(dataset, config)
     ready: list[SessionInputs] = []
     failed: dict[str, str] = {}
     left_out: list[str] = []
     for participant in dataset.participants:
-        for session, images in _sessions(participant, found, config, left_out).items():
+        sessions = Sessions(participant, found.get(participant, {}), config)
+        left_out += sessions.left_out
+        for session, images in sessions.chosen.items():
             try:
                 ready.append(_inputs(participant, session, images, dataset, ages, config))
-            except SessionError as problem:
+            except (SessionError, InputError) as problem:
                 failed[session_name(participant, session)] = str(problem)
     if not ready:
-        _complain(failed, dataset.root, config)
-    for sentence in left_out:
-        _log.warning(sentence)
+        _complain(failed, found, dataset, config)
     return Selection(tuple(ready), failed, tuple(left_out))
 
 
@@ -123,11 +131,11 @@ class SessionError(Exception):
     """Why one session cannot be processed; the others go on."""
 
 
-def _find(dataset: Dataset, config: RunConfig) -> dict[queries.Session, Images]:
-    """Return the images found, by (participant, session) and modality."""
+def _find(dataset: Dataset, config: RunConfig) -> dict[str, BySession]:
+    """Return the images found, by participant, session and modality."""
     filters = queries.read_filters(config.bids_filter_file)
     layout = index(dataset, config.session_label, config.bids_database_dir)
-    found: dict[queries.Session, Images] = defaultdict(dict)
+    found: dict[str, BySession] = defaultdict(lambda: defaultdict(dict))
     for modality in dict.fromkeys(("T1w", *config.modalities)):
         images = queries.find_images(
             layout,
@@ -137,52 +145,69 @@ def _find(dataset: Dataset, config: RunConfig) -> dict[queries.Session, Images]:
             filters.get(modality.lower()),
             config.bids_filter_file,
         )
-        for key, files in images.items():
-            found[key][modality] = files
+        for (participant, session), files in images.items():
+            found[participant][session][modality] = files
     return found
 
 
-def _sessions(
-    participant: str, found: Mapping[queries.Session, Images], config: RunConfig, left_out: list[str]
-) -> dict[str | None, Images]:
-    """Return a participant's sessions, each with the images its estimate rests on.
+class Sessions:
+    """Which of a participant's sessions get an estimate, and from which images.
 
-    Sessions with an anatomical reference stand for themselves. If exactly one session has one, what it
-    lacks is taken from the others; if several have, sessions without are left out.
+    A session stands for itself if it has a T1w image, raw or preprocessed. If exactly one has, what it
+    lacks is taken from the others, as in studies that spread one examination over several visits; if
+    several have, sessions without are left out. One preprocessed T1w of several sessions together gives
+    one estimate, without a session in its name.
+
+    Attributes
+    ----------
+    chosen : dict
+        Images by session; the session None is a participant without sessions, or all of them together.
+    left_out : list of str
+        Sentences on what is not processed.
     """
-    sessions = {key[1]: images for key, images in found.items() if key[0] == participant}
-    reference = [session for session in sessions if _has_reference(participant, session, sessions, config)]
-    if not sessions and _has_reference(participant, None, {}, config):
-        return {None: {}}
-    if not sessions:
-        return {None: {}}
-    if not reference:
-        return {session: sessions[session] for session in sorted(sessions, key=str)}
-    if len(reference) == 1:
-        return {reference[0]: _join(reference[0], sessions)}
-    for session in sorted(set(sessions) - set(reference), key=str):
-        name, what = session_name(participant, session), _and(sessions[session])
-        left_out.append(messages.SESSION_LEFT_OUT.format(name=name, found=what))
-    return {session: sessions[session] for session in sorted(reference, key=str)}
 
+    def __init__(self, participant: str, found: BySession, config: RunConfig) -> None:
+        self.participant = participant
+        self.config = config
+        self.left_out: list[str] = []
+        self.chosen = self._choose(found)
 
-def _has_reference(
-    participant: str, session: str | None, sessions: Mapping[str | None, Images], config: RunConfig
-) -> bool:
-    return bool(
-        sessions.get(session, {}).get("T1w")
-        or find_preprocessed(config.derivatives, participant, session)
-        or find_freesurfer_brain(config.fs_subjects_dir, participant, session)
-    )
+    def _choose(self, found: BySession) -> BySession:
+        everything = sorted(found, key=lambda session: session or "")
+        if not found and self.config.session_label and not self._has_prepared(None):
+            self.left_out.append(messages.NOT_IN_SESSION.format(name=session_name(self.participant, None)))
+            return {}
+        if not found:
+            return {None: {}}
+        reference = [ses for ses in everything if found[ses].get("T1w") or self._has_prepared(ses)]
+        separate = any(self._has_prepared(session) for session in everything if session)
+        if len(everything) > 1 and len(reference) != 1 and not separate and self._has_prepared(None):
+            return {None: self._join({}, found)}
+        if not reference and len(everything) == 1 and self._has_prepared(None):
+            reference = everything
+        if not reference:
+            return {session: found[session] for session in everything}
+        if len(reference) == 1:
+            return {reference[0]: self._join(found[reference[0]], found)}
+        for session in (session for session in everything if session not in reference):
+            name = session_name(self.participant, session)
+            self.left_out.append(messages.SESSION_LEFT_OUT.format(name=name, found=_and(found[session])))
+        return {session: found[session] for session in reference}
 
+    def _has_prepared(self, session: str | None) -> bool:
+        return bool(
+            find_preprocessed(self.config.derivatives, self.participant, session)
+            or find_freesurfer_brain(self.config.fs_subjects_dir, self.participant, session)
+        )
 
-def _join(session: str | None, sessions: Mapping[str | None, Images]) -> Images:
-    """Return a session's images, and what it lacks from the first other session that has it."""
-    joined = dict(sessions[session])
-    for other in sorted(sessions, key=str):
-        for modality, files in sessions[other].items():
-            joined.setdefault(modality, files)
-    return joined
+    @staticmethod
+    def _join(images: Images, found: BySession) -> Images:
+        """Return a session's images, and what it lacks from the first other session that has it."""
+        joined = dict(images)
+        for session in sorted(found, key=lambda session: session or ""):
+            for modality, files in found[session].items():
+                joined.setdefault(modality, files)
+        return joined
 
 
 def _inputs(
@@ -190,8 +215,7 @@ def _inputs(
 ) -> SessionInputs:
     """Put together one session's inputs; SessionError says why they are not enough."""
     name = session_name(participant, session)
-    derivative = find_preprocessed(config.derivatives, participant, session)
-    brain = find_freesurfer_brain(config.fs_subjects_dir, participant, session)
+    derivative, brain = _prepared(participant, session, config)
     if not (images.get("T1w") or derivative or brain):
         raise SessionError(messages.NO_T1W.format(name=name, found=_and(images) or "nothing"))
     warnings: list[str] = []
@@ -242,12 +266,22 @@ def _image_warnings(
                 name=name, count=len(others) + 1, modality=modality, chosen=chosen[0].name
             )
         )
-    origin = files[0][1].get("session")
+    origin = files[0][1].get("ses")
     if origin != session:
-        warnings.append(
-            messages.FROM_ANOTHER_SESSION.format(name=name, modality=modality, sessions=f"ses-{origin}")
-        )
+        sentence = messages.FROM_ANOTHER_SESSION if session else messages.JOINED_SESSIONS
+        warnings.append(sentence.format(name=name, modality=modality, session=origin))
     return warnings
+
+
+def _prepared(
+    participant: str, session: str | None, config: RunConfig
+) -> tuple[PreprocessedInputs | None, Path | None]:
+    """Find what was prepared of a session or, failing that, of the participant as a whole."""
+    derivative = find_preprocessed(config.derivatives, participant, session)
+    brain = find_freesurfer_brain(config.fs_subjects_dir, participant, session)
+    if session and not (derivative or brain):
+        return _prepared(participant, None, config)
+    return derivative, brain
 
 
 def _broken_json(path: Path) -> bool:
@@ -260,11 +294,26 @@ def _broken_json(path: Path) -> bool:
     return False
 
 
-def _complain(failed: Mapping[str, str], root: Path, config: RunConfig) -> None:
+def _complain(
+    failed: Mapping[str, str], found: Mapping[str, BySession], dataset: Dataset, config: RunConfig
+) -> None:
     """Raise the sentence that says best why nothing can be processed."""
-    if len(failed) == 1:
+    if config.session_label and not found:
+        known = session_folders(dataset)
+        unknown = sorted(set(config.session_label) - known)
+        if unknown:
+            hint = suggestion(unknown, known)
+            labels = " or ".join(unknown)
+            raise InputError(messages.UNKNOWN_SESSION.format(labels=labels, path=dataset.root, hint=hint))
+    if not found:
+        modalities = " or ".join(dict.fromkeys(("T1w", *config.modalities)))
+        raise InputError(messages.EMPTY_SELECTION.format(modalities=modalities, path=dataset.root))
+    if len(set(failed.values())) == 1:
         raise InputError(next(iter(failed.values())))
-    raise InputError(messages.NO_T1W_AT_ALL.format(count=len(failed), path=root))
+    if any("T1w" in images for sessions in found.values() for images in sessions.values()):
+        first = next(iter(failed.values()))
+        raise InputError(messages.NOTHING_LEFT.format(count=len(failed), first=first))
+    raise InputError(messages.NO_T1W_AT_ALL.format(count=len(failed), path=dataset.root))
 
 
 def _and(images: Mapping[str, object]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -59,6 +58,8 @@ class Ages:
         self.root = root
         self.path = root / "participants.tsv"
         self.unit, self.unit_warning = _age_unit(root / "participants.json")
+        if self.path.is_symlink() and not self.path.exists():
+            raise InputError(messages.CONTENT_NOT_HERE.format(path=self.path))
         self.rows = _by_id(self.path, "participant_id", "sub-") if self.path.is_file() else None
         self._sessions: dict[str, dict[tuple[str, str | None], Row]] = {}
 
@@ -70,7 +71,7 @@ class Ages:
         sex = _value(row or {}, "sex") or _value(row or {}, "gender")
         if _value(session_row, "age"):
             table, row = self._sessions_path(participant), session_row
-        if self.rows is None and not _value(session_row, "age"):
+        elif self.rows is None:
             return Person(None, sex, (messages.NO_PARTICIPANTS_TABLE.format(path=table, name=name),))
         if row is None:
             return Person(None, sex, (messages.NOT_IN_TABLE.format(path=table, name=name),))
@@ -106,13 +107,14 @@ class Ages:
         return self.root / f"sub-{participant}" / f"sub-{participant}_sessions.tsv"
 
 
-def read_table(path: Path) -> Iterator[tuple[int, Row]]:
+def read_table(path: Path, id_column: str) -> Iterator[tuple[int, Row]]:
     """Yield line number and columns of each row of a TSV file.
 
     Raises
     ------
     InputError
-        If the file cannot be read, is not UTF-8, or a row has more or fewer columns than the header.
+        If the file cannot be read, is not UTF-8, has no `id_column`, or a row has more or fewer columns
+        than the header.
     """
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -120,12 +122,15 @@ def read_table(path: Path) -> Iterator[tuple[int, Row]]:
         raise InputError(messages.TABLE_NOT_UTF8.format(path=path, position=error.start)) from error
     except OSError as error:
         raise InputError(messages.TABLE_NOT_READABLE.format(path=path, reason=error.strerror)) from error
-    # splitlines() would also part lines at odd characters inside a cell; a TSV knows only line feeds.
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    rows = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-    header = [name.strip() for name in next(rows, [])]
-    for line, row in enumerate(rows, start=2):
-        if not any(cell.strip() for cell in row):
+    # str.splitlines() would also part lines at odd characters inside a cell.
+    first, *lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    header = [name.strip() for name in first.split("\t")]
+    if id_column not in header:
+        columns = ", ".join(header)[:100] or "none"
+        raise InputError(messages.TABLE_NO_ID.format(path=path, column=id_column, columns=columns))
+    for line, content in enumerate(lines, start=2):
+        row = content.split("\t")
+        if not content.strip():
             continue
         if len(row) != len(header):
             problem = messages.TABLE_RAGGED.format(path=path, line=line, found=len(row), expected=len(header))
@@ -137,10 +142,7 @@ def _by_id(path: Path, column: str, prefix: str) -> dict[tuple[str, str | None],
     """Return rows by label and, where the table has session_id beside participant_id, session."""
     rows: dict[tuple[str, str | None], Row] = {}
     lines: dict[tuple[str, str | None], int] = {}
-    for line, row in read_table(path):
-        if column not in row:
-            columns = ", ".join(list(row)[:8])
-            raise InputError(messages.TABLE_NO_ID.format(path=path, column=column, columns=columns))
+    for line, row in read_table(path, column):
         session = _value(row, "session_id") if column != "session_id" else None
         key = (row[column].strip().removeprefix(prefix), session.removeprefix("ses-") if session else None)
         if key in rows and row != rows[key]:

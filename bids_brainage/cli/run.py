@@ -15,12 +15,14 @@ from bids_brainage import messages
 from bids_brainage.cli.logs import add_log_file, set_up_console
 from bids_brainage.cli.parser import parse
 from bids_brainage.config import RunConfig
-from bids_brainage.errors import BrainAgeError
+from bids_brainage.errors import BrainAgeError, InputError
 
 if TYPE_CHECKING:
     from bids_brainage.bids.selection import Selection, SessionInputs
 
 _log = logging.getLogger(__name__)
+
+_WORK_MARKER = ".bids_brainage_work"
 
 ALL_WELL, SOME_FAILED, WRONG_INPUT, FAULT, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
 
@@ -76,9 +78,9 @@ def run(config: RunConfig) -> int:
     log_file = add_log_file(config.log_dir / "run.log")
     try:
         config.save(config.log_dir / "config.toml")
-        if not config.skip_bids_validation:
-            validate(config.bids_dir)
         selection = read_selection(config)
+        if not config.skip_bids_validation:
+            validate(config.bids_dir, config.participant_label)
         _prepare_work_dir(config)
         return _process(config, selection)
     except Exception:
@@ -96,8 +98,10 @@ def _process(config: RunConfig, selection: Selection) -> int:
     from bids_brainage.workflows.run import run_participants
 
     describe_output(config.output_dir, config.bids_dir, config.derivatives)
-    for name, reason in selection.failed.items():
-        _log.error("%s: %s", name, reason)
+    for reason in selection.failed.values():
+        _log.error("%s", reason)
+    for sentence in selection.left_out:
+        _log.warning("%s", sentence)
     for session in selection.sessions:
         for warning in session.warnings:
             _log.warning("%s", warning)
@@ -132,6 +136,8 @@ def _say_what_would_run(config: RunConfig, selection: Selection) -> None:
             print(f"    ! {warning}")
     for name, reason in selection.failed.items():
         print(f"\n{name}  cannot be processed: {reason}")
+    for sentence in selection.left_out:
+        print(f"\n{sentence}")
 
 
 def _sources(session: SessionInputs) -> Iterator[str]:
@@ -145,12 +151,19 @@ def _sources(session: SessionInputs) -> Iterator[str]:
 
 
 def _prepare_work_dir(config: RunConfig) -> None:
+    """Make the work folder, emptied first with --clean-workdir, but only one that this program made."""
     from bids_brainage.bids.output import make_writable
 
-    if config.clean_workdir and config.work_dir.is_dir() and not config.work_dir.is_symlink():
-        _log.info("Emptying %s", config.work_dir)
-        shutil.rmtree(config.work_dir)
+    marker = config.work_dir / _WORK_MARKER
+    ours = marker.is_file() or not config.work_dir.exists() or not any(config.work_dir.iterdir())
+    if config.clean_workdir and not ours:
+        raise InputError(messages.WORK_NOT_OURS.format(path=config.work_dir, marker=_WORK_MARKER))
+    if config.clean_workdir:
+        for item in config.work_dir.iterdir() if config.work_dir.exists() else ():
+            shutil.rmtree(item) if item.is_dir() and not item.is_symlink() else item.unlink()
     make_writable(config.work_dir)
+    if ours:
+        marker.touch()
 
 
 class _Terminated(BaseException):
