@@ -109,9 +109,9 @@ def random_field(rng: np.random.Generator, wavelength: float, grid: Grid) -> Arr
     return resample(noise * np.float32((2 * np.sqrt(np.pi)) ** 1.5), coarse, grid)
 
 
-def sample(volume: Array, source: Grid, points: Array, order: int = 1) -> Array:
-    """`volume` on `source` read off at `points` (3, ...) in mm; zero outside."""
-    return map_coordinates(volume, source.to_voxels(points), order=order, mode="constant", output=volume.dtype)
+def sample(volume: Array, source: Grid, points: Array, order: int = 1, mode: str = "constant") -> Array:
+    """`volume` on `source` read off at `points` (3, ...) in mm; zero outside unless `mode` says otherwise."""
+    return map_coordinates(volume, source.to_voxels(points), order=order, mode=mode, output=volume.dtype)
 
 
 def block_mean(volume: Array, factor: int) -> Array:

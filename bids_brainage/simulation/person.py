@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from bids_brainage.simulation.anatomy import draw_shape, template_points
 from bids_brainage.simulation.grid import Array, Grid, block_mean, random_field, sample
+from bids_brainage.simulation.head import head_grid, head_signal
 from bids_brainage.simulation.people import Character, draw_character, stream
 from bids_brainage.simulation.scanner import draw_gain, draw_motion, scan, signal, stored
 from bids_brainage.simulation.spec import MODALITIES, load_spec
 from bids_brainage.simulation.template import load_template
-from bids_brainage.simulation.tissue import Tissue, age_tissue
+from bids_brainage.simulation.tissue import Tissue, age_tissue, process_labels
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def simulate_person(
         points = template_points(shape, fine, motion=motion, push=tissue.push, push_grid=template.grid)
         images[modality] = _image(tissue, texture, modality, character, points, template.grid, coarse, skull, rng)
         if modality == "T1w":
-            labels = _labels(tissue, points, template.grid, factor)
+            labels = _labels(tissue, points, template_points(shape, fine), template.grid, factor)
     return Person(character, images, labels, tissue.lesions, coarse.affine)
 
 
@@ -107,15 +108,21 @@ def _image(
     scanner = load_spec().signal.scanners[character.scanner]
     factor = grid.voxel_size / template_grid.voxel_size
     clean = sample(signal(tissue, modality, scanner.contrast) * texture, template_grid, points)
+    if skull:
+        clean += sample(head_signal(modality), head_grid(), points, mode="nearest")
     brain = sample(tissue.brain, template_grid, points)
     clean, brain = block_mean(clean, round(factor)), block_mean(brain, round(factor))
     image = stored(scan(clean, grid, scanner, draw_gain(rng, scanner), rng))
     return image if skull else np.where(brain > 0.5, np.maximum(image, 1), 0).astype(np.uint16)
 
 
-def _labels(tissue: Tissue, points: Array, template_grid: Grid, factor: int) -> NDArray[np.uint8]:
-    """Labels read off at the nearest voxel; of a block of voxels, the most frequent label above half of the rest."""
-    fine = sample(tissue.labels(), template_grid, points, order=0)
+def _labels(
+    tissue: Tissue, points: Array, unpushed: Array, template_grid: Grid, factor: int
+) -> NDArray[np.uint8]:
+    """Labels at the nearest template voxel; of a block of voxels, the most frequent of at least a quarter."""
+    fine = sample(process_labels(tissue.changed), template_grid, points, order=0)
+    taken = sample(process_labels(tissue.taken), template_grid, unpushed, order=0)
+    fine = np.where(taken > 0, taken, fine)
     if factor == 1:
         return fine
     count = len(load_spec().ageing.processes)

@@ -31,7 +31,10 @@ class Tissue:
     iron : ndarray of float32
         Minus the logarithm of the T2starw signal that iron leaves.
     changed : dict of ndarray
-        For each process, the share of a voxel that differs from the same person at the reference age.
+        For each process but the ventricles, the share of a voxel that differs from the same person at the
+        reference age.
+    taken : dict of ndarray
+        The same for the ventricles, but before `push`: the room that their walls have moved through.
     push : ndarray (3, ...)
         Displacement (mm) of tissue by the ventricles: what is seen at x was at x - push(x).
     lesions : dict of int
@@ -46,19 +49,20 @@ class Tissue:
     iron: Array
     push: Array
     changed: dict[str, Array] = field(default_factory=dict)
+    taken: dict[str, Array] = field(default_factory=dict)
     lesions: dict[str, int] = field(default_factory=dict)
 
-    def labels(self) -> NDArray[np.uint8]:
-        """1 + index of the process that changed each voxel most, 0 where none did."""
-        labels = np.zeros(self.grey.shape, np.uint8)
-        most = np.full(self.grey.shape, CHANGED, np.float32)
-        for number, name in enumerate(load_spec().ageing.processes, start=1):
-            if name not in self.changed:
-                continue
-            more = self.changed[name] > most
+
+def process_labels(changed: Mapping[str, Array]) -> NDArray[np.uint8]:
+    """1 + index of the process that changed each voxel most, 0 where none did."""
+    shape = next(iter(changed.values())).shape
+    labels, most = np.zeros(shape, np.uint8), np.full(shape, CHANGED, np.float32)
+    for number, name in enumerate(load_spec().ageing.processes, start=1):
+        if name in changed:
+            more = changed[name] > most
             labels[more] = number
-            most = np.where(more, self.changed[name], most)
-        return labels
+            most[more] = changed[name][more]
+    return labels
 
 
 def age_tissue(template: Template, character: Character, seed: int, asymmetry_mm: float = 0.0) -> Tissue:
@@ -215,7 +219,6 @@ def _widen_ventricles(
         shift = np.float32(amount) + (left if region == "lateral" else np.float32(0))
         tissue.push += shift * template.ventricle_push[region]
         distance = template.ventricle_distance[region]
-        taken = np.float32(amount - reference)
-        low, high = (-taken, 0.0) if taken > 0 else (0.0, -taken)
-        band = (distance > low) & (distance < high)
-        tissue.changed[name] = band.astype(np.float32)
+        reach = np.sqrt((template.ventricle_push[region] ** 2).sum(axis=0))
+        now, then = distance < amount * reach, distance < reference * reach
+        tissue.taken[name] = (now != then).astype(np.float32)
