@@ -274,6 +274,10 @@ TOO_FEW_PEOPLE = (
     "Only {n} people can be trained on, too few for the plan's split; at least {least} are needed."
 )
 CONSTANT_AGE = "All {n} people have the same age; a model of age needs different ones."
+BASE_MODEL_DONE = (
+    "{done} of {total} base models: {file}, validation MAE {mae:.2f} years in epoch {epoch}; about {left:.0f} "
+    "minutes left."
+)
 LOSS_NOT_FINITE = (
     "The training of {model} ran off to a loss that is not finite in epoch {epoch}; lower the plan's "
     "learning_rate."

@@ -1,0 +1,178 @@
+"""Heads, intervals and errors from the predictions of people that no network was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+
+from bids_brainage.models.head_model import HeadModel
+from bids_brainage.models.plan import EnsemblePlan, HeadPlan
+from bids_brainage.models.schema import Errors, HeadRecord, TopHeadRecord
+from bids_brainage.models.uncertainty import conformal_half_width
+
+
+@dataclass(frozen=True, eq=False)
+class FoldPredictions:
+    """What one fold's base models predict for held-out people.
+
+    Attributes
+    ----------
+    base : mapping of str to array (n_validation + n_test, k)
+        By sub-ensemble, in years; validation people first.
+    ages : array (n_validation + n_test,)
+    n_validation : int
+    guess : float
+        Mean age of the training people.
+    """
+
+    base: Mapping[str, np.ndarray]
+    ages: np.ndarray
+    n_validation: int
+    guess: float
+
+
+@dataclass(frozen=True, eq=False)
+class FittedFold:
+    """Heads of one fold, and the out-of-sample estimates that errors are measured on.
+
+    Attributes
+    ----------
+    heads : mapping of str to HeadRecord
+        By sub-ensemble.
+    top_heads : tuple of TopHeadRecord
+    ages, guess : array (n,)
+        Of the people the top heads were fitted and cross-validated on.
+    estimates : mapping of tuple to array (n,)
+        By (level, name, modalities).
+    """
+
+    heads: Mapping[str, HeadRecord]
+    top_heads: tuple[TopHeadRecord, ...]
+    ages: np.ndarray
+    guess: np.ndarray
+    estimates: Mapping[tuple[str, str, tuple[str, ...]], np.ndarray]
+
+
+def fit_fold(ensemble: EnsemblePlan, plan: HeadPlan, fold: FoldPredictions, seed: int) -> FittedFold:
+    """Fit the heads of one ensemble in one fold.
+
+    Sub-ensembles' heads are ridge models of the validation people. Top heads, one a subset of
+    modalities, are fitted on the test people; where the plan says so, to have more of them, on the
+    validation people as well, whose sub-ensemble estimates then come from cross-validation. Top heads'
+    errors and intervals come from cross-validation in any case.
+    """
+    n_val = fold.n_validation
+    first = n_val if plan.top_fitted_on == "test" else 0
+    ages = fold.ages[first:]
+    heads: dict[str, HeadModel] = {}
+    estimates: dict[tuple[str, str, tuple[str, ...]], np.ndarray] = {}
+    subs: dict[str, np.ndarray] = {}
+    for name, _, modality in ensemble.sub_ensembles():
+        base = fold.base[name]
+        heads[name] = HeadModel.fit(base[:n_val], fold.ages[:n_val], plan.alpha)
+        crossed = cross_fitted(base[:n_val], fold.ages[:n_val], plan.alpha, plan.cross_validation, seed)
+        subs[name] = np.concatenate([crossed, heads[name].apply(base[n_val:])])[first:]
+        estimates["sub_ensemble", name, (modality,)] = subs[name]
+        for index, column in enumerate(base[first:].T):
+            estimates["base_model", f"{name}_bm-{index:02d}", (modality,)] = column
+    top_heads = []
+    for subset in modality_subsets(ensemble.modalities):
+        record, crossed = _top_head(ensemble, plan, subset, subs, ages, seed)
+        top_heads.append(record)
+        estimates["ensemble", ensemble.name, subset] = crossed
+    return FittedFold(
+        heads={name: _record(head, plan.alpha) for name, head in heads.items()},
+        top_heads=tuple(top_heads),
+        ages=ages,
+        guess=np.full(len(ages), fold.guess),
+        estimates=estimates,
+    )
+
+
+def modality_subsets(modalities: Sequence[str]) -> list[tuple[str, ...]]:
+    """Every non-empty subset, the whole first, each in the given order."""
+    sizes = range(len(modalities), 0, -1)
+    return [subset for size in sizes for subset in combinations(modalities, size)]
+
+
+def cross_fitted(
+    predictions: np.ndarray, ages: np.ndarray, alpha: float, folds: int, seed: int
+) -> np.ndarray:
+    """Each person's estimate (n,) by a head fitted on the other folds' people."""
+    from sklearn.model_selection import KFold
+
+    result = np.empty(len(ages))
+    splitter = KFold(min(folds, len(ages)), shuffle=True, random_state=seed)
+    for train, test in splitter.split(predictions):
+        result[test] = HeadModel.fit(predictions[train], ages[train], alpha).apply(predictions[test])
+    return result
+
+
+def pooled_errors(folds: Sequence[FittedFold]) -> tuple[Errors, ...]:
+    """Errors of every base model, sub-ensemble and ensemble over all folds' held-out people."""
+    ages = np.concatenate([fold.ages for fold in folds])
+    guess = np.concatenate([fold.guess for fold in folds])
+    rows = []
+    for key in folds[0].estimates:
+        estimates = np.concatenate([fold.estimates[key] for fold in folds])
+        rows.append(measure_errors(key[0], key[1], key[2], estimates, ages, guess))  # type: ignore[arg-type]
+    return tuple(rows)
+
+
+def measure_errors(
+    level: Literal["base_model", "sub_ensemble", "ensemble"],
+    name: str,
+    modalities: tuple[str, ...],
+    estimates: np.ndarray,
+    ages: np.ndarray,
+    guess: np.ndarray | float,
+) -> Errors:
+    """MAE, RMSE (years), R2 and r of estimates (n,), with the MAE of guessing the mean age."""
+    errors = estimates - ages
+    spread = float(np.sum((ages - ages.mean()) ** 2))
+    varies = len(ages) > 1 and np.ptp(estimates) > 0 and np.ptp(ages) > 0
+    return Errors(
+        level=level,
+        name=name,
+        modalities=modalities,
+        n=len(ages),
+        mae=float(np.mean(np.abs(errors))),
+        rmse=float(np.sqrt(np.mean(errors**2))),
+        r2=1 - float(np.sum(errors**2)) / spread if spread > 0 else 0.0,
+        r=float(np.corrcoef(estimates, ages)[0, 1]) if varies else None,
+        guess_mae=float(np.mean(np.abs(ages - guess))),
+    )
+
+
+def _top_head(
+    ensemble: EnsemblePlan,
+    plan: HeadPlan,
+    subset: tuple[str, ...],
+    subs: Mapping[str, np.ndarray],
+    ages: np.ndarray,
+    seed: int,
+) -> tuple[TopHeadRecord, np.ndarray]:
+    names = tuple(name for name, _, modality in ensemble.sub_ensembles() if modality in subset)
+    columns = np.stack([subs[name] for name in names], axis=1)
+    crossed = cross_fitted(columns, ages, plan.top_alpha, plan.cross_validation, seed)
+    widths = {level: conformal_half_width(crossed - ages, level) for level in plan.levels}
+    several = len(names) > 1
+    record = TopHeadRecord(
+        modalities=subset,
+        sub_ensembles=names,
+        head=_record(HeadModel.fit(columns, ages, plan.top_alpha), plan.top_alpha),
+        n_calibration=len(ages),
+        half_widths={level: width for level, width in widths.items() if width is not None},
+        disagreement_99=float(np.percentile(columns.std(axis=1, ddof=1), 99)) if several else None,
+    )
+    return record, crossed
+
+
+def _record(head: HeadModel, alpha: float) -> HeadRecord:
+    return HeadRecord(
+        coefficients=tuple(float(value) for value in head.coefficients), intercept=head.intercept, alpha=alpha
+    )

@@ -1,0 +1,80 @@
+"""What a reader of an estimate must know beside the number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from bids_brainage import messages
+from bids_brainage.models.bundle import Bundle
+from bids_brainage.models.ensemble import EnsembleEstimate
+
+Severity = Literal["note", "warning", "error"]
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A code for programs, a severity, and one sentence for people."""
+
+    code: str
+    severity: Severity
+    text: str
+
+
+def estimate_flags(
+    bundle: Bundle, estimate: EnsembleEstimate, *, age: float | None, simulated: bool
+) -> tuple[Flag, ...]:
+    """All that is to be said of an estimate.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        That the estimate was made with.
+    estimate : EnsembleEstimate
+    age : float or None
+        Chronological age in years, where it is known.
+    simulated : bool
+        Whether the person is a simulated one.
+    """
+    return (
+        *_model_flags(bundle, simulated),
+        *_age_flags(bundle.training_range, estimate, age),
+        *_ensemble_flags(estimate),
+    )
+
+
+def _model_flags(bundle: Bundle, simulated: bool) -> Iterator[Flag]:
+    if bundle.is_demonstration and not simulated:
+        text = messages.DEMO_ON_REAL_DATA.format(model=bundle.name)
+        yield Flag("demonstration_model", "warning", text)
+    elif simulated and not bundle.record.cohort.simulated:
+        yield Flag("simulated_input", "warning", messages.SIMULATED_INPUT.format(model=bundle.name))
+
+
+def _age_flags(trained: tuple[float, float], estimate: EnsembleEstimate, age: float | None) -> Iterator[Flag]:
+    youngest, oldest = trained
+    if age is None:
+        yield Flag("age_unknown", "note", messages.AGE_UNKNOWN)
+    elif not youngest <= age <= oldest:
+        text = messages.AGE_OUTSIDE_TRAINING.format(age=age, youngest=youngest, oldest=oldest)
+        yield Flag("age_outside_training_range", "warning", text)
+    if not youngest <= estimate.brain_age <= oldest:
+        text = messages.ESTIMATE_OUTSIDE_TRAINING.format(
+            estimate=estimate.brain_age, youngest=youngest, oldest=oldest
+        )
+        yield Flag("estimate_outside_training_range", "warning", text)
+
+
+def _ensemble_flags(estimate: EnsembleEstimate) -> Iterator[Flag]:
+    if estimate.modalities_missing:
+        text = messages.MODALITIES_MISSING.format(
+            missing=", ".join(estimate.modalities_missing), used=", ".join(estimate.modalities_used)
+        )
+        yield Flag("modality_missing", "note", text)
+    limit = estimate.top_head.disagreement_99
+    if limit is not None and estimate.disagreement is not None and estimate.disagreement > limit:
+        text = messages.SUB_ENSEMBLES_DISAGREE.format(spread=estimate.disagreement, limit=limit)
+        yield Flag("sub_ensembles_disagree", "warning", text)
+    if estimate.lower_95 is None:
+        yield Flag("interval_unavailable", "note", messages.NO_INTERVAL)

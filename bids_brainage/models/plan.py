@@ -1,0 +1,147 @@
+"""The training plan: everything that decides what a training makes, in one YAML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel as PydanticModel
+from pydantic import ConfigDict, Field, ValidationError, model_validator
+
+from bids_brainage import messages
+from bids_brainage.errors import InputError
+from bids_brainage.models.architecture import BaseModelSpec
+from bids_brainage.models.schema import PURPOSES, Label
+from bids_brainage.preprocessing.model_input import InputSpec, IntensityRule
+
+SPACES = {"subject": "T1w", "standard": "MNI152NLin6Asym"}
+
+
+class Part(PydanticModel):
+    """Frozen, and nothing unknown."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class EnsemblePlan(Part):
+    """Which sub-ensembles a multi-level ensemble has, and of how many base models each."""
+
+    name: Label
+    stage: Literal["subject", "standard"]
+    regions: tuple[Label, ...] = Field(min_length=1)
+    modalities: tuple[Label, ...] = Field(min_length=1)
+    base_models: int = Field(ge=1, le=100)
+    epochs: int | None = Field(default=None, ge=1, description="instead of the fitting's epochs")
+
+    def sub_ensembles(self) -> list[tuple[str, str, str]]:
+        """Name, region and modality of every sub-ensemble."""
+        return [
+            (f"{region}_{modality}", region, modality)
+            for region in self.regions
+            for modality in self.modalities
+        ]
+
+
+class InputPlan(Part):
+    """Resolution and boxes; boxes in mm, along the axes of `orientation`."""
+
+    voxel_size: float = Field(default=1.0, gt=0)
+    orientation: str = "LIA"
+    margin: int = Field(default=2, ge=0)
+    smallest_subject_box_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    intensity: IntensityRule = IntensityRule()
+
+    def spec(
+        self, ensemble: EnsemblePlan, region: str, modality: str, box: tuple[int, int, int]
+    ) -> InputSpec:
+        """The input specification of one sub-ensemble."""
+        return InputSpec(
+            modality=modality,
+            stage=ensemble.stage,
+            space=SPACES[ensemble.stage],
+            region=region,
+            voxel_size=self.voxel_size,
+            orientation=self.orientation,
+            box=box,
+            margin=self.margin,
+            intensity=self.intensity,
+        )
+
+
+class FittingPlan(Part):
+    """How a base model is fitted. Loss: mean squared error in years; optimiser: Adam."""
+
+    epochs: int = Field(default=80, ge=1)
+    batch_size: int = Field(default=4, ge=1)
+    learning_rate: float = Field(default=5e-4, gt=0)
+    schedule: Literal["constant", "cosine"] = "constant"
+    flip: bool = Field(default=True, description="mirror left and right at random")
+    weights_dtype: Literal["float32", "float16"] = Field(
+        default="float32", description="kernels are rounded to this before they are judged and kept"
+    )
+
+
+class SplitPlan(Part):
+    """Training : validation : test, stratified by age; `folds` of the possible repetitions are trained."""
+
+    parts: tuple[int, int, int] = (8, 1, 1)
+    folds: int = Field(default=10, ge=1)
+    group_column: str | None = Field(default=None, description="people of one group are never split")
+
+    @model_validator(mode="after")
+    def _possible(self) -> SplitPlan:
+        if min(self.parts) < 1 or self.folds * self.parts[2] > sum(self.parts):
+            raise ValueError("every part needs at least 1, and folds x test at most the sum of the parts")
+        return self
+
+
+class HeadPlan(Part):
+    """How the heads are fitted; `top_alpha` 0 is the plain linear model of the paper."""
+
+    alpha: float = Field(default=1.0, ge=0)
+    top_alpha: float = Field(default=0.0, ge=0)
+    top_fitted_on: Literal["test", "validation+test"] = "test"
+    cross_validation: int = Field(default=5, ge=2)
+    levels: tuple[float, ...] = (0.8, 0.9, 0.95)
+
+
+class TrainingPlan(Part):
+    """All that decides what a training makes; the defaults are the paper's."""
+
+    name: Label
+    version: Label = "1"
+    licence: str = "n/a"
+    purpose: PURPOSES = "research"
+    description: str = ""
+    seed: int = Field(default=0, ge=0)
+    ensembles: tuple[EnsemblePlan, ...] = Field(min_length=1)
+    input: InputPlan = InputPlan()
+    architecture: BaseModelSpec = BaseModelSpec()
+    fitting: FittingPlan = FittingPlan()
+    split: SplitPlan = SplitPlan()
+    heads: HeadPlan = HeadPlan()
+
+    @model_validator(mode="after")
+    def _names_once(self) -> TrainingPlan:
+        if len({ensemble.name for ensemble in self.ensembles}) != len(self.ensembles):
+            raise ValueError("two ensembles have one name")
+        return self
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """All modalities that any ensemble sees."""
+        return tuple(dict.fromkeys(m for ensemble in self.ensembles for m in ensemble.modalities))
+
+
+def load_plan(path: Path) -> TrainingPlan:
+    """Read a plan from YAML; InputError where it is missing or wrong."""
+    try:
+        return TrainingPlan.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(messages.PLAN_UNREADABLE.format(file=path, reason=reason)) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "plan"
+        raise InputError(messages.PLAN_WRONG.format(file=path, where=where, reason=first["msg"])) from error

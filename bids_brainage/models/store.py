@@ -1,0 +1,189 @@
+"""The training store: every person's network inputs as bytes, one memory-mapped file a sub-ensemble."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bids_brainage.atomic import write_text
+from bids_brainage.models.people import TrainingPerson
+from bids_brainage.models.plan import TrainingPlan
+from bids_brainage.preprocessing.model_input import InputSpec
+
+if TYPE_CHECKING:
+    import nibabel as nib
+
+_log = logging.getLogger(__name__)
+Box = tuple[int, int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class VolumeStore:
+    """Volumes of all people for each sub-ensemble.
+
+    Attributes
+    ----------
+    path : Path
+    specs : mapping of str to InputSpec
+        By ``<ensemble>/<sub-ensemble>``.
+    n : int
+        Number of people; volumes are in their order.
+    fingerprint : str
+        Of the people, their files and the specifications.
+    """
+
+    path: Path
+    specs: Mapping[str, InputSpec]
+    n: int
+    fingerprint: str
+
+    def volumes(self, key: str, mode: str = "r") -> np.memmap:
+        """Memory-mapped uint8 array (n, *box) of one sub-ensemble."""
+        return np.memmap(self.path / file_name(key), np.uint8, mode, shape=(self.n, *self.specs[key].box))  # type: ignore[call-overload]
+
+
+def file_name(key: str) -> str:
+    """Name of a sub-ensemble's file in the store."""
+    return key.replace("/", "_") + ".u8"
+
+
+def input_specs(plan: TrainingPlan, people: Sequence[TrainingPerson]) -> dict[str, InputSpec]:
+    """The input specification of every sub-ensemble, by ``<ensemble>/<sub-ensemble>``.
+
+    The subject stage's box holds the largest brain of the cohort with the plan's margin, and is not
+    smaller than the plan asks; that of the standard stage holds the template's region.
+    """
+    specs: dict[str, InputSpec] = {}
+    boxes: dict[tuple[str, str], Box] = {}
+    for ensemble in plan.ensembles:
+        for name, region, modality in ensemble.sub_ensembles():
+            where = (ensemble.stage, region)
+            if where not in boxes:
+                subject = ensemble.stage == "subject"
+                boxes[where] = subject_box(plan, people) if subject else standard_box(plan, region)
+            specs[f"{ensemble.name}/{name}"] = plan.input.spec(ensemble, region, modality, boxes[where])
+    return specs
+
+
+def subject_box(plan: TrainingPlan, people: Sequence[TrainingPerson]) -> Box:
+    """Box (voxels) for the brains of the cohort in their own T1w grids."""
+    import nibabel as nib
+
+    from bids_brainage.preprocessing.model_input import largest_box
+
+    rule = plan.input
+    masks = (nib.Nifti1Image.from_filename(person.mask) for person in people)
+    found = largest_box(masks, rule.voxel_size, rule.margin, rule.orientation)
+    least = [int(np.ceil(extent / rule.voxel_size)) for extent in rule.smallest_subject_box_mm]
+    x, y, z = (max(pair) for pair in zip(found, least, strict=True))
+    return x, y, z
+
+
+def standard_box(plan: TrainingPlan, region: str) -> Box:
+    """Box (voxels) for a region of the template; it is the same for everyone, so needs no slack."""
+    from bids_brainage.preprocessing.model_input import largest_box
+    from bids_brainage.preprocessing.templates import region_mask
+
+    return largest_box(
+        [region_mask(region)], plan.input.voxel_size, plan.input.margin, plan.input.orientation
+    )
+
+
+def build_store(
+    path: Path, people: Sequence[TrainingPerson], specs: Mapping[str, InputSpec], nprocs: int = 1
+) -> VolumeStore:
+    """Make the store, or finish one that was interrupted.
+
+    Parameters
+    ----------
+    path : Path
+        Folder of the store. One that was made of other people or inputs is made anew.
+    people : sequence of TrainingPerson
+    specs : mapping of str to InputSpec
+    nprocs : int
+        Processes; the result does not depend on it.
+    """
+    fingerprint = _fingerprint(people, specs)
+    store = VolumeStore(path, dict(specs), len(people), fingerprint)
+    marker = path / "store.json"
+    if not marker.is_file() or json.loads(marker.read_text())["fingerprint"] != fingerprint:
+        _start(store, marker)
+    missing = [index for index in range(len(people)) if not _done(path, index).exists()]
+    _log.info("Preparing the volumes of %d of %d people", len(missing), len(people))
+    work = partial(_prepare_person, store)
+    if nprocs < 2 or len(missing) < 2:
+        for index in missing:
+            work(index, people[index])
+    else:
+        with ProcessPoolExecutor(nprocs, mp_context=get_context("spawn")) as pool:
+            list(pool.map(work, missing, [people[index] for index in missing]))
+    return store
+
+
+def _start(store: VolumeStore, marker: Path) -> None:
+    """Empty files of full size."""
+    if store.path.exists():
+        shutil.rmtree(store.path)
+    store.path.mkdir(parents=True)
+    for key in store.specs:
+        store.volumes(key, "w+")
+    write_text(marker, json.dumps({"fingerprint": store.fingerprint, "n": store.n}))
+
+
+def _prepare_person(store: VolumeStore, index: int, person: TrainingPerson) -> None:
+    """Write one person's volumes, then say that they are done."""
+    import nibabel as nib
+
+    from bids_brainage.preprocessing.model_input import prepare, uint8_volume
+
+    images: dict[Path, nib.Nifti1Image] = {}
+    masks = {"subject": nib.Nifti1Image.from_filename(person.mask), "standard": _template_mask()}
+    for key, spec in store.specs.items():
+        path = person.image(spec.stage, spec.modality)
+        if path not in images:
+            loaded = nib.Nifti1Image.from_filename(path)
+            images[path] = nib.Nifti1Image(loaded.get_fdata(dtype=np.float32), loaded.affine)
+        region = _region_mask(spec.region) if spec.stage == "standard" else None
+        model_input = prepare(images[path], masks[spec.stage], spec, region, name=str(path))
+        volumes = store.volumes(key, "r+")
+        volumes[index] = uint8_volume(model_input)
+        volumes.flush()
+    _done(store.path, index).touch()
+
+
+def _template_mask() -> nib.Nifti1Image:
+    from bids_brainage.preprocessing.templates import template_mask
+
+    return template_mask(2)
+
+
+def _region_mask(region: str) -> nib.Nifti1Image:
+    from bids_brainage.preprocessing.templates import region_mask
+
+    return region_mask(region)
+
+
+def _done(path: Path, index: int) -> Path:
+    return path / f"{index:06d}.done"
+
+
+def _fingerprint(people: Sequence[TrainingPerson], specs: Mapping[str, InputSpec]) -> str:
+    """Changes with the people, their files and what is made of them."""
+    digest = hashlib.sha256()
+    for key, spec in specs.items():
+        digest.update(f"{key} {spec.model_dump_json()}\n".encode())
+    for person in people:
+        for path in (person.mask, *person.subject.values(), *person.standard.values()):
+            digest.update(f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}\n".encode())
+    return digest.hexdigest()
