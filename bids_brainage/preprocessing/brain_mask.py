@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
-import io
 import logging
 import shutil
 import subprocess
@@ -21,13 +19,11 @@ from scipy import ndimage
 
 from .. import messages
 from ..errors import ImageError, InputError
-from .resampling import at_voxel_size, image_like, largest_component, mask_like
+from .resampling import image_like, largest_component, mask_like
 
 LOGGER = logging.getLogger(__name__)
 
 BRAIN_VOLUMES = (400.0, 2400.0)  # ml
-BET_VOXEL_SIZE = 2.0
-BET_ITERATIONS = 1000
 
 
 @dataclass(frozen=True)
@@ -129,15 +125,9 @@ def _none(image: nib.Nifti1Image, threads: int) -> NDArray[np.bool_]:
 
 
 def _bet(image: nib.Nifti1Image, threads: int) -> NDArray[np.bool_]:
-    """BET (Smith 2002, doi:10.1002/hbm.10062) at 2 mm, its neck cut by the template's mask."""
-    from brainextractor import BrainExtractor
+    from .bet import brain_by_bet
 
-    coarse = at_voxel_size(image, BET_VOXEL_SIZE)
-    with contextlib.redirect_stdout(io.StringIO()):
-        extractor = BrainExtractor(img=coarse, bt=0.5)
-        extractor.run(BET_ITERATIONS)
-        surface = extractor.compute_mask() > 0
-    return mask_like(image_like(largest_component(surface).astype(np.uint8), coarse), image)
+    return brain_by_bet(image, threads)
 
 
 def _deepbet(image: nib.Nifti1Image, threads: int) -> NDArray[np.bool_]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import logging
 import zlib
 from pathlib import Path
@@ -23,6 +24,8 @@ VOXEL_SIZES = (0.2, 8.0)  # mm
 FIELD_OF_VIEW = (60.0, 400.0)  # mm, along each axis
 FEWEST_SLICES = 10
 MOST_VOXELS = 2**28  # 1 GB as float32
+MOST_BYTES = 2**32
+CHUNK = 2**22
 NOT_FINITE_TOLERATED = 0.01  # part of the voxels
 FARTHEST_CENTRE = 1000.0  # mm from the scanner's origin
 SHEAR_TOLERATED = 0.02  # cosine between two axes
@@ -138,9 +141,20 @@ def _check_sizes(path: Path, sizes: NDArray, shape: tuple[int, int, int]) -> Non
 
 def _data(path: Path, image: nib.spatialimages.SpatialImage) -> NDArray[np.float32]:
     try:
-        return np.asanyarray(image.dataobj, dtype=np.float32)
+        data = np.asanyarray(image.dataobj, dtype=np.float32)
+        if path.name.endswith((".gz", ".mgz")):
+            _check_sum(path)
+        return data
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise ImageError(messages.IMAGE_TRUNCATED.format(file=path)) from error
+
+
+def _check_sum(path: Path) -> None:
+    """Read a gzip file to its end, where its check sum is compared; nibabel stops before it."""
+    with gzip.open(path) as stream:
+        for _ in range(MOST_BYTES // CHUNK):
+            if not stream.read(CHUNK):
+                return
 
 
 def _finite(path: Path, data: NDArray[np.float32], warnings: list[str]) -> NDArray[np.float32]:
@@ -148,7 +162,7 @@ def _finite(path: Path, data: NDArray[np.float32], warnings: list[str]) -> NDArr
     bad = ~np.isfinite(data)
     part = float(bad.mean())
     if part > NOT_FINITE_TOLERATED:
-        raise ImageError(messages.IMAGE_NOT_FINITE.format(file=path, percent=100 * part))
+        raise ImageError(messages.IMAGE_MUCH_NAN.format(file=path, percent=100 * part))
     if part:
         warnings.append(messages.IMAGE_NAN_ZEROED.format(file=path, count=int(bad.sum())))
         data = np.where(bad, np.float32(0), data)

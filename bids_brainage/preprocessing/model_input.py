@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import nibabel as nib
 import numpy as np
@@ -27,6 +27,7 @@ from .. import messages
 from ..errors import ImageError
 
 Triple = tuple[int, int, int]
+Positive = Annotated[int, Field(gt=0)]
 
 
 class IntensityRule(BaseModel):
@@ -82,7 +83,7 @@ class InputSpec(BaseModel):
     region: str = "WholeBrain"
     voxel_size: float = Field(gt=0)
     orientation: str = "LIA"
-    box: Triple
+    box: tuple[Positive, Positive, Positive]
     margin: int = Field(default=2, ge=0)
     intensity: IntensityRule = IntensityRule()
 

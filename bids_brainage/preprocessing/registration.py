@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +15,20 @@ import numpy as np
 from nibabel.affines import voxel_sizes
 
 from ..atomic import replacing
-from .ants_bridge import from_ants, run_registration, start, to_ants
+from .ants_bridge import run_registration, start, to_ants
 from .resampling import at_voxel_size, dilate, image_like, mask_like
-from .templates import template_brain, template_mask
+from .templates import template_brain
 
 LOGGER = logging.getLogger(__name__)
 
 RIGID_VOXEL_SIZE = 3.0
+AFFINE_VOXEL_SIZE = 4.0
 TEMPLATE_VOXEL_SIZE = 2.0
+COARSE_FROM = 3.0  # mm: images of such voxels hold nothing that the finest level could match
+MASK_REACH = 8.0  # mm
+# Iterations, shrink factors and smoothing (voxels of 2 mm) a level.
+FINE_SYN = ("40x20x10", "4x2x1", "2x1x0")
+COARSE_SYN = ("40x20", "4x2", "2x1")
 SEED = 20220701
 
 
@@ -53,14 +60,17 @@ def register_rigid(
 ) -> Path:
     """Register two images of one head by six parameters (mutual information, at 3 mm).
 
+    Started where the headers put the two heads and, if that is worse, with their centres of mass on
+    each other.
+
     Parameters
     ----------
     moving, fixed : nibabel.Nifti1Image
         Two images of one head, of the same or another contrast, with skull or without.
     moving_mask, fixed_mask : nibabel.Nifti1Image, optional
-        Where the images are compared.
+        Brain masks; the images are compared there and 8 mm around.
     out : Path
-        The transform's file, moving to fixed (.h5 or .mat).
+        The transform's file (.h5), moving to fixed.
     threads, seed : int
         Same seed, same result.
 
@@ -70,17 +80,40 @@ def register_rigid(
         `out`.
     """
     size = max(RIGID_VOXEL_SIZE, _coarsest(moving), _coarsest(fixed))
-    coarse_fixed, coarse_moving = at_voxel_size(fixed, size), at_voxel_size(moving, size)
-    images = [to_ants(coarse_fixed, threads), to_ants(coarse_moving, threads)]
-    masks = [_mask_argument(fixed_mask, coarse_fixed, threads), _mask_argument(moving_mask, coarse_moving, threads)]
+    pair = _Pair.of(fixed, moving, size, threads, fixed_mask, moving_mask)
+    stage = pair.linear_stage("Rigid[0.1]", "100x100x50", "4x2x1", "2x1x0")
     with TemporaryDirectory() as folder:
-        arguments = _common(Path(folder) / "rigid", seed)
-        arguments += ["-r", _bracket(*images, 1)]
-        arguments += _linear_stage("Rigid[0.1]", images, masks, "100x100x50", "4x2x1", "2x1x0")
-        run_registration(arguments, threads)
-        with replacing(out) as temporary:
-            _write_rigid(Path(folder) / "rigidComposite.h5", temporary, threads)
+        prefix = Path(folder) / "rigid"
+        run_registration([*_common(prefix, seed), *pair.start(), *stage], threads)
+        _keep(Path(f"{prefix}Composite.h5"), out)
     return out
+
+
+def register_affine(
+    moving: nib.Nifti1Image,
+    fixed: nib.Nifti1Image,
+    *,
+    moving_mask: nib.Nifti1Image | None = None,
+    out_prefix: Path,
+    threads: int = 1,
+    seed: int = SEED,
+) -> TemplateTransforms:
+    """Register a brain to another person's by twelve parameters, at 4 mm.
+
+    Parameters
+    ----------
+    moving, fixed : nibabel.Nifti1Image
+        T1w brains; what lies outside `moving_mask` is set to zero.
+    out_prefix : Path
+        The files are named ``<out_prefix>forward.h5`` and ``<out_prefix>inverse.h5``.
+
+    Returns
+    -------
+    TemplateTransforms
+    """
+    pair = _Pair.of(fixed, _only(moving, moving_mask), AFFINE_VOXEL_SIZE, threads)
+    stage = pair.linear_stage("Affine[0.1]", "100x100x50", "4x2x1", "2x1x0")
+    return _run_both_ways([*pair.start(), *stage], out_prefix, threads, seed)
 
 
 def register_to_template(
@@ -90,40 +123,36 @@ def register_to_template(
     out_prefix: Path,
     threads: int = 1,
     seed: int = SEED,
+    native_voxel_size: float | None = None,
 ) -> TemplateTransforms:
     """Register a T1w brain to MNI152NLin6Asym by affine and SyN (Avants et al. 2008).
+
+    The deformation is sought at 2 mm, where the maps will be, or at the image's own resolution where
+    that is coarser.
 
     Parameters
     ----------
     brain : nibabel.Nifti1Image
-        T1w image, bias-corrected; what lies outside the mask is not looked at.
+        T1w image, bias-corrected; what lies outside the mask is set to zero.
     mask : nibabel.Nifti1Image
         Brain mask on the same grid.
     out_prefix : Path
         The files are named ``<out_prefix>forward.h5`` and ``<out_prefix>inverse.h5``.
     threads, seed : int
+        Same seed, same result.
+    native_voxel_size : float, optional
+        Resolution (mm) at which the image was scanned, if it was conformed to a finer grid since.
 
     Returns
     -------
     TemplateTransforms
     """
-    size = max(TEMPLATE_VOXEL_SIZE, _coarsest(brain))
-    data = brain.get_fdata(dtype=np.float32) * mask_like(mask, brain)
-    moving = at_voxel_size(image_like(data, brain), TEMPLATE_VOXEL_SIZE)
-    fixed = template_brain(2)
-    images = [to_ants(fixed, threads), to_ants(moving, threads)]
-    forward = out_prefix.with_name(out_prefix.name + "forward.h5")
-    inverse = out_prefix.with_name(out_prefix.name + "inverse.h5")
-    with TemporaryDirectory() as folder:
-        arguments = _common(Path(folder) / "syn", seed)
-        arguments += ["-r", _bracket(*images, 1)]
-        arguments += _linear_stage("Affine[0.1]", images, [None, None], "100x100x50", "4x3x2", "2x1x1")
-        arguments += _syn_stage(images, size)
-        run_registration(arguments, threads)
-        for made, wanted in (("synComposite.h5", forward), ("synInverseComposite.h5", inverse)):
-            with replacing(wanted) as temporary:
-                temporary.write_bytes((Path(folder) / made).read_bytes())
-    return TemplateTransforms(forward, inverse)
+    fine = max(native_voxel_size or 0, _coarsest(brain)) < COARSE_FROM
+    pair = _Pair.of(template_brain(2), _only(brain, mask), TEMPLATE_VOXEL_SIZE, threads)
+    arguments = pair.start()
+    arguments += pair.linear_stage("Affine[0.1]", "100x100x50", "6x4x2", "3x2x1")
+    arguments += pair.syn_stage(*(FINE_SYN if fine else COARSE_SYN))
+    return _run_both_ways(arguments, out_prefix, threads, seed)
 
 
 def apply_transforms(
@@ -160,67 +189,96 @@ def apply_transforms(
     return image_like(moved.numpy().astype(np.float32), reference)
 
 
-def _common(prefix: Path, seed: int) -> list[Any]:
-    return [
-        "-d", "3", "--float", "1", "--random-seed", str(seed), "-o", str(prefix), "-z", "1",
-        "--write-composite-transform", "1", "-u", "0", "-w", "[0.005,0.995]",
-    ]  # fmt: skip
+@dataclass(frozen=True)
+class _Pair:
+    """Two images as ANTs sees them, at one resolution, and the arguments that name them."""
+
+    fixed: Any
+    moving: Any
+    masks: tuple[Any, Any] = (None, None)
+
+    @classmethod
+    def of(
+        cls,
+        fixed: nib.Nifti1Image,
+        moving: nib.Nifti1Image,
+        size: float,
+        threads: int,
+        fixed_mask: nib.Nifti1Image | None = None,
+        moving_mask: nib.Nifti1Image | None = None,
+    ) -> _Pair:
+        coarse = [at_voxel_size(image, size) for image in (fixed, moving)]
+        masks = [
+            _wide_mask(mask, grid, threads)
+            for mask, grid in zip((fixed_mask, moving_mask), coarse, strict=True)
+        ]
+        return cls(to_ants(coarse[0], threads), to_ants(coarse[1], threads), (masks[0], masks[1]))
+
+    def start(self) -> list[str]:
+        """Begin with the centres of mass on each other."""
+        return ["-r", f"[{_pointer(self.fixed)},{_pointer(self.moving)},1]"]
+
+    def linear_stage(self, transform: str, iterations: str, shrink: str, smooth: str) -> list[str]:
+        """A rigid or affine stage on mutual information (Mattes) of half of the voxels."""
+        stage = ["-t", transform, "-m", self._metric("32,Regular,0.5")]
+        stage += ["-c", f"[{iterations},1e-6,10]", "-f", shrink, "-s", f"{smooth}vox"]
+        return [*stage, *self._mask_arguments()]
+
+    def syn_stage(self, iterations: str, shrink: str, smooth: str) -> list[str]:
+        """A symmetric diffeomorphic stage on mutual information."""
+        stage = ["-t", "SyN[0.2,3,0]", "-m", self._metric("32")]
+        return [*stage, "-c", f"[{iterations},1e-6,8]", "-f", shrink, "-s", f"{smooth}vox"]
+
+    def _metric(self, sampling: str) -> str:
+        return f"MI[{_pointer(self.fixed)},{_pointer(self.moving)},1,{sampling}]"
+
+    def _mask_arguments(self) -> list[str]:
+        if self.masks == (None, None):
+            return []
+        return ["-x", "[" + ",".join("NULL" if m is None else _pointer(m) for m in self.masks) + "]"]
 
 
-def _linear_stage(
-    transform: str, images: list[Any], masks: list[Any], iterations: str, shrink: str, smooth: str
-) -> list[Any]:
-    stage = ["-t", transform, "-m", _metric("MI", *images, "32,Regular,0.5")]
-    stage += ["-c", f"[{iterations},1e-6,10]", "-f", shrink, "-s", f"{smooth}vox"]
-    if any(mask is not None for mask in masks):
-        stage += ["-x", _bracket(*("NULL" if mask is None else mask for mask in masks))]
-    return stage
+def _common(prefix: Path, seed: int) -> list[str]:
+    text = f"-d 3 --float 1 --random-seed {seed} -z 1 -u 0 -w [0.005,0.995] --write-composite-transform 1"
+    return [*text.split(), "-o", str(prefix)]
 
 
-def _syn_stage(images: list[Any], size: float) -> list[Any]:
-    """Deform at the resolution that both images have: a coarse person ends on a coarse level."""
-    iterations, shrink, smooth = ("40x20x10", "4x2x1", "2x1x0") if size < 3 else ("40x20", "4x2", "2x1")
-    stage = ["-t", "SyN[0.2,3,0]", "-m", _metric("MI", *images, "32")]
-    return [*stage, "-c", f"[{iterations},1e-6,8]", "-f", shrink, "-s", f"{smooth}vox"]
+def _run_both_ways(arguments: list[str], out_prefix: Path, threads: int, seed: int) -> TemplateTransforms:
+    found = TemplateTransforms(
+        out_prefix.with_name(f"{out_prefix.name}forward.h5"), out_prefix.with_name(f"{out_prefix.name}inverse.h5")
+    )
+    with TemporaryDirectory() as folder:
+        prefix = Path(folder) / "transform"
+        run_registration([*_common(prefix, seed), *arguments], threads)
+        _keep(Path(f"{prefix}Composite.h5"), found.forward)
+        _keep(Path(f"{prefix}InverseComposite.h5"), found.inverse)
+    return found
 
 
-def _metric(name: str, fixed: Any, moving: Any, rest: str) -> str:
-    return f"{name}[{_pointer(fixed)},{_pointer(moving)},1,{rest}]"
+def _keep(made: Path, wanted: Path) -> None:
+    with replacing(wanted) as temporary:
+        shutil.copyfile(made, temporary)
 
 
-def _bracket(*parts: Any) -> str:
-    return "[" + ",".join(_pointer(part) for part in parts) + "]"
+def _only(image: nib.Nifti1Image, mask: nib.Nifti1Image | None) -> nib.Nifti1Image:
+    if mask is None:
+        return image
+    return image_like(image.get_fdata(dtype=np.float32) * mask_like(mask, image), image)
 
 
-def _pointer(part: Any) -> str:
+def _pointer(image: Any) -> str:
     """How an image of this process is named on ANTs' command line."""
-    if isinstance(part, (str, int)):
-        return str(part)
     from ants.internal import get_pointer_string
 
-    return str(get_pointer_string(part))
+    return str(get_pointer_string(image))
 
 
-def _mask_argument(mask: nib.Nifti1Image | None, grid: nib.Nifti1Image, threads: int) -> Any:
+def _wide_mask(mask: nib.Nifti1Image | None, grid: nib.Nifti1Image, threads: int) -> Any:
     if mask is None:
         return None
-    wide = dilate(mask_like(mask, grid), 8.0, voxel_sizes(grid.affine))
+    wide = dilate(mask_like(mask, grid), MASK_REACH, voxel_sizes(grid.affine))
     return to_ants(image_like(wide.astype(np.float32), grid), threads)
-
-
-def _write_rigid(source: Path, target: Path, threads: int) -> None:
-    target.write_bytes(source.read_bytes())
 
 
 def _coarsest(image: nib.Nifti1Image) -> float:
     return float(voxel_sizes(image.affine).max())
-
-
-__all__ = [
-    "TemplateTransforms",
-    "apply_transforms",
-    "from_ants",
-    "register_rigid",
-    "register_to_template",
-    "template_mask",
-]

@@ -50,9 +50,8 @@ def to_grid(
             data = ndimage.gaussian_filter(data, sigma, mode="nearest", truncate=3)
     to_source = np.linalg.inv(image.affine) @ affine
     matrix = to_source[:3, :3]
-    step: NDArray = np.diag(matrix) if np.allclose(matrix, np.diag(np.diag(matrix)), atol=1e-6) else matrix
     filled = ndimage.affine_transform(
-        data, step, to_source[:3, 3], tuple(shape), order=order, mode=outside, prefilter=order > 1
+        data, matrix, to_source[:3, 3], tuple(shape), order=order, mode=outside, prefilter=order > 1
     )
     if order > 1:
         filled = np.clip(filled, data.min(), data.max())

@@ -1,0 +1,38 @@
+"""The way back of a rigid transform."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from bids_brainage.atomic import replacing
+
+
+def invert_rigid(transform: Path, out: Path) -> Path:
+    """Write the inverse of a rigid (or affine) ITK transform.
+
+    Parameters
+    ----------
+    transform : Path
+        Composite transform (.h5) of one linear transform, as ANTs writes it.
+    out : Path
+        Where the inverse goes (.tfm, ITK's text format).
+
+    Returns
+    -------
+    Path
+        `out`.
+    """
+    from nitransforms.linear import Affine
+    from nitransforms.manip import TransformChain
+
+    with warnings.catch_warnings():
+        # nitransforms remarks that the transform knows no grid; a rigid one needs none.
+        warnings.simplefilter("ignore", UserWarning)
+        chain = TransformChain.from_filename(str(transform), fmt="itk")
+        matrix = np.linalg.multi_dot([np.eye(4), *(step.matrix for step in chain.transforms), np.eye(4)])
+        with replacing(out) as temporary:
+            Affine(np.linalg.inv(matrix)).to_filename(str(temporary), fmt="itk")
+    return out
