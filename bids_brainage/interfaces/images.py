@@ -1,0 +1,184 @@
+"""Interfaces over single images: check, conform, average, brain mask, bias field."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from nipype.interfaces.base import (
+    BaseInterfaceInputSpec,
+    File,
+    InputMultiObject,
+    SimpleInterface,
+    TraitedSpec,
+    traits,
+)
+
+
+class _ImageInput(BaseInterfaceInputSpec):
+    in_file = File(exists=True, mandatory=True, desc="a 3D image")
+
+
+class _MaskedInput(_ImageInput):
+    mask_file = File(exists=True, mandatory=True, desc="brain mask on the grid of in_file")
+    num_threads = traits.Int(1, usedefault=True, nohash=True, desc="threads ITK may use")
+
+
+class _ImageOutput(TraitedSpec):
+    out_file = File(exists=True, desc="the resulting image")
+
+
+class _CheckedOutput(_ImageOutput):
+    warnings = traits.List(traits.Str, desc="what is odd about the image but no reason to refuse it")
+
+
+class CheckImage(SimpleInterface):
+    """Refuse what cannot be used, mend what can, keep the image's own grid."""
+
+    input_spec = _ImageInput
+    output_spec = _CheckedOutput
+
+    def _run_interface(self, runtime: Any) -> Any:
+        from bids_brainage.preprocessing.header import check_image, load_image
+
+        path = Path(self.inputs.in_file)
+        self._results["out_file"] = _save(load_image(path), runtime, "checked.nii.gz")
+        self._results["warnings"] = list(check_image(path))
+        return runtime
+
+
+class Conform(SimpleInterface):
+    """Check an image and bring it to 1 mm voxels in LIA orientation."""
+
+    input_spec = _ImageInput
+    output_spec = _CheckedOutput
+
+    def _run_interface(self, runtime: Any) -> Any:
+        from bids_brainage.preprocessing.conform import conform
+        from bids_brainage.preprocessing.header import check_image, load_image
+
+        path = Path(self.inputs.in_file)
+        self._results["out_file"] = _save(conform(load_image(path)), runtime, "conformed.nii.gz")
+        self._results["warnings"] = list(check_image(path))
+        return runtime
+
+
+class _AverageInput(BaseInterfaceInputSpec):
+    in_files = InputMultiObject(File(exists=True), mandatory=True, desc="repeated images of one person")
+    num_threads = traits.Int(1, usedefault=True, nohash=True)
+
+
+class AverageRuns(SimpleInterface):
+    """Align repeated images rigidly with the first one and average them."""
+
+    input_spec = _AverageInput
+    output_spec = _ImageOutput
+
+    def _run_interface(self, runtime: Any) -> Any:
+        import nibabel as nib
+
+        from bids_brainage.preprocessing.runs import average_runs
+
+        images = [nib.load(path) for path in self.inputs.in_files]
+        average = average_runs(images, work_dir=Path(runtime.cwd), threads=self.inputs.num_threads)
+        self._results["out_file"] = _save(average, runtime, "average.nii.gz")
+        return runtime
+
+
+class _ExtractBrainInput(_ImageInput):
+    method = traits.Str("auto", usedefault=True, desc="auto, bet, deepbet, synthstrip or none")
+    num_threads = traits.Int(1, usedefault=True, nohash=True)
+
+
+class _ExtractBrainOutput(TraitedSpec):
+    mask_file = File(exists=True)
+    method = traits.Str(desc="the method that was used")
+
+
+class ExtractBrain(SimpleInterface):
+    """Find the brain in a T1w image."""
+
+    input_spec = _ExtractBrainInput
+    output_spec = _ExtractBrainOutput
+
+    def _run_interface(self, runtime: Any) -> Any:
+        import nibabel as nib
+
+        from bids_brainage.preprocessing.brain_mask import extract_brain
+
+        brain = extract_brain(
+            nib.load(self.inputs.in_file), method=self.inputs.method, threads=self.inputs.num_threads
+        )
+        self._results["mask_file"] = _save(brain.mask, runtime, "mask.nii.gz")
+        self._results["method"] = brain.method
+        return runtime
+
+
+class _UseMaskInput(_ImageInput):
+    source_file = File(exists=True, mandatory=True, desc="a brain mask made elsewhere")
+
+
+class UseMask(SimpleInterface):
+    """Bring a brain mask that was made elsewhere to the grid of the image."""
+
+    input_spec = _UseMaskInput
+    output_spec = _ExtractBrainOutput
+
+    def _run_interface(self, runtime: Any) -> Any:
+        import nibabel as nib
+        import numpy as np
+        from nibabel.processing import resample_from_to
+
+        image, mask = nib.load(self.inputs.in_file), nib.load(self.inputs.source_file)
+        moved = resample_from_to(mask, image, order=0)
+        inside = (np.asanyarray(moved.dataobj) > 0).astype(np.uint8)
+        self._results["mask_file"] = _save(nib.Nifti1Image(inside, image.affine), runtime, "mask.nii.gz")
+        self._results["method"] = "derivative"
+        return runtime
+
+
+class _CorrectBiasInput(_MaskedInput):
+    enabled = traits.Bool(True, usedefault=True, desc="false hands the image on as it is")
+
+
+class CorrectBias(SimpleInterface):
+    """Divide the bias field (N4) out of an image."""
+
+    input_spec = _CorrectBiasInput
+    output_spec = _ImageOutput
+
+    def _run_interface(self, runtime: Any) -> Any:
+        import nibabel as nib
+
+        from bids_brainage.preprocessing.bias import correct_bias
+
+        if not self.inputs.enabled:
+            self._results["out_file"] = self.inputs.in_file
+            return runtime
+        image, mask = nib.load(self.inputs.in_file), nib.load(self.inputs.mask_file)
+        corrected = correct_bias(image, mask, threads=self.inputs.num_threads)
+        self._results["out_file"] = _save(corrected, runtime, "corrected.nii.gz")
+        return runtime
+
+
+class ApplyMask(SimpleInterface):
+    """Set everything outside the mask to zero."""
+
+    input_spec = _MaskedInput
+    output_spec = _ImageOutput
+
+    def _run_interface(self, runtime: Any) -> Any:
+        import nibabel as nib
+        import numpy as np
+
+        image, mask = nib.load(self.inputs.in_file), nib.load(self.inputs.mask_file)
+        brain = np.where(np.asanyarray(mask.dataobj) > 0, np.asanyarray(image.dataobj), 0)
+        masked = nib.Nifti1Image(brain.astype(np.float32), image.affine, image.header)
+        self._results["out_file"] = _save(masked, runtime, "brain.nii.gz")
+        return runtime
+
+
+def _save(image: Any, runtime: Any, name: str) -> str:
+    path = Path(runtime.cwd) / name
+    image.to_filename(path)
+    return str(path)

@@ -1,0 +1,146 @@
+"""Interfaces over registration: rigid, to the template, and applying what was found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from nipype.interfaces.base import (
+    BaseInterfaceInputSpec,
+    File,
+    InputMultiObject,
+    SimpleInterface,
+    TraitedSpec,
+    traits,
+)
+
+
+class _RegisterRigidInput(BaseInterfaceInputSpec):
+    moving_file = File(exists=True, mandatory=True, desc="FLAIR or SWI in its own space")
+    fixed_file = File(exists=True, mandatory=True, desc="the conformed T1w image")
+    fixed_mask = File(exists=True, mandatory=True, desc="brain mask of the T1w image")
+    source_file = File(mandatory=True, desc="the person's own file, named where something is wrong")
+    seed = traits.Int(1, usedefault=True)
+    num_threads = traits.Int(1, usedefault=True, nohash=True)
+
+
+class _RegisterRigidOutput(TraitedSpec):
+    transform = File(exists=True, desc="moving to fixed")
+
+
+class RegisterRigid(SimpleInterface):
+    """Align another sequence rigidly with the T1w image of the same head."""
+
+    input_spec = _RegisterRigidInput
+    output_spec = _RegisterRigidOutput
+
+    def _run_interface(self, runtime: Any) -> Any:
+        import nibabel as nib
+
+        from bids_brainage.preprocessing.registration import register_rigid
+
+        transform = register_rigid(
+            nib.load(self.inputs.moving_file),
+            nib.load(self.inputs.fixed_file),
+            fixed_mask=nib.load(self.inputs.fixed_mask),
+            out=Path(runtime.cwd) / "rigid.h5",
+            threads=self.inputs.num_threads,
+            seed=self.inputs.seed,
+        )
+        self._results["transform"] = str(transform)
+        return runtime
+
+
+class _InvertRigidInput(BaseInterfaceInputSpec):
+    transform = File(exists=True, mandatory=True)
+
+
+class _InvertRigidOutput(TraitedSpec):
+    inverse = File(exists=True)
+
+
+class InvertRigid(SimpleInterface):
+    """Turn a rigid transform round."""
+
+    input_spec = _InvertRigidInput
+    output_spec = _InvertRigidOutput
+
+    def _run_interface(self, runtime: Any) -> Any:
+        from bids_brainage.preprocessing.inversion import invert_rigid
+
+        inverse = invert_rigid(Path(self.inputs.transform), Path(runtime.cwd) / "inverse.tfm")
+        self._results["inverse"] = str(inverse)
+        return runtime
+
+
+class _RegisterTemplateInput(BaseInterfaceInputSpec):
+    brain_file = File(exists=True, mandatory=True, desc="T1w brain without skull")
+    mask_file = File(exists=True, mandatory=True)
+    seed = traits.Int(1, usedefault=True)
+    num_threads = traits.Int(1, usedefault=True, nohash=True)
+
+
+class _RegisterTemplateOutput(TraitedSpec):
+    forward = File(exists=True, desc="T1w to MNI152NLin6Asym")
+    inverse = File(exists=True, desc="MNI152NLin6Asym to T1w")
+
+
+class RegisterTemplate(SimpleInterface):
+    """Warp a T1w brain to MNI152NLin6Asym (affine, then SyN)."""
+
+    input_spec = _RegisterTemplateInput
+    output_spec = _RegisterTemplateOutput
+
+    def _run_interface(self, runtime: Any) -> Any:
+        import nibabel as nib
+
+        from bids_brainage.preprocessing.registration import register_to_template
+
+        transforms = register_to_template(
+            nib.load(self.inputs.brain_file),
+            nib.load(self.inputs.mask_file),
+            out_prefix=Path(runtime.cwd) / "template-",
+            threads=self.inputs.num_threads,
+            seed=self.inputs.seed,
+        )
+        self._results["forward"] = str(transforms.forward)
+        self._results["inverse"] = str(transforms.inverse)
+        return runtime
+
+
+class _ApplyTransformsInput(BaseInterfaceInputSpec):
+    in_file = File(exists=True, mandatory=True)
+    reference = File(exists=True, desc="image whose grid is wanted; the 2 mm template where it is left out")
+    transforms = InputMultiObject(File(exists=True), mandatory=True, desc="the last is applied first")
+    interpolation = traits.Enum("linear", "nearest", usedefault=True)
+    num_threads = traits.Int(1, usedefault=True, nohash=True)
+
+
+class _ApplyTransformsOutput(TraitedSpec):
+    out_file = File(exists=True)
+
+
+class ApplyTransforms(SimpleInterface):
+    """Resample an image through a chain of transforms, interpolating once."""
+
+    input_spec = _ApplyTransformsInput
+    output_spec = _ApplyTransformsOutput
+
+    def _run_interface(self, runtime: Any) -> Any:
+        import nibabel as nib
+        from nipype.interfaces.base import isdefined
+
+        from bids_brainage.preprocessing.registration import apply_transforms
+        from bids_brainage.preprocessing.templates import template_brain
+
+        reference = self.inputs.reference
+        moved = apply_transforms(
+            nib.load(self.inputs.in_file),
+            nib.load(reference) if isdefined(reference) else template_brain(2),
+            [Path(path) for path in self.inputs.transforms],
+            interpolation=self.inputs.interpolation,
+        )
+        out = Path(runtime.cwd) / "resampled.nii.gz"
+        moved.to_filename(out)
+        self._results["out_file"] = str(out)
+        return runtime

@@ -1,0 +1,129 @@
+"""What a run would write, and whether it stands there already."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import bids_brainage
+from bids_brainage.bids.naming import output_path, sidecar
+from bids_brainage.bids.selection import SessionInputs
+from bids_brainage.config import RunConfig
+
+from .preprocessing import preprocessed_paths
+
+
+@dataclass(frozen=True)
+class SessionState:
+    """How far a session has come in the derivatives folder.
+
+    Attributes
+    ----------
+    preprocessing : str
+        Fingerprint of its images and of what decides how they are prepared.
+    estimates : mapping of str to str
+        Fingerprint by ensemble, of all that decides the estimate and its maps.
+    preprocessed : bool
+        All prepared images are there and are of this fingerprint.
+    missing : tuple of str
+        Ensembles whose estimate, maps or tables are not there or are of another fingerprint.
+    """
+
+    preprocessing: str
+    estimates: Mapping[str, str]
+    preprocessed: bool
+    missing: tuple[str, ...]
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to compute."""
+        return self.preprocessed and not self.missing
+
+
+def session_state(
+    session: SessionInputs, config: RunConfig, ensembles: Iterable[str], bundle_sha256: str
+) -> SessionState:
+    """Compare what stands in the derivatives folder with what this run would write."""
+    preprocessing = _hash(
+        {
+            "inputs": {path.name: _sha256(path) for path in sorted(_input_files(session))},
+            "skull_strip": config.skull_strip,
+            "seed": config.random_seed,
+            "version": bids_brainage.__version__,
+        }
+    )
+    estimates = {
+        ensemble: _hash(
+            {
+                "preprocessing": preprocessing,
+                "bundle": bundle_sha256,
+                "ensemble": ensemble,
+                "age": session.age,
+                "sex": session.sex,
+                "simulated": session.simulated,
+                "relevance": not config.no_relevance,
+                "rule": config.lrp_rule,
+                "backend": config.lrp_backend,
+                "aggregation": config.relevance_aggregation,
+            }
+        )
+        for ensemble in ([] if config.preproc_only else ensembles)
+    }
+    return SessionState(
+        preprocessing=preprocessing,
+        estimates=estimates,
+        preprocessed=_is_preprocessed(session, config.output_dir, preprocessing),
+        missing=tuple(
+            ensemble
+            for ensemble, fingerprint in estimates.items()
+            if not _is_estimated(session, config.output_dir, ensemble, fingerprint)
+        ),
+    )
+
+
+def _is_preprocessed(session: SessionInputs, out_dir: Path, fingerprint: str) -> bool:
+    paths = preprocessed_paths(session, out_dir)
+    if not all(path.is_file() for path in paths.files):
+        return False
+    return _read(sidecar(paths.subject["T1w"])).get("Fingerprint") == fingerprint
+
+
+def _is_estimated(session: SessionInputs, out_dir: Path, ensemble: str, fingerprint: str) -> bool:
+    path = output_path(out_dir, session.participant, session.session, "brainage", ensemble=ensemble)
+    estimate = _read(path)
+    outputs = [path.parent / str(name) for name in estimate.get("outputs", [])]
+    return estimate.get("fingerprint") == fingerprint and all(output.is_file() for output in outputs)
+
+
+def _input_files(session: SessionInputs) -> list[Path]:
+    files = [path for group in session.images.values() for path in group]
+    if session.freesurfer_brain is not None:
+        files.append(session.freesurfer_brain)
+    if session.derivative is not None:
+        files += [path for path in asdict(session.derivative).values() if isinstance(path, Path)]
+    return files
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _sha256(path: Path) -> str:
+    """Hash of a file; a file that cannot be read has its node say so."""
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return "unreadable"
+
+
+def _hash(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,60 @@
+"""Nipype's process pool, kept across batches and safe against a worker that is killed."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from traceback import format_exception
+from typing import Any
+
+from nipype.pipeline.plugins.multiproc import MultiProcPlugin
+
+from bids_brainage import messages
+
+
+class KeptPool(MultiProcPlugin):
+    """`MultiProcPlugin` whose workers live from one batch of participants to the next.
+
+    The workers have then imported ANTs and TensorFlow once and not once a batch. Nipype's own plugin
+    waits for ever where the system kills a worker (usually for want of memory); here the node that
+    was running fails by name, and the pool is made anew.
+    """
+
+    def _submit_job(self, node: Any, updatehash: bool = False) -> int:
+        try:
+            task = super()._submit_job(node, updatehash)
+        except BrokenProcessPool:
+            self._renew()
+            task = super()._submit_job(node, updatehash)
+        return int(task)
+
+    def _async_callback(self, args: Future[Any]) -> None:
+        """Keep the result of a task; one whose worker died counts as a node that failed."""
+        error = args.exception()
+        if error is None:
+            super()._async_callback(args)
+            return
+        died = isinstance(error, BrokenProcessPool)
+        text = [messages.WORKER_DIED] if died else format_exception(error)
+        for task, future in list(self._task_obj.items()):
+            if future is args:
+                self._taskresult[task] = {"taskid": task, "result": None, "traceback": text}
+
+    def _get_result(self, taskid: int) -> Any:
+        # A future that failed before it was filed under its number has told nobody yet.
+        future = self._task_obj.get(taskid)
+        if taskid not in self._taskresult and future is not None and future.done():
+            self._async_callback(future)
+        return super()._get_result(taskid)
+
+    def _postrun_check(self) -> None:
+        """Keep the pool; `close` ends it."""
+
+    def _renew(self) -> None:
+        self.pool.shutdown(wait=False)
+        fresh = MultiProcPlugin(plugin_args=self.plugin_args)
+        self.pool = fresh.pool
+
+    def close(self) -> None:
+        """End the workers."""
+        self.pool.shutdown(wait=True, cancel_futures=True)
