@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +14,7 @@ from numpy.typing import NDArray
 from bids_brainage import messages
 from bids_brainage.errors import NetworkError
 from bids_brainage.relevance import accounts as accounting
-from bids_brainage.relevance import plain
+from bids_brainage.relevance import plain, winners
 from bids_brainage.relevance.accounts import TARGET_BIAS, LayerAccount
 from bids_brainage.relevance.composites import COMPOSITES, Composite, find_composite
 from bids_brainage.relevance.network import Floats, Network
@@ -103,16 +106,29 @@ class EnsembleExplanation:
         return float(self.weights @ self.outputs) - explained
 
 
-def predict(network: Network, images: NDArray) -> NDArray[np.float64]:
-    """Return the network's outputs (n,) for `images` (n, ..., channels)."""
+def predict(network: Network, images: NDArray, *, threads: int | None = None) -> NDArray[np.float64]:
+    """Return the network's outputs (n,) for `images` (n, ..., channels).
+
+    Raises
+    ------
+    NetworkError
+        If the images do not fit.
+    """
     volumes = network.volumes(images)
-    composite = COMPOSITES["preset-a"]
+    engine = _Engine(COMPOSITES["preset-a"], "fast", threads)
     last = network.layers[-1].name
-    outputs = [plain.forward(network, volume[None], composite).outputs[last] for volume in volumes]
+    outputs = [engine.forward(network, volume[None]).outputs[last] for volume in volumes]
     return np.array([float(output[0, 0]) for output in outputs])
 
 
-def explain(network: Network, images: NDArray, composite: str | Composite = "preset-a") -> Explanation:
+def explain(
+    network: Network,
+    images: NDArray,
+    composite: str | Composite = "preset-a",
+    *,
+    engine: Literal["fast", "plain"] = "fast",
+    threads: int | None = None,
+) -> Explanation:
     """Explain the network's output for each image by Layer-wise Relevance Propagation.
 
     Parameters
@@ -123,18 +139,22 @@ def explain(network: Network, images: NDArray, composite: str | Composite = "pre
         Its input.
     composite : str or Composite
         The rules; names are the keys of `composites.COMPOSITES`.
+    engine : {"fast", "plain"}
+        The plain engine gives the same maps up to rounding, slower; it is there to check the fast one.
+    threads : int, optional
+        Threads of our own loops; TensorFlow has its own setting. All processors of the process by default.
 
     Raises
     ------
     NetworkError
         If the images do not fit, or there is no such composite.
     """
-    composite = find_composite(composite)
+    worker = _Engine(find_composite(composite), engine, threads)
     volumes = network.volumes(images)
     outputs, accounts = [], []
     relevance = np.empty_like(volumes)
     for volume, into in zip(volumes, relevance, strict=True):
-        output, into[...], account = _explain_volume(network, volume[None], composite)
+        output, into[...], account = worker.explain(network, volume[None])
         outputs.append(output)
         accounts.append(account)
     shaped = relevance.reshape(len(relevance), *network.input_shape)
@@ -142,7 +162,12 @@ def explain(network: Network, images: NDArray, composite: str | Composite = "pre
 
 
 def explain_ensemble(
-    networks: Sequence[Network], image: NDArray, weights: NDArray, composite: str | Composite = "preset-a"
+    networks: Sequence[Network],
+    image: NDArray,
+    weights: NDArray,
+    composite: str | Composite = "preset-a",
+    *,
+    threads: int | None = None,
 ) -> EnsembleExplanation:
     """Explain a weighted sum of the outputs of networks for one image.
 
@@ -156,27 +181,29 @@ def explain_ensemble(
         The weights, such as the derivatives of the ensemble's estimate by each network's output.
     composite : str or Composite
         The rules.
+    threads : int, optional
+        How many networks are worked on at a time; all processors of the process by default.
 
     Raises
     ------
     NetworkError
         If networks, weights and image do not fit one another, or there is no such composite.
     """
-    composite = find_composite(composite)
     weights = np.asarray(weights, float)
     if not networks or weights.shape != (len(networks),) or not np.isfinite(weights).all():
         raise NetworkError(messages.ENSEMBLE_WEIGHTS.format(networks=len(networks), shape=weights.shape))
     if len({network.input_shape for network in networks}) != 1:
         raise NetworkError(messages.ENSEMBLE_SHAPES)
+    worker = _Engine(find_composite(composite), "fast", threads)
     volume = networks[0].volumes(np.asarray(image)[None])
     outputs, accounts, sums = [], [], []
     relevance = np.zeros(volume.shape[1:], np.float32)
-    for network, weight in zip(networks, weights, strict=True):
-        output, own, account = _explain_volume(network, volume, composite)
-        relevance += np.float32(weight) * own
+    for weight, (output, own, account) in zip(weights, worker.explain_all(networks, volume), strict=True):
+        sums.append(plain.total(own))
+        own *= np.float32(weight)
+        relevance += own
         outputs.append(output)
         accounts.append(account)
-        sums.append(plain.total(own))
     return EnsembleExplanation(
         np.array(outputs),
         relevance.reshape(networks[0].input_shape),
@@ -188,14 +215,52 @@ def explain_ensemble(
     )
 
 
-def _explain_volume(network: Network, volume: Floats, composite: Composite) -> tuple[float, Floats, Account]:
-    """Explain one volume (1, d, h, w, c): its output, relevance (d, h, w, c) and account."""
-    state = plain.forward(network, volume, composite)
-    start = state.outputs[network.layers[-1].name]
-    lines: list[LayerAccount] = []
-    relevance = plain.backward(network, state, composite, start, lines)
-    output = float(start[0, 0])
-    return output, relevance[0], with_target_bias(lines, network.target_bias, output)
+class _Engine:
+    """The fast or the plain engine, with a composite and a number of threads."""
+
+    def __init__(self, composite: Composite, kind: Literal["fast", "plain"], threads: int | None) -> None:
+        self.composite = composite
+        self.kind = kind
+        self.threads = threads or winners.available_threads()
+
+    def forward(self, network: Network, volume: Floats) -> plain.State:
+        """Run one volume (1, d, h, w, c) through the network."""
+        if self.kind == "plain":
+            return plain.forward(network, volume, self.composite)
+        return winners.forward(network, volume, self.composite, self.threads)
+
+    def explain(self, network: Network, volume: Floats) -> tuple[float, Floats, Account]:
+        """Explain one volume (1, d, h, w, c): its output, relevance (d, h, w, c) and account."""
+        state = self.forward(network, volume)
+        start = state.outputs[network.layers[-1].name]
+        lines: list[LayerAccount] = []
+        if self.kind == "plain":
+            relevance = plain.backward(network, state, self.composite, start, lines)
+        else:
+            relevance = winners.backward(network, state, self.composite, start, lines, self.threads)
+        output = float(start[0, 0])
+        return output, relevance[0], with_target_bias(lines, network.target_bias, output)
+
+    def explain_all(
+        self, networks: Sequence[Network], volume: Floats
+    ) -> Iterator[tuple[float, Floats, Account]]:
+        """Explain one volume for each network, as many at a time as there are threads.
+
+        One thread a network wastes less than all threads on one network after the other. No more than that
+        are in memory at a time.
+        """
+        alone = _Engine(self.composite, self.kind, 1)
+        if self.threads == 1 or len(networks) == 1:
+            yield from (self.explain(network, volume) for network in networks)
+            return
+        with ThreadPoolExecutor(self.threads) as pool:
+            waiting = deque[Future[tuple[float, Floats, Account]]]()
+            for network in networks:
+                if len(waiting) == self.threads:
+                    yield waiting.popleft().result()
+                waiting.append(pool.submit(alone.explain, network, volume))
+            while waiting:
+                yield waiting.popleft().result()
 
 
 def with_target_bias(lines: Sequence[LayerAccount], target_bias: float, output: float) -> Account:

@@ -5,7 +5,7 @@ It takes any network and composite. `winners` does the same faster for what brai
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -79,13 +79,30 @@ def backward(
     """Hand the relevance `start` (n, 1) of the output neuron back to the image, and note the accounts."""
     relevance: dict[str, Floats] = {network.layers[-1].name: start}
     for layer in reversed(network.layers):
-        received = relevance.pop(layer.name)
-        shares, absorbed = backward_layer(network, layer, state, composite, received)
-        passed = sum(total(share) for share in shares)
-        accounts.append(LayerAccount(layer.name, total(received), passed, absorbed))
-        for name, share in zip(layer.inputs, shares, strict=True):
-            relevance[name] = relevance[name] + share if name in relevance else share
+        backward_step(network, layer, state, composite, relevance, accounts)
     return relevance[network.input_name]
+
+
+def backward_step(
+    network: Network,
+    layer: Layer,
+    state: State,
+    composite: Composite,
+    relevance: dict[str, Floats],
+    accounts: list[LayerAccount],
+) -> None:
+    """Move the relevance of one layer's output, in `relevance`, to its inputs."""
+    received = relevance.pop(layer.name)
+    shares, absorbed = backward_layer(network, layer, state, composite, received)
+    passed = sum(total(share) for share in shares)
+    accounts.append(LayerAccount(layer.name, total(received), passed, absorbed))
+    add_share(relevance, layer.inputs, shares)
+
+
+def add_share(relevance: dict[str, Floats], names: Sequence[str], shares: Sequence[Floats]) -> None:
+    """Add shares to what the outputs `names` have received so far."""
+    for name, share in zip(names, shares, strict=True):
+        relevance[name] = relevance[name] + share if name in relevance else share
 
 
 def backward_layer(
