@@ -1,0 +1,192 @@
+"""``bids_brainage_models``: which model bundles there are, what is in one, whether it is sound."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from bids_brainage.cli.logs import set_up_console
+from bids_brainage.errors import BrainAgeError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from bids_brainage.models.bundle import Bundle, ReferenceCheck
+    from bids_brainage.models.schema import EnsembleRecord
+
+_log = logging.getLogger(__name__)
+ALL_WELL, UNSOUND = 0, 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments without the program's name; those of the process by default.
+
+    Returns
+    -------
+    int
+        0; 2 where a bundle is missing or unsound.
+    """
+    arguments = _parser().parse_args(argv)
+    set_up_console(verbose=0)
+    try:
+        return int(arguments.work(arguments))
+    except BrainAgeError as error:
+        _log.error("%s", error)
+        return error.exit_code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="bids_brainage_models", description=__doc__)
+    actions = parser.add_subparsers(dest="action", required=True, metavar="{list,show,check}")
+    listing = actions.add_parser("list", help="bundles that can be called by name")
+    listing.set_defaults(work=_list)
+    show = actions.add_parser("show", help="what a bundle holds, and how good it is")
+    show.set_defaults(work=_show)
+    check = actions.add_parser("check", help="check schema, sums, architecture and reference predictions")
+    check.set_defaults(work=_check)
+    for action in (show, check):
+        action.add_argument(
+            "model", nargs="?", default="demo", help="name, folder or bundle.json (default: %(default)s)"
+        )
+    return parser
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False)
+
+
+def _list(_: argparse.Namespace) -> int:
+    from bids_brainage.models.bundle import FILE_NAME, MODELS_VARIABLE, list_bundles, parse_record
+
+    console = _console()
+    table = _table("name", "version", "purpose", "trained on", "folder")
+    for name, path in list_bundles():
+        try:
+            record = parse_record((path / FILE_NAME).read_bytes(), path / FILE_NAME)
+        except (BrainAgeError, OSError) as error:
+            _log.warning("%s", error)
+            continue
+        people = "simulated people" if record.cohort.simulated else "people"
+        table.add_row(name, record.version, record.purpose, f"{record.cohort.n} {people}", str(path))
+    console.print(table)
+    console.print(f"Further folders of bundles can be listed in {MODELS_VARIABLE}, separated by colons.")
+    return ALL_WELL
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    from bids_brainage.models.bundle import load_bundle
+
+    bundle = load_bundle(arguments.model)
+    console = _console()
+    for title, text in _summary(bundle):
+        console.print(f"{title + ':':22}{text}", soft_wrap=True)
+    for ensemble in bundle.record.ensembles:
+        console.print()
+        console.print(_inputs_table(ensemble))
+        console.print(_errors_table(ensemble))
+    return ALL_WELL
+
+
+def _summary(bundle: Bundle) -> list[tuple[str, str]]:
+    record = bundle.record
+    cohort, protocol = record.cohort, record.protocol
+    people = "simulated people" if cohort.simulated else "people"
+    sequences = ", ".join(f"{name} ({n})" for name, n in cohort.sequences.items())
+    return [
+        ("Bundle", f"{record.name} {record.version} ({record.purpose}; {record.licence})"),
+        ("Description", record.description or "none"),
+        ("Folder", str(bundle.path)),
+        ("sha256", bundle.sha256),
+        (
+            "Trained on",
+            f"{cohort.n} {people}, {cohort.age_range[0]:.0f} to {cohort.age_range[1]:.0f} years "
+            f"(mean {cohort.age_mean:.1f}, sd {cohort.age_sd:.1f}); {sequences}",
+        ),
+        ("Folds", f"{len(protocol.n_test)}, first fold {_roles(bundle)}"),
+        ("Heads fitted on", f"{protocol.heads_fitted_on}; top heads on {protocol.top_heads_fitted_on}"),
+        ("Errors measured on", protocol.errors_measured_on),
+    ]
+
+
+def _roles(bundle: Bundle) -> str:
+    protocol = bundle.record.protocol
+    numbers = (protocol.n_training[0], protocol.n_validation[0], protocol.n_test[0])
+    return "{} training, {} validation, {} test".format(*numbers)
+
+
+def _inputs_table(ensemble: EnsembleRecord) -> Table:
+    table = _table(ensemble.name, "stage", "mm", "box", "base models", "parameters")
+    for sub in ensemble.sub_ensembles:
+        table.add_row(
+            sub.name,
+            sub.input.stage,
+            f"{sub.input.voxel_size:g}",
+            " x ".join(str(extent) for extent in sub.input.box),
+            str(len(sub.folds[0].base_models)),
+            str(sub.architecture.count_parameters(sub.input_shape)),
+        )
+    return table
+
+
+def _errors_table(ensemble: EnsembleRecord) -> Table:
+    """Errors of base models (their mean), sub-ensembles, and the ensemble by what it is given."""
+    table = _table("error in years", "given", "n", "MAE", "RMSE", "R2", "MAE of guessing")
+    base = [row for row in ensemble.errors if row.level == "base_model"]
+    if base:
+        mean = [sum(getattr(row, name) for row in base) / len(base) for name in ("mae", "rmse", "r2")]
+        cells = (f"{number:.2f}" for number in mean)
+        table.add_row("base models (mean)", "", str(base[0].n), *cells, f"{base[0].guess_mae:.2f}")
+    for row in ensemble.errors:
+        if row.level != "base_model":
+            given = " + ".join(row.modalities)
+            numbers = (row.mae, row.rmse, row.r2, row.guess_mae)
+            table.add_row(row.name, given, str(row.n), *(f"{number:.2f}" for number in numbers))
+    return table
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from bids_brainage.models.bundle import load_bundle
+
+    console = _console()
+    bundle = load_bundle(arguments.model)
+    console.print(f"schema          ok: version {bundle.record.schema_version}")
+    console.print(f"files           ok: {len(bundle.record.files)} files, sizes and sha256 as listed")
+    console.print("architecture    ok: names, shapes and types of all weights fit, all are finite")
+    checks = list(bundle.reference_checks())
+    failed = [check for check in checks if not check.passed]
+    for check in failed:
+        console.print(f"reference       WRONG: {_describe(check)}", soft_wrap=True)
+    if not failed:
+        largest = max(abs(check.stored - check.computed) for check in checks)
+        text = f"{len(checks)} predictions, largest difference {largest:.1g} years"
+        console.print(f"reference       ok: {text}")
+    verdict = "is sound" if not failed else "is NOT sound: do not use it"
+    console.print(f"{bundle.name} in {bundle.path} {verdict}.", soft_wrap=True)
+    return UNSOUND if failed else ALL_WELL
+
+
+def _describe(check: ReferenceCheck) -> str:
+    return (
+        f"{check.ensemble} {check.sub_ensemble}, fold {check.fold}, base model {check.index}: "
+        f"{check.computed:.3f} years here, {check.stored:.3f} in the bundle"
+    )
+
+
+def _table(*columns: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
