@@ -38,7 +38,9 @@ CONTENT_NOT_HERE = (
     "{path} is a link to content that is not on this machine; fetch it ('datalad get' or 'git annex get') "
     "or leave it out by --bids-filter-file."
 )
-UNKNOWN_ENTITY = "--bids-filter-file {path}: {reason}; correct the entity's name under '{query}'."
+UNKNOWN_ENTITY = (
+    "--bids-filter-file {path} filters '{query}' by '{entity}', which is no entity of BIDS{hint}; correct it."
+)
 UNKNOWN_QUERY = "--bids-filter-file {path} filters '{query}', which is unknown; it can filter {known}."
 BAD_FILTER = "--bids-filter-file {path}: '{query}' must hold an object of entities and values."
 BROKEN_DATABASE = "--bids-database-dir {path} cannot be used ({reason}); remove that folder to index anew."
@@ -326,6 +328,12 @@ SIMULATION_OTHER_SETTINGS = (
 )
 SIMULATION_RECORD_BROKEN = "{path} cannot be read as JSON: remove the folder or name another one."
 SIMULATION_NOT_WRITABLE = "{path} cannot be written ({reason}): name a folder that you may write to."
+SIMULATION_BAYES_LIMIT = (
+    "The least mean absolute error (MAE: posterior median) and root mean squared error (RMSE: posterior mean) that an "
+    "estimate of age can have from the ages of these processes, seen without error and with what risk factors add "
+    "known; ages uniform over AgeRange. A process that has not set in yet tells only that. SdWithoutPrior is the sd of "
+    "the precision-weighted mean without any limits of age, MAEWithoutPrior its mean absolute error."
+)
 SIMULATION_README = (
     "Simulated brains with known ageing\n\n"
     "Nobody was scanned: these images were made by bids_brainage_simulate from the ICBM152 template "

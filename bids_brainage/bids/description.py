@@ -67,6 +67,12 @@ def describe_output(
     write_readme(out_dir)
 
 
+def dataset_name(bids_dir: Path) -> str:
+    """Return the name a dataset gives itself, or that of its folder."""
+    name = _source_description(bids_dir).get("Name")
+    return name if isinstance(name, str) and name.strip() else bids_dir.name
+
+
 def _text(name: str) -> str:
     return resources.files("bids_brainage").joinpath("data", name).read_text(encoding="utf-8")
 

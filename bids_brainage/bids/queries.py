@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from bids_brainage import messages
-from bids_brainage.bids.dataset import read_json
+from bids_brainage.bids.dataset import read_json, suggestion
 from bids_brainage.errors import InputError
 
 if TYPE_CHECKING:
@@ -72,12 +72,8 @@ def find_images(
     query = {name: _filter_value(value) for name, value in query.items()}
     if len(participants) <= _MOST_LABELS:
         query.setdefault("subject", list(participants))
-    try:
-        files = layout.get(return_type="filename", invalid_filters="error", **query)
-    except (ValueError, TypeError) as error:
-        reason = str(error).split(". ")[0].rstrip(".")
-        problem = messages.UNKNOWN_ENTITY.format(path=filter_file, reason=reason, query=modality.lower())
-        raise InputError(problem) from error
+    _check_entities(query, modality, filter_file)
+    files = layout.get(return_type="filename", invalid_filters="allow", **query)
     found = defaultdict(list)
     wanted = set(participants)
     for path in map(Path, files):
@@ -86,6 +82,18 @@ def find_images(
         if entities.get("sub") in wanted and (not sessions or session in sessions):
             found[entities["sub"], session].append((path, entities))
     return found
+
+
+def _check_entities(query: Filters, modality: str, filter_file: Path | None) -> None:
+    """Raise InputError if the filter file names an entity that BIDS does not know."""
+    from bids.layout import Config
+
+    known = list(Config.load("bids").entities)
+    for entity in query.keys() - set(known):
+        hint = suggestion([entity], known)
+        raise InputError(
+            messages.UNKNOWN_ENTITY.format(path=filter_file, entity=entity, query=modality.lower(), hint=hint)
+        )
 
 
 def name_entities(path: Path) -> Entities:

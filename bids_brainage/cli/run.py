@@ -107,8 +107,6 @@ def _process(config: RunConfig, selection: Selection) -> int:
             _log.warning("%s", warning)
     outcome = run_participants(config, list(selection.sessions))
     failed = {**selection.failed, **outcome.failed}
-    for name, reason in outcome.failed.items():
-        _log.error("%s: %s", name, reason)
     _log.info(
         "%d done, %d finished before, %d failed; results in %s",
         len(outcome.done),
