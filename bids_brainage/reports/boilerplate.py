@@ -115,7 +115,7 @@ def references() -> dict[str, dict[str, str]]:
 def _render(facts: Mapping[str, Any]) -> str:
     from jinja2 import Environment, StrictUndefined
 
-    environment = Environment(undefined=StrictUndefined, autoescape=False)  # noqa: S701 - Markdown, escaped by md
+    environment = Environment(undefined=StrictUndefined, autoescape=False)
     environment.filters["md"] = _escape_markdown
     complete = facts_of([]) | dict(facts)
     complete["versions"] = _Versions(complete["versions"])

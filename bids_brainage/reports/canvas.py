@@ -6,7 +6,7 @@ import base64
 import io
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
 from bids_brainage.atomic import write_text
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _PNG = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=\s]+)")
-_JPEG_QUALITY = 88
+_JPEG_QUALITY = 82
 _FONT = ["DejaVu Sans"]
 _PATH = re.compile(r' d="([^"]+)"')
 _LONG_NUMBER = re.compile(r"(\d+\.\d)\d+")
@@ -49,8 +49,13 @@ def save(figure: Figure, path: Path, title: str, style: str = "") -> Path:
     """
     import matplotlib as mpl
 
-    settings = {"svg.fonttype": "path", "svg.hashsalt": path.stem, "image.composite_image": False}
-    with mpl.rc_context({**settings, "font.sans-serif": _FONT}):
+    settings: Any = {
+        "svg.fonttype": "path",
+        "svg.hashsalt": path.stem,
+        "image.composite_image": False,
+        "path.simplify_threshold": 0.4,
+    }
+    with mpl.rc_context(settings | {"font.sans-serif": _FONT}):
         buffer = io.StringIO()
         empty = {"Date": None, "Creator": None, "Format": None, "Type": None}
         figure.savefig(buffer, format="svg", facecolor=figure.get_facecolor(), metadata=empty)
@@ -68,7 +73,8 @@ def _finish(svg: str, name: str, title: str, style: str) -> str:
     rest = rest.replace(' style="image-rendering:crisp-edges;image-rendering:pixelated"', "")
     rest = re.sub(r'(id="|url\(#|href="#)(?=[\w-])', rf"\g<1>{name}-", rest)
     sheet = f'<style type="text/css">{style}</style>\n' if style else ""
-    head = f'<title id="{name}-title">{escape(title, {'"': "&quot;"})}</title>\n{sheet}'
+    words = escape(title, {'"': "&quot;"})
+    head = f'<title id="{name}-title">{words}</title>\n{sheet}'
     return f"{start}>\n{head}{rest}"
 
 

@@ -12,6 +12,7 @@ from bids_brainage.reports import canvas
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+MINUS = "\N{MINUS SIGN}"
 INK, QUIET, FAINT = "#1f2933", "#616e7c", "#d9dee4"
 OLDER, YOUNGER, LEVEL, AGE = "#c8321f", "#1f6fb2", "#3e4c59", "#7a5195"
 WIDTH = 9.5
@@ -102,7 +103,7 @@ def waterfall_figure(record: Mapping[str, Any], parts: Sequence[Step], out: Path
         `out`.
     """
     steps = steps_of(record, parts)
-    axes = _sheet(len(steps) + 2)
+    axes = _sheet(len(steps) + 2, left=0.29)
     position = float(record["target_bias"])
     ticks = ["Target bias (where all start)"]
     _level(axes, 0, position)
@@ -170,9 +171,9 @@ def forest_figure(record: Mapping[str, Any], out: Path, title: str) -> Path:
             f"chronological age {age:.1f}", (age, -0.75), xytext=(4, 0), textcoords="offset points",
             color=AGE, fontsize=8.5, va="center",
         )  # fmt: skip
-    names = [f"{sub['region']} · {sub['modality']}" for sub in subs]
+    names = [f"{region_name(sub['region'])} · {sub['modality']}" for sub in subs]
     _finish(axes, [*names, NAMES.get(record["ensemble"], str(record["ensemble"]))], "years", top=-1.1)
-    axes.get_yticklabels()[-1].set_weight("bold")
+    axes.get_yticklabels()[-1].set_fontweight("bold")
     return canvas.save(axes.figure, out, title)  # type: ignore[arg-type]
 
 
@@ -197,16 +198,27 @@ def _ensemble(axes: Axes, row: int, record: Mapping[str, Any]) -> None:
     axes.plot([years], [row], marker="D", markersize=8, color=OLDER, zorder=4)
 
 
+def region_name(region: str) -> str:
+    """Write the name of a region as words: Whole brain."""
+    return {"WholeBrain": "Whole brain"}.get(region, region)
+
+
+def described(record: Mapping[str, Any], parts: Sequence[Step]) -> str:
+    """Tell in words what a waterfall shows."""
+    steps = ", ".join(f"{step.name} {signed(step.years)}" for step in steps_of(record, parts))
+    return f"Target bias {record['target_bias']:.1f}; {steps}; estimate {record['brain_age']:.1f} years."
+
+
 def signed(years: float) -> str:
-    """Write years with their sign and a true minus: +1.2, −0.3, 0.0."""
+    """Write years with their sign, one decimal, and the minus sign of typography."""
     text = f"{years:+.1f}"
-    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
+    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", MINUS)
 
 
-def _sheet(rows: int) -> Axes:
+def _sheet(rows: int, left: float = 0.2) -> Axes:
     height = ROW * rows + 0.75
     figure = canvas.new_figure(WIDTH, height)
-    return figure.add_axes((0.31, 0.5 / height, 0.66, 1 - 0.62 / height))
+    return figure.add_axes((left, 0.5 / height, 0.97 - left, 1 - 0.62 / height))
 
 
 def _finish(axes: Axes, names: Sequence[str], unit: str, top: float = -0.7) -> None:

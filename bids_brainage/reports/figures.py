@@ -7,6 +7,7 @@ session has images and estimates for, and leaves alone what is newer than its so
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,6 @@ from bids_brainage.reports import charts, mosaics
 from bids_brainage.reports.results import RelevanceMap, Session
 
 ENSEMBLES = {"TypeI": "type I", "TypeII": "type II"}
-REGIONS = {"WholeBrain": "whole brain"}
 
 
 def brain_mask(image: Path, mask: Path, out: Path) -> Path:
@@ -48,10 +48,9 @@ def coregistration(moved: Path, t1w: Path, mask: Path, out: Path, modality: str)
 def relevance(map_: RelevanceMap, anatomy: Path, mask: Path, out: Path) -> Path:
     """Draw a relevance map over the image it explains and return `out`."""
     picture = _load(map_.path)
-    region = REGIONS.get(map_.region, map_.region.lower())
     total = charts.signed(float(np.asarray(picture.dataobj, dtype=np.float64).sum()))
     where = " (in template space)" if map_.standard else ""
-    title = f"{region.capitalize()}, {map_.modality}{where}: the map sums to {total} years."
+    title = f"{charts.region_name(map_.region)} · {map_.modality}{where}: the map sums to {total} years."
     return mosaics.relevance_figure(picture, _load(anatomy), _load(mask), out, title)
 
 
@@ -78,6 +77,7 @@ def write_session_figures(
     made = [*_image_figures(folder, session, template), *_relevance_figures(folder, session)]
     for record in session.estimates:
         made += _estimate_figures(folder, session, record)
+    _cached.cache_clear()
     return made
 
 
@@ -121,16 +121,16 @@ def _estimate_figures(folder: Path, session: Session, record: Any) -> Iterable[P
     rows = session.regions(ensemble)
     waterfalls = {
         "Modalities": [charts.Step(name, years) for name, years in (shares.get("modality") or {}).items()],
-        "Regions": [charts.Step(name, years) for name, years in (shares.get("region") or {}).items()],
+        "Regions": [
+            charts.Step(charts.region_name(name), years)
+            for name, years in (shares.get("region") or {}).items()
+        ],
         "Atlas": charts.largest_regions(rows) if rows else [],
     }
     for name, parts in waterfalls.items():
         if not parts or (name == "Regions" and len(parts) < 2):
             continue
-        title = (
-            f"From the target bias {record['target_bias']:.1f} to the estimate "
-            f"{record['brain_age']:.1f} years of the {kind} ensemble."
-        )
+        title = charts.described(record, parts)
         yield charts.waterfall_figure(record, parts, folder / f"{stem}{name}_brainage.svg", title)
 
 
@@ -144,9 +144,18 @@ def _bound(draw: Callable[..., Path], *arguments: Any) -> Callable[[], Path]:
 
 
 def _load(path: Path) -> nib.Nifti1Image:
-    image = nib.load(path)
-    assert isinstance(image, nib.Nifti1Image)
-    return image
+    """Read an image in canonical orientation; what many figures share is read once."""
+    return _cached(path, path.stat().st_mtime_ns) if "Relevance" not in path.name else _read(path)
+
+
+@lru_cache(maxsize=6)
+def _cached(path: Path, _modified: int) -> nib.Nifti1Image:
+    return _read(path)
+
+
+def _read(path: Path) -> nib.Nifti1Image:
+    image = nib.as_closest_canonical(nib.load(path))
+    return nib.Nifti1Image(np.asarray(image.dataobj, dtype=np.float32), image.affine)
 
 
 def _within(image: nib.Nifti1Image, mask: nib.Nifti1Image) -> nib.Nifti1Image:

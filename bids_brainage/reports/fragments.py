@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parents[1] / "data" / "reports"
 SEVERITIES = ("note", "warning", "error")
+SOURCES = {
+    "raw": "raw images of the dataset",
+    "freesurfer": "FreeSurfer's subjects directory",
+    "smriprep": "sMRIPrep's derivatives",
+    "fmriprep": "fMRIPrep's derivatives",
+}
+METHODS = {"none": "none (the images were skull-stripped before)", "bet": "BET", "synthstrip": "SynthStrip"}
 _NOT_KNOWN = "n/a"
 
 
@@ -64,7 +71,7 @@ def _summary(participant: str, sessions: Sequence[Session], run: Mapping[str, An
         "estimates": records,
         "sex": next((record["sex"] for record in records if record.get("sex")), None),
         "models": _models(records),
-        "preparations": _distinct(record.get("preprocessing") or {} for record in records),
+        "preparations": _distinct(_preparation(record) for record in records),
         "flags": _flags(records),
         "demonstration": demonstration_note(records),
         "simulated": messages.REPORT_SIMULATED_NOTE if _all_simulated(records) else None,
@@ -72,6 +79,13 @@ def _summary(participant: str, sessions: Sequence[Session], run: Mapping[str, An
         "no_estimate": messages.REPORT_NO_ESTIMATE,
         "purpose": messages.REPORT_PURPOSE,
     }
+
+
+def _preparation(record: Mapping[str, Any]) -> dict[str, str]:
+    """Say in words where the images came from and how the brain was extracted."""
+    done = record.get("preprocessing") or {}
+    source, method = str(done.get("source", _NOT_KNOWN)), str(done.get("skull_strip_method", _NOT_KNOWN))
+    return {"source": SOURCES.get(source, source), "skull_strip_method": METHODS.get(method, method)}
 
 
 def demonstration_note(records: Sequence[Mapping[str, Any]]) -> str | None:
@@ -135,7 +149,8 @@ def _with_total(record: Mapping[str, Any]) -> dict[str, Any]:
 def _maps(session: Session) -> list[dict[str, Any]]:
     return [
         {
-            "name": f"{charts.NAMES.get(map_.ensemble, map_.ensemble)}: {map_.region} · {map_.modality}",
+            "name": f"{charts.NAMES.get(map_.ensemble, map_.ensemble)}: "
+            f"{charts.region_name(map_.region)} · {map_.modality}",
             "account": map_.sidecar["Account"],
             "quality": map_.sidecar.get("Quality") or {},
         }
@@ -198,14 +213,14 @@ def _environment() -> Environment:
     environment.filters |= {
         "years": _number(".1f"), "fine": _number("+.3f"), "exact": _number(".3f"), "tiny": _number(".1e"),
         "weight": _number(".2f"), "plain": _number("g"), "signed": _number("+.1f"), "severity": _severity,
-        "ensemble": lambda name: charts.NAMES.get(name, str(name)),
+        "ensemble": lambda name: charts.NAMES.get(name, str(name)), "region": charts.region_name,
     }  # fmt: skip
     return environment
 
 
 def _number(form: str) -> Any:
     def write(value: float | None) -> str:
-        return _NOT_KNOWN if value is None else format(float(value), form).replace("-", "−")
+        return _NOT_KNOWN if value is None else format(float(value), form).replace("-", charts.MINUS)
 
     return write
 

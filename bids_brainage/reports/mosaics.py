@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import nibabel as nib
 import numpy as np
@@ -16,9 +16,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 WIDTH = 13.0
+# Anatomy is a little darker behind relevance, so that its colours stand out.
+BEHIND_COLOURS = 0.8
+MINUS = "\N{MINUS SIGN}"
 BAR_HEIGHT = 0.06
 LABEL_HEIGHT = 0.018
 NAME_HEIGHT = 0.03
+# Coarse images are enlarged to about so many pixels a row, lest JPEG blur their voxels.
+MIN_PIXELS = 1400
 MASK_COLOUR = "#ff3b30"
 EDGE_COLOUR = "#ffd60a"
 FLICKER = """
@@ -94,6 +99,8 @@ def relevance_figure(
 ) -> Path:
     """Draw a relevance map over anatomy in the colours of Hofmann et al. 2022, with a bar in years.
 
+    The slices are laid through the part of the brain that carries relevance.
+
     Parameters
     ----------
     relevance, anatomy, mask : nib.Nifti1Image
@@ -109,10 +116,11 @@ def relevance_figure(
         `out`.
     """
     data, inside = canonical(relevance), canonical(mask) > 0
+    part = relevance if np.any(data) else mask
     limit = colours.symmetric_limit(data)
-    values, background = colours.normalise(data, limit), grey(canonical(anatomy), inside)
-    picture = _Mosaic(Slices.through(mask), foot=BAR_HEIGHT)
-    picture.show_colours(values, background * 0.8)
+    background = grey(canonical(anatomy), inside)
+    picture = _Mosaic(Slices.through(part), foot=BAR_HEIGHT)
+    picture.show_colours(data, limit, background)
     picture.colour_bar(limit)
     return picture.save(out, title)
 
@@ -134,7 +142,7 @@ class _Mosaic:
 
     def __init__(self, slices: Slices, foot: float = 0.0) -> None:
         self.slices = slices
-        probe = np.zeros(_full_shape(slices), dtype=np.float32)
+        probe = np.broadcast_to(np.float32(0), tuple(side.stop for side in slices.box))
         shapes = {axis: slices.row(probe, axis).shape for axis in AXES}
         self.heights = {axis: shape[0] / shape[1] for axis, shape in shapes.items()}
         self.height = sum(self.heights.values()) + len(AXES) * LABEL_HEIGHT + foot
@@ -163,19 +171,22 @@ class _Mosaic:
 
         strip = Rectangle((0, self.height - NAME_HEIGHT), 1, NAME_HEIGHT, facecolor="black", zorder=2)
         self.axes.add_patch(strip).set_gid(group)
-        style = {"color": "white", "fontsize": 12, "weight": "bold", "zorder": 2}
+        style: dict[str, Any] = {"color": "white", "fontsize": 12, "weight": "bold", "zorder": 2}
         self.axes.text(0.5, self.height - NAME_HEIGHT / 2, text, ha="center", va="center", **style).set_gid(
             group
         )
 
-    def show_colours(self, values: np.ndarray, background: np.ndarray) -> None:
-        """Lay relevance over anatomy down."""
+    def show_colours(self, relevance: np.ndarray, limit: float, background: np.ndarray) -> None:
+        """Lay relevance, clipped at `limit`, over anatomy down."""
         for axis, top, bottom in self._rows():
-            row = colours.over_anatomy(self.slices.row(values, axis), self.slices.row(background, axis))
-            self._image(row, top, bottom, "")
+            values = colours.normalise(self.slices.row(relevance, axis), limit)
+            anatomy = BEHIND_COLOURS * self.slices.row(background, axis)
+            self._image(colours.over_anatomy(values, anatomy), top, bottom, "")
 
     def _image(self, row: np.ndarray, top: float, bottom: float, group: str) -> None:
         pixels = (np.clip(row, 0, 1) * 255).round().astype(np.uint8)
+        repeats = max(1, round(MIN_PIXELS / row.shape[1]))
+        pixels = pixels.repeat(repeats, axis=0).repeat(repeats, axis=1)
         image = self.axes.imshow(
             pixels, extent=(0, 1, bottom, top), aspect="auto", interpolation="none", zorder=1
         )
@@ -193,12 +204,12 @@ class _Mosaic:
 
     def _labels(self) -> None:
         letter = {"axial": "z", "coronal": "y", "sagittal": "x"}
-        style = {"color": "#c8c8c8", "fontsize": 9, "zorder": 4}
+        style: dict[str, Any] = {"color": "#c8c8c8", "fontsize": 9, "zorder": 4}
         for axis, top, bottom in self._rows():
             positions: Sequence[float] = self.slices.positions[axis]
             step = 1 / len(positions)
             for i, position in enumerate(positions):
-                text = f"{letter[axis]} = {position:.0f} mm".replace("-", "−")
+                text = f"{letter[axis]} = {position:.0f} mm".replace("-", MINUS)
                 self.axes.text((i + 0.5) * step, bottom + 0.002, text, ha="center", va="top", **style)
             sides = ("L", "R") if axis != "sagittal" else ("P", "A")
             self.axes.text(0.004, top + 0.008, sides[0], ha="left", va="top", **style)
@@ -213,8 +224,8 @@ class _Mosaic:
         self.axes.imshow(
             pixels, extent=(0.3, 0.7, bottom, top), aspect="auto", interpolation="none", zorder=2
         )
-        style = {"color": "white", "fontsize": 10, "zorder": 4}
-        for x, text in ((0.3, f"−{limit:.2g}"), (0.5, "0"), (0.7, f"+{limit:.2g}")):
+        style: dict[str, Any] = {"color": "white", "fontsize": 10, "zorder": 4}
+        for x, text in ((0.3, f"{MINUS}{limit:.2g}"), (0.5, "0"), (0.7, f"+{limit:.2g}")):
             self.axes.text(x, bottom + 0.004, text, ha="center", va="top", **style)
         middle = (top + bottom) / 2
         self.axes.text(0.29, middle, "votes for younger", ha="right", va="center", **style)
@@ -225,10 +236,4 @@ class _Mosaic:
     def save(self, out: Path, title: str, style: str = "") -> Path:
         """Write the sheet."""
         self._labels()
-        if not style:
-            return canvas.save(self.figure, out, title)
         return canvas.save(self.figure, out, title, style)
-
-
-def _full_shape(slices: Slices) -> tuple[int, ...]:
-    return tuple(side.stop for side in slices.box)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import logging
 import re
 from collections.abc import Mapping
@@ -23,6 +22,8 @@ SPEC = fragments.TEMPLATES / "participant.yaml"
 PAGE = fragments.TEMPLATES / "page.html.j2"
 _LABEL = re.compile(r"^sub-[A-Za-z0-9]+$")
 _FILE = re.compile(r'(?:src|data)="\./([^"]+)"')
+# What a data address and an attribute cannot hold; all else stays, as base64 upon base64 would not.
+_ENCODED = str.maketrans({c: f"%{ord(c):02X}" for c in "%#\"'<>&\n\r\t"})
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.DOTALL)
 
 
@@ -112,9 +113,9 @@ def _inlined(content: str, out_dir: Path) -> str:
     svg = path.read_text(encoding="utf-8")
     titled = _TITLE.search(svg)
     title = titled.group(1).strip() if titled else path.stem
-    kind = "chart" if path.stem.endswith("_brainage") else "brain"
     if "<object" in content:
-        return f'<figure class="{kind}">{svg}<figcaption>{title}</figcaption></figure>'
-    data = base64.b64encode(svg.encode("utf-8")).decode("ascii")
-    image = f'<img alt="{title}" src="data:image/svg+xml;base64,{data}">'
-    return f'<figure class="{kind}">{image}<figcaption>{title}</figcaption></figure>'
+        return f'<figure class="brain"><figcaption>{title}</figcaption>{svg}</figure>'
+    image = f'<img alt="{title}" src="data:image/svg+xml,{svg.translate(_ENCODED)}">'
+    if path.stem.endswith("_brainage"):
+        return f'<figure class="chart">{image}</figure>'
+    return f'<figure class="brain"><figcaption>{title}</figcaption>{image}</figure>'

@@ -41,7 +41,7 @@ class Slices:
     def through(cls, mask: nib.Nifti1Image, number: int = 7) -> Slices:
         """Choose `number` slices in each axis through what is not zero in `mask`."""
         image = nib.as_closest_canonical(mask)
-        data = np.asarray(image.dataobj) > 0
+        data = np.asarray(image.dataobj) != 0
         if not data.any():
             data = np.ones_like(data)
         zooms = tuple(float(z) for z in image.header.get_zooms()[:3])
@@ -76,7 +76,7 @@ class Slices:
         kept = [z for i, z in enumerate(self.zooms) if i != AXES[axis]]
         tiles = []
         for cut in self.cuts[axis]:
-            tile = np.take(cropped, cut - cropped_start, axis=AXES[axis])
+            tile = cropped[(slice(None),) * AXES[axis] + (cut - cropped_start,)]
             tiles.append(_square_pixels(tile, kept).T[::-1])
         return np.concatenate(tiles, axis=1)
 

@@ -11,6 +11,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 TARGET_BIAS = 51.1
 ABSORBED = 0.4
@@ -23,10 +24,20 @@ SUB_ENSEMBLES = {
     },
 }
 REGION_NAMES = (
-    "Precentral Gyrus", "Superior Frontal Gyrus", "Insular Cortex", "Lateral Ventricle", "Thalamus",
-    "Caudate", "Putamen", "Pallidum", "Hippocampus", "Brain-Stem", "Cerebellum", "Cerebral White Matter",
+    "Precentral Gyrus",
+    "Superior Frontal Gyrus",
+    "Insular Cortex",
+    "Lateral Ventricle",
+    "Thalamus",
+    "Caudate",
+    "Putamen",
+    "Pallidum",
+    "Hippocampus",
+    "Brain-Stem",
+    "Cerebellum",
+    "Cerebral White Matter",
     "Unlabelled",
-)  # fmt: skip
+)
 
 
 def template_head(step: int = 3) -> nib.Nifti1Image:
@@ -47,9 +58,15 @@ def _like(image: nib.Nifti1Image, data: np.ndarray) -> nib.Nifti1Image:
     return nib.Nifti1Image(data.astype(np.float32), image.affine)
 
 
-def _relevance(brain: nib.Nifti1Image, total: float, rng: np.random.Generator) -> np.ndarray:
-    data = np.asarray(brain.dataobj)
+def _relevance(
+    brain: nib.Nifti1Image, total: float, rng: np.random.Generator, region: str = "WholeBrain"
+) -> np.ndarray:
+    data = np.asarray(brain.dataobj).copy()
+    if region == "Cerebellum":
+        _, y, z = nib.affines.apply_affine(brain.affine, np.moveaxis(np.indices(data.shape), 0, -1)).T
+        data[((y > -40) | (z > -20)).T] = 0
     noise = rng.standard_t(3, size=data.shape) * (data > 0) * (data / data.max())
+    noise = gaussian_filter(noise, 1.0) * (data > 0)
     noise -= (data > 0) * noise[data > 0].mean()
     return noise / np.abs(noise).sum() * 40 + (data > 0) * total / (data > 0).sum()
 
@@ -62,9 +79,8 @@ def _regions_table(subs: Mapping[str, float], rng: np.random.Generator) -> str:
         for i, value in enumerate(share):
             region, side = REGION_NAMES[i // 2], "LR"[i % 2]
             modality = name.split("_")[1]
-            lines.append(
-                f"{name}\t{modality}\t{i}\t{region}\t{side}\t{value:.8f}\t{max(value, 0)}\t{min(value, 0)}\t90"
-            )
+            row = (name, modality, i, region, side, f"{value:.8f}", max(value, 0), min(value, 0), 90)
+            lines.append("\t".join(map(str, row)))
     return "\n".join(lines) + "\n"
 
 
@@ -91,7 +107,7 @@ def _brainage(
                 "weight": 1 / len(subs),
                 "contribution": contribution,
                 "absorbed": absorbed,
-            }  # fmt: skip
+            }
         )
     modality: dict[str, float] = {}
     region: dict[str, float] = {}
@@ -99,11 +115,21 @@ def _brainage(
         modality[row["modality"]] = modality.get(row["modality"], 0) + row["contribution"]
         region[row["region"]] = region.get(row["region"], 0) + row["contribution"]
     return {
-        "ensemble": ensemble, "chronological_age": age, "sex": "F", "brain_age": estimate,
-        "dba": None if age is None else estimate - age, "uncertainty": 3.21, "lower_95": estimate - 8.37,
-        "upper_95": estimate + 8.37, "in_training_set": False, "target_bias": TARGET_BIAS,
-        "absorbed": ABSORBED, "relevance_sum": sum(subs.values()),
-        "modalities_used": sorted(modality), "modalities_missing": list(missing), "sub_ensembles": rows,
+        "ensemble": ensemble,
+        "chronological_age": age,
+        "sex": "F",
+        "brain_age": estimate,
+        "dba": None if age is None else estimate - age,
+        "uncertainty": 3.21,
+        "lower_95": estimate - 8.37,
+        "upper_95": estimate + 8.37,
+        "in_training_set": False,
+        "target_bias": TARGET_BIAS,
+        "absorbed": ABSORBED,
+        "relevance_sum": sum(subs.values()),
+        "modalities_used": sorted(modality),
+        "modalities_missing": list(missing),
+        "sub_ensembles": rows,
         "contributions": {"modality": modality, "region": region},
         "model": {"name": "demo", "version": "0.1", "purpose": "demonstration", "sha256": "ab12" * 16},
         "training_range": [20.0, 80.0],
@@ -112,7 +138,7 @@ def _brainage(
         "versions": {"bids_brainage": "0.1.0", "tensorflow": "2.14.1", "antspyx": "0.6.3"},
         "lrp": {"rule": "preset-a", "backend": "native", "aggregation": "weighted"},
         "inputs": ["sub-01/anat/sub-01_T1w.nii.gz"],
-    }  # fmt: skip
+    }
 
 
 def write_session(
@@ -170,17 +196,26 @@ def _write_maps(
 ) -> None:
     for name, total in subs.items():
         region, modality = name.split("_")
-        map_ = _relevance(brain, total, rng)
+        map_ = _relevance(brain, total, rng, region)
         sidecar = {
-            "Units": "years", "Rule": "preset-a", "Backend": "native", "Aggregation": "weighted",
-            "TargetBias": 10.0, "RelevanceSum": total, "Absorbed": 0.1, "Estimate": 10.1 + total,
-            "EstimateMinusTargetBias": total + 0.1, "ClosureError": 1e-7,
+            "Units": "years",
+            "Rule": "preset-a",
+            "Backend": "native",
+            "Aggregation": "weighted",
+            "TargetBias": 10.0,
+            "RelevanceSum": total,
+            "Absorbed": 0.1,
+            "Estimate": 10.1 + total,
+            "EstimateMinusTargetBias": total + 0.1,
+            "ClosureError": 1e-7,
             "Account": [
                 {"layer": "dense_2", "received": total, "passed_on": total - 0.05, "absorbed": 0.05},
                 {"layer": "conv_1", "received": total - 0.05, "passed_on": total - 0.1, "absorbed": 0.05},
             ],
-            "Quality": {"inside_brain": 1.0}, "Sources": [], "Model": "demo",
-        }  # fmt: skip
+            "Quality": {"inside_brain": 1.0},
+            "Sources": [],
+            "Model": "demo",
+        }
         for space in ("", "space-MNI152NLin6Asym_res-2_"):
             file = anat / f"{stem}_{space}desc-{ensemble}{region}Relevance_{modality}.nii.gz"
             _save(_like(brain, map_), file)
