@@ -329,16 +329,18 @@ SIMULATION_OTHER_SETTINGS = (
 SIMULATION_RECORD_BROKEN = "{path} cannot be read as JSON: remove the folder or name another one."
 SIMULATION_NOT_WRITABLE = "{path} cannot be written ({reason}): name a folder that you may write to."
 SIMULATION_BAYES_LIMIT = (
-    "The least mean absolute error (MAE: posterior median) and root mean squared error (RMSE: posterior mean) that an "
-    "estimate of age can have from the ages of these processes, seen without error and with what risk factors add "
-    "known; ages uniform over AgeRange. A process that has not set in yet tells only that. SdWithoutPrior is the sd of "
-    "the precision-weighted mean without any limits of age, MAEWithoutPrior its mean absolute error."
+    "The least mean absolute error (MAE: posterior median) and root mean squared error (RMSE: posterior mean) "
+    "that an estimate of age can have from the ages of these processes, seen without error and with what risk "
+    "factors add known; ages uniform over AgeRange. A process that has not set in yet tells only that. "
+    "SdWithoutPrior is the sd of the precision-weighted mean without any limits of age, MAEWithoutPrior its "
+    "mean absolute error."
 )
 SIMULATION_README = (
     "Simulated brains with known ageing\n\n"
     "Nobody was scanned: these images were made by bids_brainage_simulate from the ICBM152 template "
-    "(seed {seed}, {voxel_size} mm, skull: {skull}, ages {age_range}). What ageing changed is in derivatives/truth: "
-    "label maps, the age that each process has reached, and the best error that any estimate of age can have.\n"
+    "(seed {seed}, {voxel_size} mm, skull: {skull}, ages {age_range}). What ageing changed is in "
+    "derivatives/truth: label maps, the age that each process has reached, and the best error that any estimate "
+    "of age can have.\n"
 )
 
 # --- reports ---------------------------------------------------------------------------------------

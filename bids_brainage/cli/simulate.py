@@ -78,7 +78,7 @@ def _progress(people: Iterator[str], total: int) -> Iterator[str]:
     yield from track(people, description="Simulating", total=total, console=Console(stderr=True))
 
 
-def _at_least(least: int) -> "type[int]":
+def _at_least(least: int) -> type[int]:
     def number(text: str) -> int:
         value = int(text)
         if value < least:

@@ -1,4 +1,4 @@
-"""The shape of a person's head: size, proportions, position in the scanner and smooth individual deformation."""
+"""The shape of a person's head: size, proportions, position in the scanner, smooth deformation."""
 
 from __future__ import annotations
 
@@ -62,8 +62,10 @@ def _torque(grid: Grid, amount: float) -> Array:
     x, y, _ = grid.axes()
     side = np.tanh(x / 25)
     pull = np.zeros((3, *grid.shape), np.float32)
-    pull[1] = -np.float32(amount) * np.where(y > 0, np.clip(side, 0, 1), -np.clip(-side, 0, 1)) * (
-        np.clip((np.abs(y + 15) - 20) / 50, 0, 1)
+    pull[1] = (
+        -np.float32(amount)
+        * np.where(y > 0, np.clip(side, 0, 1), -np.clip(-side, 0, 1))
+        * (np.clip((np.abs(y + 15) - 20) / 50, 0, 1))
     )
     return pull
 

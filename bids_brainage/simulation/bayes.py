@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_brainage import messages
 from bids_brainage.simulation.spec import MODALITIES, Process, load_spec
 
 
@@ -18,20 +19,21 @@ def precision_weighted_sd(sds: NDArray[np.float64]) -> float:
 def bayes_limits(age_range: tuple[float, float], draws: int = 20_000, seed: int = 0) -> dict[str, Any]:
     """Bayes limits of each modality, of all, and of each process alone.
 
-    The ages of all processes are taken as seen without error, what risk factors add as known. The prior is uniform
-    over `age_range`. A process that has not set in (lesions before 40) says only that much.
+    The ages of all processes are taken as seen without error, what risk factors add as known. The prior is
+    uniform over `age_range`. A process that has not set in (lesions before 40) says only that much.
     """
     processes = load_spec().ageing.processes
     sets = {"all": list(processes)}
     sets |= {m: [n for n, p in processes.items() if m in p.visible_in] for m in MODALITIES}
     sets |= {name: [name] for name in processes}
     return {
-        "Description": bayes_limits.__doc__.split("\n\n")[1].strip() if bayes_limits.__doc__ else "",
+        "Description": messages.SIMULATION_BAYES_LIMIT,
         "Units": "years",
         "AgeRange": list(age_range),
         "MeanAgeGuess": {"MAE": (age_range[1] - age_range[0]) / 4},
         "Limits": {
-            label: _limit([processes[n] for n in names], age_range, draws, seed) for label, names in sets.items()
+            label: _limit([processes[n] for n in names], age_range, draws, seed)
+            for label, names in sets.items()
         },
     }
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import nibabel as nib
-import numpy as np
 from numpy.typing import NDArray
 
 from bids_brainage import __version__, messages
@@ -144,7 +143,9 @@ def _open_folder(folder: Path, settings: Settings) -> None:
     try:
         write_text(record, _json(own))
     except OSError as error:
-        raise InputError(messages.SIMULATION_NOT_WRITABLE.format(path=folder, reason=error.strerror)) from error
+        raise InputError(
+            messages.SIMULATION_NOT_WRITABLE.format(path=folder, reason=error.strerror)
+        ) from error
 
 
 def _json(content: Any) -> str:
@@ -159,7 +160,9 @@ def _write_tables(folder: Path, settings: Settings) -> None:
     """All that tells of the people who are there; made anew each time."""
     found = sorted(int(path.name[4:]) - 1 for path in folder.glob("sub-*") if path.name[4:].isdigit())
     people = [
-        draw_character(settings.seed, index, settings.age_range) for index in found if _is_complete(folder, index)
+        draw_character(settings.seed, index, settings.age_range)
+        for index in found
+        if _is_complete(folder, index)
     ]
     _write_description(folder, settings)
     _write_participants(folder, people)
@@ -184,7 +187,13 @@ def _write_participants(folder: Path, people: list[Character]) -> None:
     factors = load_spec().people.factors
     columns = ["participant_id", "age", "sex", *factors, "scanner"]
     rows = [
-        [f"sub-{p.label}", p.age, p.sex, *(_cell(p.factors[k], factors[k].binary) for k in factors), p.scanner]
+        [
+            f"sub-{p.label}",
+            p.age,
+            p.sex,
+            *(_cell(p.factors[k], factors[k].binary) for k in factors),
+            p.scanner,
+        ]
         for p in people
     ]
     write_text(folder / "participants.tsv", _table(columns, rows))
@@ -231,8 +240,3 @@ def _write_truth(folder: Path, people: list[Character], settings: Settings) -> N
     }
     write_text(truth / "participants.json", _json(columns))
     write_text(truth / "bayes_limit.json", _json(bayes_limits(settings.age_range)))
-
-
-def ages_of(people: list[Character]) -> NDArray[np.float64]:
-    """Chronological ages (years)."""
-    return np.array([p.age for p in people])

@@ -115,7 +115,7 @@ def sample(volume: Array, source: Grid, points: Array, order: int = 1, mode: str
 
 
 def block_mean(volume: Array, factor: int) -> Array:
-    """Mean of blocks of `factor` voxels along each of the first three axes, as a coarser scanner would see them."""
+    """Mean of blocks of `factor` voxels along three axes, as a coarser scanner would see them."""
     if factor == 1:
         return volume
     x, y, z = (n // factor for n in volume.shape[:3])

@@ -35,7 +35,9 @@ def head_tissues() -> dict[str, Array]:
     solid = np.maximum.reduce([vault, *(_blob(grid, shape) for shape in spec["solid"])])
     to_skin = distance_transform_edt(solid > 0.5).astype(np.float32) * 2
     # The skull closes the vault; below its base there is muscle with some bone.
-    above = _soft((grid.axes()[2] - spec["skull_base"]["height"] - spec["skull_base"]["slope"] * grid.axes()[1]) / 2)
+    above = _soft(
+        (grid.axes()[2] - spec["skull_base"]["height"] - spec["skull_base"]["slope"] * grid.axes()[1]) / 2
+    )
     bone = _soft(layers["bone"] - to_brain) * solid * np.maximum(above, _soft(layers["base"] - to_brain))
     marrow = _soft(layers["marrow"][1] - to_brain) * _soft(to_brain - layers["marrow"][0]) * above
     maps = {
@@ -56,9 +58,7 @@ def brain_in_head() -> Array:
     """Brain fraction of the template on `head_grid()`."""
     template = load_template(2.0)
     brain = np.zeros(head_grid().shape, np.float32)
-    first = [
-        round((b - a) / 2) for a, b in zip(head_grid().low, template.grid.low, strict=True)
-    ]
+    first = [round((b - a) / 2) for a, b in zip(head_grid().low, template.grid.low, strict=True)]
     box = tuple(slice(f, f + n) for f, n in zip(first, template.grid.shape, strict=True))
     brain[box] = template.brain
     return brain
@@ -89,7 +89,7 @@ def _soft(inside: NDArray[Any]) -> Array:
 
 
 def _blob(grid: Grid, shape: dict[str, Any]) -> Array:
-    """An ellipsoid, or an upright cylinder where `radii` has two numbers, maybe on both sides and tilted along y."""
+    """An ellipsoid, or an upright cylinder where `radii` has two numbers, maybe mirrored and tilted."""
     x, y, z = grid.axes()
     x = np.abs(x) if shape.get("mirrored") else x
     cx, cy, cz = shape["centre"]

@@ -82,7 +82,9 @@ def simulate_person(
         rng = stream(seed, character.index, "scanner").spawn(len(MODALITIES))[number]
         motion = draw_motion(rng) if modality != "T1w" else None
         points = template_points(shape, fine, motion=motion, push=tissue.push, push_grid=template.grid)
-        images[modality] = _image(tissue, texture, modality, character, points, template.grid, coarse, skull, rng)
+        images[modality] = _image(
+            tissue, texture, modality, character, points, template.grid, coarse, skull, rng
+        )
         if modality == "T1w":
             labels = _labels(tissue, points, template_points(shape, fine), template.grid, factor)
     return Person(character, images, labels, tissue.lesions, coarse.affine)

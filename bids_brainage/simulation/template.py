@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, distance_transform_edt, gaussian_filter, label, map_coordinates
 
-from bids_brainage.simulation.grid import Array, Grid, block_mean, resample, sample
+from bids_brainage.simulation.grid import Array, Grid, block_mean, resample
 from bids_brainage.simulation.spec import load_spec
 
 REGIONS = ("frontal", "temporal", "parietal", "occipital", "cerebellum", "brainstem", "subcortical")
@@ -128,7 +128,12 @@ def _tissue(grid: Grid) -> tuple[Array, Array, Array, Array]:
     grey, white = grey / total * brain, white / total * brain
     csf = brain - grey - white
     factor = round(grid.voxel_size)
-    return block_mean(grey, factor), block_mean(white, factor), block_mean(csf, factor), block_mean(brain, factor)
+    return (
+        block_mean(grey, factor),
+        block_mean(white, factor),
+        block_mean(csf, factor),
+        block_mean(brain, factor),
+    )
 
 
 @cache
@@ -167,9 +172,7 @@ def _regions(grid: Grid, brain: Array) -> NDArray[np.uint8]:
         regions = np.where(score > best, np.uint8(1 + REGIONS.index(region)), regions)
         best = np.maximum(best, score)
     volume, affine, names, indices = _atlas("aal")
-    chosen = [
-        i for n, i in zip(names, indices, strict=True) if any(word in n for word in spec["cerebellum"])
-    ]
+    chosen = [i for n, i in zip(names, indices, strict=True) if any(word in n for word in spec["cerebellum"])]
     cerebellum = _on_grid(np.isin(volume, chosen).astype(np.uint8), affine, grid, order=0) > 0
     regions[cerebellum] = 1 + REGIONS.index("cerebellum")
     nearest = distance_transform_edt(regions == 0, return_distances=False, return_indices=True)
@@ -229,9 +232,7 @@ def _push(distance: Array, reach: float, voxel_size: float) -> Array:
     return (gradient / length * fade).astype(np.float32)
 
 
-def _lesion_sites(
-    grid: Grid, white: Array, regions: NDArray[np.uint8], distance: Array
-) -> dict[str, Array]:
+def _lesion_sites(grid: Grid, white: Array, regions: NDArray[np.uint8], distance: Array) -> dict[str, Array]:
     cerebral = ~np.isin(regions, [0, 1 + REGIONS.index("cerebellum"), 1 + REGIONS.index("brainstem")])
     depth = distance_transform_edt((white > 0.7) & cerebral) * grid.voxel_size
     z = np.broadcast_to(grid.axes()[2], grid.shape)

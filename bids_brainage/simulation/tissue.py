@@ -1,4 +1,4 @@
-"""What ageing makes of the template brain: tissue fractions of one person before the head gets its own shape."""
+"""What ageing makes of the template brain: the tissue of one person, still in template space."""
 
 from __future__ import annotations
 
@@ -139,8 +139,10 @@ def _shrink_cerebellum(tissue: Tissue, template: Template, ages: Mapping[str, fl
     ((name, _, share, reference),) = _amounts("cerebellum", ages)
     mask = template.regions == 1 + REGIONS.index("cerebellum")
     box = tuple(slice(max(low - 2, 0), high + 3) for low, high in _bounds(mask))
-    x, y, z = (axis[tuple(b if n > 1 else slice(None) for n, b in zip(axis.shape, box, strict=True))]
-               for axis in template.grid.axes())
+    x, y, z = (
+        axis[tuple(b if n > 1 else slice(None) for n, b in zip(axis.shape, box, strict=True))]
+        for axis in template.grid.axes()
+    )
     points = np.stack(np.broadcast_arrays(x, y, z)).astype(np.float32)
     hinge = np.array([0, -42, -28], np.float32).reshape(3, 1, 1, 1)
     here = mask[box].astype(np.float32)
@@ -188,7 +190,9 @@ def _strew_lesions(tissue: Tissue, template: Template, character: Character, see
         tissue.lesions[name] = int(np.ceil(amount))
 
 
-def _paint(volume: Array, grid: Grid, centre: NDArray[np.float64], radii: NDArray[np.float64], edge: float) -> None:
+def _paint(
+    volume: Array, grid: Grid, centre: NDArray[np.float64], radii: NDArray[np.float64], edge: float
+) -> None:
     """Raise `volume` to 1 inside an ellipsoid, with a soft edge."""
     reach = radii.max() + 2 * edge + grid.voxel_size
     low = np.floor((centre - reach - grid.low) / grid.voxel_size).astype(int)
