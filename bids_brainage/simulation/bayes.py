@@ -16,7 +16,7 @@ def precision_weighted_sd(sds: NDArray[np.float64]) -> float:
     return float(1 / np.sqrt(np.sum(1 / np.asarray(sds) ** 2)))
 
 
-def bayes_limits(age_range: tuple[float, float], draws: int = 20_000, seed: int = 0) -> dict[str, Any]:
+def bayes_limits(age_range: tuple[float, float], draws: int = 10_000, seed: int = 0) -> dict[str, Any]:
     """Bayes limits of each modality, of all, and of each process alone.
 
     The ages of all processes are taken as seen without error, what risk factors add as known. The prior is
@@ -59,7 +59,7 @@ def posterior(
     sds: NDArray[np.float64],
     onsets: NDArray[np.float64],
     age_range: tuple[float, float],
-    step: float = 0.25,
+    step: float = 0.5,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Posterior mean and median of age under a uniform prior.
 

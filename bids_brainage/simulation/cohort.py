@@ -6,7 +6,7 @@ import gzip
 import json
 import logging
 import multiprocessing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -152,8 +152,9 @@ def _json(content: Any) -> str:
     return json.dumps(content, indent=2) + "\n"
 
 
-def _table(columns: list[str], rows: list[list[object]]) -> str:
-    return "".join("\t".join(str(cell) for cell in row) + "\n" for row in [columns, *rows])
+def _table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    lines: list[Sequence[object]] = [columns, *rows]
+    return "".join("\t".join(str(cell) for cell in line) + "\n" for line in lines)
 
 
 def _write_tables(folder: Path, settings: Settings) -> None:

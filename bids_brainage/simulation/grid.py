@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from bids_brainage.simulation.spec import load_spec
 
 Array = NDArray[np.float32]
+Volume = TypeVar("Volume", NDArray[np.float32], NDArray[np.uint8])
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def random_field(rng: np.random.Generator, wavelength: float, grid: Grid) -> Arr
     return resample(noise * np.float32((2 * np.sqrt(np.pi)) ** 1.5), coarse, grid)
 
 
-def sample(volume: Array, source: Grid, points: Array, order: int = 1, mode: str = "constant") -> Array:
+def sample(volume: Volume, source: Grid, points: Array, order: int = 1, mode: str = "constant") -> Volume:
     """`volume` on `source` read off at `points` (3, ...) in mm; zero outside unless `mode` says otherwise."""
     return map_coordinates(volume, source.to_voxels(points), order=order, mode=mode, output=volume.dtype)
 

@@ -124,7 +124,7 @@ def _labels(
     """Labels at the nearest template voxel; of a block of voxels, the most frequent of at least a quarter."""
     fine = sample(process_labels(tissue.changed), template_grid, points, order=0)
     taken = sample(process_labels(tissue.taken), template_grid, unpushed, order=0)
-    fine = np.where(taken > 0, taken, fine)
+    fine[taken > 0] = taken[taken > 0]
     if factor == 1:
         return fine
     count = len(load_spec().ageing.processes)

@@ -48,7 +48,7 @@ def draw_gain(rng: np.random.Generator, scanner: Scanner) -> float:
 def scan(image: Array, grid: Grid, scanner: Scanner, gain: float, rng: np.random.Generator) -> Array:
     """Bias field and Rician noise over a noise-free image of the voxel size of `grid`.
 
-    The noise in signal.yaml is that of 2 mm voxels; it is less the larger a voxel is, as that of a mean would be.
+    The noise in signal.yaml is that of 2 mm voxels; larger voxels have less, as means would.
     """
     bias = random_field(rng, load_spec().signal.bias_wavelength_mm, grid)
     image = image * np.exp(np.float32(scanner.bias_sd) * bias)

@@ -96,7 +96,7 @@ def _build_template() -> Template:
 
 
 def _read(path: Path) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    image = nib.load(path)
+    image = nib.Nifti1Image.from_filename(path)
     return np.asanyarray(image.dataobj), image.affine
 
 

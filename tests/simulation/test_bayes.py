@@ -19,7 +19,7 @@ def test_far_from_the_limits_of_age_the_posterior_is_the_precision_weighted_mean
     mean, median = posterior(seen, sds, np.full(2, -np.inf), (20, 80))
     expected = (50 / 9 + 59 / 36) / (1 / 9 + 1 / 36)
     assert mean[0] == pytest.approx(expected, abs=0.01)
-    assert median[0] == pytest.approx(expected, abs=0.25)
+    assert median[0] == pytest.approx(expected, abs=0.5)
 
 
 def test_a_process_that_has_not_set_in_says_only_that() -> None:
@@ -30,7 +30,7 @@ def test_a_process_that_has_not_set_in_says_only_that() -> None:
 
 
 def test_limit_agrees_with_monte_carlo_of_the_best_linear_estimate() -> None:
-    limits = bayes_limits((20.0, 80.0), draws=4000)["Limits"]
+    limits = bayes_limits((20.0, 80.0), draws=2000)["Limits"]
     for name in ("iron_putamen", "ventricles_lateral"):
         sd = limits[name]["SdWithoutPrior"]
         rng = np.random.default_rng(1)
@@ -44,7 +44,7 @@ def test_limit_agrees_with_monte_carlo_of_the_best_linear_estimate() -> None:
 
 
 def test_more_processes_never_hurt_and_all_reach_the_aim() -> None:
-    limits = bayes_limits((20.0, 80.0), draws=4000)["Limits"]
+    limits = bayes_limits((20.0, 80.0), draws=2000)["Limits"]
     assert 1.5 < limits["all"]["MAE"] < 2.5
     for modality in ("T1w", "FLAIR", "T2starw"):
         assert limits["all"]["MAE"] < limits[modality]["MAE"] < limits["cortex_frontal"]["MAE"]
