@@ -66,7 +66,11 @@ def parse(argv: Sequence[str] | None = None) -> RunConfig:
     options = vars(parser.parse_args(argv))
     config_file = options.pop("config_file")
     settings = config.read_settings(config_file) if config_file else {}
-    typed = {name: value for name, value in options.items() if value is not None}
+    typed = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in options.items()
+        if value is not None
+    }
     values = settings | typed
     values["run_id"] = _run_id()
     _fill_resources(values)

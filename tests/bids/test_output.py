@@ -151,8 +151,8 @@ def _fill(out: Path, session: str | None) -> None:
     images += [path("preproc_standard", suffix=suffix) for suffix in ("T1w", "FLAIR", "T2starw")]
     for image in (*images, *maps):
         _image(image)
-    for image in maps:
-        naming.sidecar(image).write_text('{"Units": "years", "Sources": [], "Rule": "preset-a"}')
+        facts = {"SkullStripped": True, "Resolution": "2 mm", "SpatialReference": "T1w", "Sources": []}
+        naming.sidecar(image).write_text(json.dumps(facts))
     for source, target in (("T1w", "MNI152NLin6Asym"), ("MNI152NLin6Asym", "T1w"), ("FLAIR", "T1w")):
         path("transform", source=source, target=target).write_bytes(b"x")
     for ensemble in ("TypeI", "TypeII"):

@@ -1,0 +1,180 @@
+"""Exit codes, logs and sentences of a whole run; the workflows are played by a stand-in."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import tomllib
+from dataclasses import dataclass, field
+from types import ModuleType
+
+import pytest
+
+from bids_brainage.cli.run import main
+from bids_brainage.errors import BundleError
+
+
+@dataclass(frozen=True)
+class Outcome:
+    done: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+@pytest.fixture
+def bids(tmp_path):
+    """Two participants; the second has no T1w."""
+    root = tmp_path / "bids"
+    for name in ("sub-01/anat/sub-01_T1w.nii.gz", "sub-02/anat/sub-02_FLAIR.nii.gz"):
+        (root / name).parent.mkdir(parents=True)
+        (root / name).touch()
+    (root / "dataset_description.json").write_text(json.dumps({"Name": "x", "BIDSVersion": "1.9.0"}))
+    (root / "participants.tsv").write_text("participant_id\tage\nsub-01\t44\nsub-02\t33\n")
+    return root
+
+
+@pytest.fixture
+def workflows(monkeypatch):
+    """Put a stand-in for bids_brainage.workflows.run in place; set `.answer` to what it does."""
+    module = ModuleType("bids_brainage.workflows.run")
+    module.answer = lambda config, sessions: Outcome(tuple(session.name for session in sessions))
+    module.calls = []
+
+    def run_participants(config, sessions):
+        module.calls.append([session.name for session in sessions])
+        return module.answer(config, sessions)
+
+    module.run_participants = run_participants
+    monkeypatch.setitem(sys.modules, "bids_brainage.workflows.run", module)
+    return module
+
+
+@pytest.fixture
+def run(tmp_path, bids):
+    def call(*options, out="out"):
+        where = [str(bids), str(tmp_path / out), "participant", "-w", str(tmp_path / "work")]
+        return main([*where, "--skip-bids-validation", *options])
+
+    return call
+
+
+def the_log(tmp_path):
+    (log,) = (tmp_path / "out/logs").glob("*/run.log")
+    return log
+
+
+def test_all_well(run, workflows, tmp_path):
+    assert run("--participant-label", "sub-01") == 0
+    assert workflows.calls == [["sub-01"]]
+    log = the_log(tmp_path)
+    assert "1 done" in log.read_text()
+    settings = tomllib.loads((log.parent / "config.toml").read_text())
+    assert settings["participant_label"] == ["01"]
+    assert (tmp_path / "out/dataset_description.json").is_file()
+    assert (tmp_path / "out/.bidsignore").is_file()
+
+
+def test_one_without_t1w_is_named_and_the_other_done(run, workflows, capsys):
+    assert run() == 1
+    assert workflows.calls == [["sub-01"]]
+    assert "sub-02 has no T1w" in capsys.readouterr().err
+
+
+def test_failure_in_the_workflows(run, workflows, capsys):
+    workflows.answer = lambda config, sessions: Outcome(failed={"sub-01": "broken"})
+    assert run("--participant-label", "01") == 1
+    assert "1 of 1 sessions failed: sub-01" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "out", "words"),
+    [
+        (["--participant-label", "02"], "out", "no T1w"),
+        (["--participant-label", "03"], "out", "among the 2"),
+        (["--session-label", "x"], "out", "--session-label"),
+        ([], "bids", "OUTPUT_DIR is BIDS_DIR"),
+        ([], "bids/x", "derivatives/bids_brainage"),
+        ([], "bids/participants.tsv/x", "derivatives/bids_brainage"),
+        (["--bids-filter-file", "/nowhere.json"], "out", "/nowhere.json"),
+        (["--config-file", "/nowhere.toml"], "out", "/nowhere.toml"),
+        (["--derivatives", "a=/nowhere"], "out", "/nowhere"),
+        ([], "/proc/brainage", "cannot be written"),
+    ],
+)
+def test_wrong_input_is_one_sentence_and_code_2(run, workflows, capsys, options, out, words):
+    assert run(*options, out=out) == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert "Traceback" not in error
+    assert len([line for line in error.splitlines() if "ERROR" in line]) == 1
+    assert workflows.calls == []
+
+
+def test_no_such_directory(tmp_path, capsys):
+    assert main([str(tmp_path / "nowhere"), str(tmp_path / "out"), "participant"]) == 2
+    assert "does not exist" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_error_of_the_model_is_code_2(run, workflows):
+    def answer(config, sessions):
+        raise BundleError("no bundle")
+
+    workflows.answer = answer
+    assert run("--participant-label", "01") == 2
+
+
+def test_fault_of_the_program_keeps_its_traceback_for_the_log(run, workflows, tmp_path, capsys):
+    def answer(config, sessions):
+        raise RuntimeError("oh\nno")
+
+    workflows.answer = answer
+    assert run("--participant-label", "01") == 3
+    error = capsys.readouterr().err
+    assert "Traceback" not in error
+    assert "Unexpected RuntimeError: oh;" in error
+    assert "Traceback" in the_log(tmp_path).read_text()
+
+
+def test_debug_shows_the_traceback(run, workflows, capsys):
+    def answer(config, sessions):
+        raise RuntimeError("oh")
+
+    workflows.answer = answer
+    assert run("--participant-label", "01", "--debug") == 3
+    assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interruption(run, workflows, capsys, number, code):
+    workflows.answer = lambda config, sessions: os.kill(os.getpid(), number)
+    before = signal.getsignal(signal.SIGTERM)
+    assert run("--participant-label", "01") == code
+    assert "goes on from there" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_dry_run_tells_and_writes_nothing(run, workflows, tmp_path, capsys):
+    assert run("--dry-run") == 0
+    said = capsys.readouterr().out
+    assert "sub-01  age 44" in said
+    assert "sub-01_T1w.nii.gz" in said
+    assert "sub-02  cannot be processed" in said
+    assert workflows.calls == []
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["bids"]
+
+
+def test_clean_workdir_empties_only_what_the_program_made(run, workflows, tmp_path, capsys):
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "precious").touch()
+    assert run("--participant-label", "01", "--clean-workdir") == 2
+    assert (work / "precious").exists()
+    assert "--clean-workdir" in capsys.readouterr().err
+    (work / "precious").unlink()
+    assert run("--participant-label", "01") == 0
+    (work / "node").mkdir()
+    assert run("--participant-label", "01", "--clean-workdir") == 0
+    assert [item.name for item in work.iterdir()] == [".bids_brainage_work"]
