@@ -212,8 +212,9 @@ class _Mosaic:
                 text = f"{letter[axis]} = {position:.0f} mm".replace("-", MINUS)
                 self.axes.text((i + 0.5) * step, bottom + 0.002, text, ha="center", va="top", **style)
             sides = ("L", "R") if axis != "sagittal" else ("P", "A")
-            self.axes.text(0.004, top + 0.008, sides[0], ha="left", va="top", **style)
-            self.axes.text(0.996, top + 0.008, sides[1], ha="right", va="top", **style)
+            box = {"facecolor": "black", "edgecolor": "none", "pad": 1.5}
+            self.axes.text(0.004, top + 0.008, sides[0], ha="left", va="top", bbox=box, **style)
+            self.axes.text(0.996, top + 0.008, sides[1], ha="right", va="top", bbox=box, **style)
 
     def colour_bar(self, limit: float) -> None:
         """Draw the colours with their meaning and unit along the bottom."""
