@@ -6,8 +6,10 @@ import difflib
 import json
 import os
 import re
+import tempfile
 import warnings
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -155,26 +157,43 @@ def suggestion(unknown: Iterable[str], known: Iterable[str], most: int = 3) -> s
 def index(dataset: Dataset, sessions: Collection[str] = (), database_dir: Path | None = None) -> BIDSLayout:
     """Index the images of the participants (and sessions) asked for, and of nobody else.
 
-    With `database_dir`, pybids' index of the whole dataset is made there once and used again.
+    With `database_dir`, pybids' index of the whole dataset is made there once and used again. The paths
+    of the index count from its own root, which may be a `view`.
     """
     from bids.layout import BIDSLayout, BIDSLayoutIndexer
 
-    everyone = database_dir is not None
     skip = [_NOT_A_PARTICIPANT, _OTHER_FOLDERS, _NOT_AN_IMAGE]
-    if not everyone and len(dataset.participants) < dataset.n_participants:
-        skip.insert(0, _all_but("sub", dataset.participants))
-    if not everyone and sessions:
+    everyone = database_dir is not None or len(dataset.participants) == dataset.n_participants
+    if database_dir is None and sessions:
         skip.append(_all_but("ses", sessions, parent="/sub-[^/]+"))
-    indexer = BIDSLayoutIndexer(validate=False, index_metadata=False, ignore=skip)
-    with warnings.catch_warnings():
+    with view(dataset.root, () if everyone else dataset.participants) as root, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return BIDSLayout(str(dataset.root), validate=False, indexer=indexer, database_path=database_dir)
+            indexer = BIDSLayoutIndexer(validate=False, index_metadata=False, ignore=skip)
+            return BIDSLayout(str(root), validate=False, indexer=indexer, database_path=database_dir)
         except Exception as error:
             if database_dir is None:
                 raise
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(messages.BROKEN_DATABASE.format(path=database_dir, reason=reason)) from error
+
+
+@contextmanager
+def view(root: Path, participants: Sequence[str] = ()) -> Iterator[Path]:
+    """Give the dataset, or a passing folder of links to its root's files and to these participants.
+
+    pybids and the validator look at every folder of a dataset's root; in the view there are few.
+    """
+    if not participants:
+        yield root
+        return
+    with tempfile.TemporaryDirectory(prefix="bids_brainage-") as name:
+        folder = Path(name).resolve()
+        with os.scandir(root) as entries:
+            files = [entry.name for entry in entries if not entry.is_dir()]
+        for item in (*files, *(f"sub-{label}" for label in participants)):
+            (folder / item).symlink_to(root.resolve() / item)
+        yield folder
 
 
 def _all_but(prefix: str, labels: Collection[str], parent: str = "") -> re.Pattern[str]:

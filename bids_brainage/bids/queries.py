@@ -61,13 +61,14 @@ def read_filters(path: Path | None) -> dict[str, Filters]:
 
 def find_images(
     layout: BIDSLayout,
+    root: Path,
     modality: str,
     participants: tuple[str, ...],
     sessions: tuple[str, ...] = (),
     filters: Filters | None = None,
     filter_file: Path | None = None,
 ) -> dict[Session, list[tuple[Path, Entities]]]:
-    """Find the images of one modality, by (participant, session), each with its entities."""
+    """Find the images of one modality below `root`, by (participant, session), each with its entities."""
     query = default_queries()[modality]["filters"] | (filters or {})
     query = {name: _filter_value(value) for name, value in query.items()}
     if len(participants) <= _MOST_LABELS:
@@ -76,7 +77,7 @@ def find_images(
     files = layout.get(return_type="filename", invalid_filters="allow", **query)
     found = defaultdict(list)
     wanted = set(participants)
-    for path in map(Path, files):
+    for path in (root / Path(file).relative_to(layout.root) for file in files):
         entities = name_entities(path)
         session = entities.get("ses")
         if entities.get("sub") in wanted and (not sessions or session in sessions):

@@ -139,6 +139,7 @@ def _find(dataset: Dataset, config: RunConfig) -> dict[str, BySession]:
     for modality in dict.fromkeys(("T1w", *config.modalities)):
         images = queries.find_images(
             layout,
+            dataset.root,
             modality,
             dataset.participants,
             config.session_label,

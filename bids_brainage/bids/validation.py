@@ -9,14 +9,13 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from bids_brainage import messages
+from bids_brainage.bids.dataset import view
 from bids_brainage.errors import InputError
 
 _log = logging.getLogger(__name__)
@@ -59,7 +58,7 @@ def validate(bids_dir: Path, participants: Sequence[str] = ()) -> None:
         _log.warning(messages.VALIDATOR_MISSING)
         return
     try:
-        with _view(bids_dir, participants) as folder:
+        with view(bids_dir, participants) as folder:
             report = _run(program, folder)
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         _log.warning(messages.VALIDATOR_FAILED.format(reason=error))
@@ -71,21 +70,6 @@ def validate(bids_dir: Path, participants: Sequence[str] = ()) -> None:
         raise InputError(
             messages.VALIDATOR_ERRORS.format(path=bids_dir, count=len(errors), summary=_summary(errors))
         )
-
-
-@contextmanager
-def _view(bids_dir: Path, participants: Sequence[str]) -> Iterator[Path]:
-    """Give the dataset, or a folder of links to its root's files and to the participants asked for."""
-    if not participants:
-        yield bids_dir
-        return
-    with tempfile.TemporaryDirectory(prefix="bids_brainage-") as name:
-        view = Path(name)
-        with os.scandir(bids_dir) as entries:
-            files = [entry.name for entry in entries if not entry.is_dir()]
-        for item in (*files, *(f"sub-{label}" for label in participants)):
-            (view / item).symlink_to(bids_dir.resolve() / item)
-        yield view
 
 
 def _run(program: Path, bids_dir: Path) -> dict[str, Any]:
