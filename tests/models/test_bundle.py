@@ -142,7 +142,7 @@ CHANGES = {
     ),
     "another box": (lambda r: first_sub(r)["input"].update(box=[50, 6, 4]), "asks for floats|reference"),
     "giant box": (lambda r: first_sub(r)["input"].update(box=[10**6, 6, 4]), "1 to 512 voxels"),
-    "negative box": (lambda r: first_sub(r)["input"].update(box=[-1, 6, 4]), "1 to 512 voxels"),
+    "negative box": (lambda r: first_sub(r)["input"].update(box=[-1, 6, 4]), "box"),
     "another stage": (lambda r: first_sub(r)["input"].update(stage="raw"), "stage"),
     "unknown sub-ensemble": (
         lambda r: r["ensembles"][0]["top_heads"][0][0].update(sub_ensembles=["Elsewhere_T1w"]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -105,7 +106,7 @@ def test_another_plan_trains_again(derivatives, tmp_path):
 
 def test_training_learns_the_hole(derivatives, tmp_path):
     plan = small_plan(fitting={"epochs": 25, "learning_rate": 0.003, "schedule": "cosine"})
-    tasks, store, cohort = prepared(derivatives, tmp_path, plan)
+    tasks, store, _ = prepared(derivatives, tmp_path, plan)
     task = tasks["TypeI/WholeBrain_T1w", 0][0]
     train_base_model(task)
     unseen = task.split.test
@@ -190,13 +191,13 @@ def test_cosine_schedule_falls_from_the_rate_towards_zero():
     assert rates[0] == 0.1
     assert rates[5] == pytest.approx(0.05)
     assert 0 < rates[-1] < 0.003
-    assert all(earlier > later for earlier, later in zip(rates[:-1], rates[1:], strict=True))
+    assert all(earlier > later for earlier, later in pairwise(rates))
 
 
 def test_a_loss_that_runs_off_stops_the_training(derivatives, tmp_path):
     plan = small_plan(fitting={"epochs": 3, "learning_rate": 1e30})
     tasks, _, _ = prepared(derivatives, tmp_path, plan)
-    with pytest.raises(NetworkError, match="not finite.*lower the plan's learning_rate"):
+    with pytest.raises(NetworkError, match=r"not finite.*lower the plan's learning_rate"):
         train_base_model(tasks["TypeI/WholeBrain_T1w", 0][0])
 
 
