@@ -63,40 +63,61 @@ def _add_taps(out, values, taps):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _convolve_row(x, kernel, bias, slope, first, last, d, h, row):  # type: ignore[no-untyped-def]
-    """Write the rectified convolution at (d, h) into `row` (channels, w); where x is zero it is the bias."""
+def _filled_range(bounds, d, h, shape, width):  # type: ignore[no-untyped-def]
+    """Return between which w the patches of (d, h) hold anything but zeros; (width, width) if nowhere."""
+    first, last = bounds
+    low, high = width, 0
+    for a in range(shape[1]):
+        for b in range(shape[2]):
+            if first[d + a, h + b] < last[d + a, h + b]:
+                low = min(low, first[d + a, h + b] - shape[3] + 1)
+                high = max(high, last[d + a, h + b])
+    low, high = max(low, 0), min(high, width)
+    return (low, high) if low < high else (width, width)
+
+
+@compiled
+def _convolve_row(x, kernel, bias, slope, d, h, low, high, row):  # type: ignore[no-untyped-def]
+    """Write the rectified convolution at (d, h), w in [low, high), into `row` (channels, w)."""
     channels, depth, height, width = kernel.shape
-    low, high = row.shape[1], 0
-    for a in range(depth):
-        for b in range(height):
-            low = min(low, first[d + a, h + b] - width + 1)
-            high = max(high, last[d + a, h + b])
-    low, high = max(low, 0), min(high, row.shape[1])
     for c in range(channels):
-        row[c] = bias[c]
-        if low < high:
-            for a in range(depth):
-                for b in range(height):
-                    values = x[d + a, h + b, low : high + width - 1]
-                    _add_taps(row[c, low:high], values, kernel[c, a, b])
-        out = row[c]
+        out = row[c, low:high]
+        out[:] = bias[c]
+        for a in range(depth):
+            for b in range(height):
+                _add_taps(out, x[d + a, h + b, low : high + width - 1], kernel[c, a, b])
         for w in range(out.size):
             out[w] = max(out[w], ZERO) + slope * min(out[w], ZERO)
 
 
 @compiled
 def _pool_width(row, base, geometry, tolerance, values, places):  # type: ignore[no-untyped-def]
-    """Pool `row` (channels, w), whose first place is `base`, into `values` and `places` (channels, w')."""
+    """Pool `row` (w,), whose first place is `base`, into `values` and `places` (w',)."""
     size, stride, before = geometry
-    for c in range(row.shape[0]):
-        for p in range(values.shape[1]):
-            begin = max(p * stride - before, 0)
-            end = min(p * stride - before + size, row.shape[1])
-            best, place = row[c, begin], begin
-            for w in range(begin + 1, end):
-                if row[c, w] > best + tolerance * abs(best):
-                    best, place = row[c, w], w
-            values[c, p], places[c, p] = best, base + place
+    for p in range(values.size):
+        at = max(p * stride - before, 0)
+        values[p], places[p] = row[at], base + at
+    for e in range(1, size):
+        begin = max(
+            -((e - before - 1) // stride), 0
+        )  # windows whose voxel e is not the first, and in the row
+        end = min((row.size - 1 - e + before) // stride + 1, values.size)
+        if end <= begin:
+            continue
+        shift = begin * stride + e - before
+        candidates, best, place = row[shift:], values[begin:end], places[begin:end]
+        if stride == 2:
+            for p in range(end - begin):
+                value = candidates[2 * p]
+                larger = value > best[p] + tolerance * abs(best[p])
+                best[p] = value if larger else best[p]
+                place[p] = base + shift + 2 * p if larger else place[p]
+        else:
+            for p in range(end - begin):
+                value = candidates[stride * p]
+                larger = value > best[p] + tolerance * abs(best[p])
+                best[p] = value if larger else best[p]
+                place[p] = base + shift + stride * p if larger else place[p]
 
 
 @compiled
@@ -109,30 +130,64 @@ def _keep_larger(values, places, new_values, new_places, tolerance):  # type: ig
 
 
 @compiled
+def _convolve_and_pool_row(  # type: ignore[no-untyped-def]
+    x, kernel, bias, slope, bounds, d, h, row, geometry, tolerance, values, places
+):
+    """Write the convolution at (d, h), pooled over the width, into `values` and `places` (channels, w').
+
+    Places whose patch holds nothing but zeros are written as -1 - place: they can have no relevance of x.
+    """
+    height, width = x.shape[1] - kernel.shape[2] + 1, row.shape[1]
+    base = (d * height + h) * width
+    low, high = _filled_range(bounds, d, h, kernel.shape, width)
+    if low < high:
+        _convolve_row(x, kernel, bias, slope, d, h, low, high, row)
+    for c in range(row.shape[0]):
+        empty = max(bias[c], ZERO) + slope * min(bias[c], ZERO)
+        row[c, :low] = empty
+        row[c, high:] = empty
+        _pool_width(row[c], base, geometry, tolerance, values[c], places[c])
+        place = places[c]
+        for p in range(place.size):
+            inside = (place[p] >= base + low) & (place[p] < base + high)
+            place[p] = place[p] if inside else -1 - place[p]
+
+
+@compiled
 def _convolve_and_pool_plane(  # type: ignore[no-untyped-def]
     x, kernel, bias, slope, bounds, d, rows, geometry, tolerance, values, places
 ):
     """Write the convolution at depth `d`, pooled over width and height, into `values` (h', channels, w')."""
     size, stride, before = geometry[1]
     conv_row, ring_values, ring_places = rows
-    height, width = x.shape[1] - kernel.shape[2] + 1, x.shape[2] - kernel.shape[3] + 1
+    height = x.shape[1] - kernel.shape[2] + 1
     done = 0
     for p in range(values.shape[0]):
         begin = max(p * stride - before, 0)
         end = min(p * stride - before + size, height)
         for h in range(max(done, begin), end):
-            _convolve_row(x, kernel, bias, slope, bounds[0], bounds[1], d, h, conv_row)
-            base = (d * height + h) * width
-            _pool_width(conv_row, base, geometry[2], tolerance, ring_values[h % size], ring_places[h % size])
+            into_values, into_places = ring_values[h % size], ring_places[h % size]
+            _convolve_and_pool_row(
+                x,
+                kernel,
+                bias,
+                slope,
+                bounds,
+                d,
+                h,
+                conv_row,
+                geometry[2],
+                tolerance,
+                into_values,
+                into_places,
+            )
         done = max(done, end)
         values[p] = ring_values[begin % size]
         places[p] = ring_places[begin % size]
+        best, place = values[p].ravel(), places[p].ravel()
         for h in range(begin + 1, end):
-            for c in range(values.shape[1]):
-                here = h % size
-                _keep_larger(
-                    values[p, c], places[p, c], ring_values[here, c], ring_places[here, c], tolerance
-                )
+            here = h % size
+            _keep_larger(best, place, ring_values[here].ravel(), ring_places[here].ravel(), tolerance)
 
 
 @compiled
@@ -158,7 +213,8 @@ def convolve_and_pool(  # type: ignore[no-untyped-def]
     low, high : int
         Slices of the result that are written.
     values, places : arrays (d', h', w', channels)
-        Largest values, and the winners' flat indices into the volume of the convolution.
+        Largest values, and the winners' flat indices into the volume of the convolution; see
+        `_convolve_and_pool_row` for those where x is zero.
     """
     size, stride, before = geometry[0]
     depth, width = x.shape[0] - kernel.shape[1] + 1, x.shape[2] - kernel.shape[3] + 1
@@ -187,9 +243,8 @@ def convolve_and_pool(  # type: ignore[no-untyped-def]
             best[:] = plane_values[begin % size, h]
             best_place[:] = plane_places[begin % size, h]
             for d in range(begin + 1, end):
-                for c in range(channels):
-                    news, new_places = plane_values[d % size, h, c], plane_places[d % size, h, c]
-                    _keep_larger(best[c], best_place[c], news, new_places, tolerance)
+                news, new_places = plane_values[d % size, h].ravel(), plane_places[d % size, h].ravel()
+                _keep_larger(best.ravel(), best_place.ravel(), news, new_places, tolerance)
             for w in range(pooled_width):
                 for c in range(channels):
                     values[p, h, w, c] = best[c, w]
@@ -239,36 +294,40 @@ def pool(z, bias, slope, geometry, tolerance, low, high, values, places):  # typ
 
 
 @compiled
-def count_relevant(relevance):  # type: ignore[no-untyped-def]
-    """Return how many values are not zero."""
-    count = 0
-    for value in relevance.flat:
-        if value != 0:
-            count += 1
-    return count
-
-
-@compiled
-def list_relevant(relevance, places, shape, strides, starts, channels, values):  # type: ignore[no-untyped-def]
+def list_relevant(  # type: ignore[no-untyped-def]
+    relevance, places, skip_empty, shape, strides, starts, channels, values
+):
     """List the values of `relevance` (n, channels) that are not zero, and where their patches start.
 
     Parameters
     ----------
     relevance, places : arrays (n, channels)
         Relevance of windows, and the flat indices of their winners into a volume of `shape`.
+    skip_empty : bool
+        Leave out places marked as having nothing but zeros in their patch.
     shape : tuple of int
         Shape of the convolution's volume (d, h, w).
     strides : tuple of int
         Distance of neighbours along each axis in the padded input, in floats.
     starts, channels, values : arrays
         What is filled.
+
+    Returns
+    -------
+    tuple of (int, float)
+        How many were listed, and the sum of the relevance left out.
     """
-    index = 0
+    index, left_out = 0, 0.0
     for n in range(relevance.shape[0]):
         for c in range(relevance.shape[1]):
             value = relevance[n, c]
+            place = places[n, c]
+            if value != 0 and place < 0:
+                if skip_empty:
+                    left_out += value
+                    continue
+                place = -1 - place
             if value != 0:
-                place = places[n, c]
                 w = place % shape[2]
                 h = (place // shape[2]) % shape[1]
                 d = place // (shape[2] * shape[1])
@@ -276,6 +335,7 @@ def list_relevant(relevance, places, shape, strides, starts, channels, values): 
                 channels[index] = c
                 values[index] = value
                 index += 1
+    return index, left_out
 
 
 @compiled

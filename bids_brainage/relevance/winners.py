@@ -274,6 +274,9 @@ class Spread:
         self.padded = [patches.pad(part).ravel() for part in self.parts]
         self.kernels = [patches.kernel(term) for term in terms]
         self.spread = [np.zeros_like(part) for part in self.padded]
+        # Where the patch is zero, terms that take x have nothing to share; bias or emptiness absorb all.
+        takes_x = all(term.input in ("all", "positive", "negative") for term in terms)
+        self.skip_empty = takes_x and not group.given
         self.own = (patches.pad(x).ravel(), patches.kernel(rules.ALL)) if group.given else None
 
     def add(self, received: Floats, winners: NDArray[np.int32]) -> float:
@@ -281,11 +284,13 @@ class Spread:
         from bids_brainage.relevance import loops
 
         channels_out = received.shape[-1]
-        n = loops.count_relevant(received)
-        starts, channels = np.empty(n, np.int64), np.empty(n, np.int32)
-        relevance = np.empty(n, np.float32)
+        most = received.size
+        starts, channels = np.empty(most, np.int64), np.empty(most, np.int32)
+        relevance = np.empty(most, np.float32)
         flat = received.reshape(-1, channels_out), winners.reshape(-1, channels_out)
-        loops.list_relevant(*flat, self.patches.shape, self.patches.strides, starts, channels, relevance)
+        geometry = (self.patches.shape, self.patches.strides)
+        n, left_out = loops.list_relevant(*flat, self.skip_empty, *geometry, starts, channels, relevance)
+        starts, channels, relevance = starts[:n], channels[:n], relevance[:n]
         places = (starts, channels)
         z = np.zeros(n, np.float32)
         for x, kernel in zip(self.padded, self.kernels, strict=True):
@@ -298,7 +303,7 @@ class Spread:
         quotient, absorbed = rules.divide(self.group, z, bias, relevance, own)
         for kernel, spread in zip(self.kernels, self.spread, strict=True):
             loops.scatter(quotient, self.patches.rows, kernel, *places, spread)
-        return absorbed
+        return absorbed + self.group.share * left_out
 
     def add_to(self, share: Floats) -> None:
         """Add what each voxel receives to `share` (d, h, w, c)."""
