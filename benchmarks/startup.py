@@ -38,7 +38,7 @@ def main() -> None:
     """Make the datasets, time everything, print one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--participants", type=int, default=10_000)
-    parser.add_argument("--peer-participants", type=int, default=500)
+    parser.add_argument("--peer-participants", type=int, default=200)
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import defaultdict
 from functools import cache
 from importlib import resources
@@ -77,7 +78,7 @@ def find_images(
     files = layout.get(return_type="filename", invalid_filters="allow", **query)
     found = defaultdict(list)
     wanted = set(participants)
-    for path in (root / Path(file).relative_to(layout.root) for file in files):
+    for path in (root / os.path.relpath(file, layout.root) for file in files):
         entities = name_entities(path)
         session = entities.get("ses")
         if entities.get("sub") in wanted and (not sessions or session in sessions):
