@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from bids_brainage import messages
 from bids_brainage.atomic import write_text
 from bids_brainage.reports import boilerplate, charts
-from bids_brainage.reports.results import Session
+from bids_brainage.reports.results import MODALITIES, Session
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -211,9 +211,10 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "years": _number(".1f"), "fine": _number("+.3f"), "exact": _number(".3f"), "tiny": _number(".1e"),
+        "years": _number(".1f"), "fine": _number("+.3f"), "exact": _number(".3f"), "tiny": _number(".1g"),
         "weight": _number(".2f"), "plain": _number("g"), "signed": _number("+.1f"), "severity": _severity,
         "ensemble": lambda name: charts.NAMES.get(name, str(name)), "region": charts.region_name,
+        "in_order": _in_order,
     }  # fmt: skip
     return environment
 
@@ -223,6 +224,11 @@ def _number(form: str) -> Any:
         return _NOT_KNOWN if value is None else format(float(value), form).replace("-", charts.MINUS)
 
     return write
+
+
+def _in_order(names: Sequence[object]) -> list[str]:
+    """Put sequences in the order T1w, FLAIR, T2starw, others last."""
+    return sorted(map(str, names), key=lambda name: MODALITIES.index(name) if name in MODALITIES else 9)
 
 
 def _severity(name: object) -> str:

@@ -26,6 +26,7 @@ NAME_HEIGHT = 0.03
 MIN_PIXELS = 1400
 MASK_COLOUR = "#ff3b30"
 EDGE_COLOUR = "#ffd60a"
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 FLICKER = """
 @keyframes flicker { 0%, 40% { opacity: 1 } 60%, 100% { opacity: 0 } }
 svg:hover .moved, svg:focus .moved { animation: flicker 1.2s ease-in-out infinite alternate }
@@ -123,6 +124,14 @@ def relevance_figure(
     picture.show_colours(data, limit, background)
     picture.colour_bar(limit)
     return picture.save(out, title)
+
+
+def scientific(value: float) -> str:
+    """Write a positive number as a person would: 8.4 × 10⁻⁵."""  # noqa: RUF002
+    if value == 0 or 0.01 <= value < 1000:
+        return f"{value:.2g}"
+    digits, power = f"{value:.1e}".split("e")
+    return f"{digits} × 10{str(int(power)).translate(_SUPERSCRIPTS)}"  # noqa: RUF001
 
 
 def _bright_tissue(scaled: np.ndarray) -> float:
@@ -226,7 +235,7 @@ class _Mosaic:
             pixels, extent=(0.3, 0.7, bottom, top), aspect="auto", interpolation="none", zorder=2
         )
         style: dict[str, Any] = {"color": "white", "fontsize": 10, "zorder": 4}
-        for x, text in ((0.3, f"{MINUS}{limit:.2g}"), (0.5, "0"), (0.7, f"+{limit:.2g}")):
+        for x, text in ((0.3, f"{MINUS}{scientific(limit)}"), (0.5, "0"), (0.7, f"+{scientific(limit)}")):
             self.axes.text(x, bottom + 0.004, text, ha="center", va="top", **style)
         middle = (top + bottom) / 2
         self.axes.text(0.29, middle, "votes for younger", ha="right", va="center", **style)

@@ -114,8 +114,9 @@ def _inlined(content: str, out_dir: Path) -> str:
     titled = _TITLE.search(svg)
     title = titled.group(1).strip() if titled else path.stem
     if "<object" in content:
-        return f'<figure class="brain"><figcaption>{title}</figcaption>{svg}</figure>'
+        return f'<figure class="brain">{svg}</figure>'
     image = f'<img alt="{title}" src="data:image/svg+xml,{svg.translate(_ENCODED)}">'
     if path.stem.endswith("_brainage"):
         return f'<figure class="chart">{image}</figure>'
-    return f'<figure class="brain"><figcaption>{title}</figcaption>{image}</figure>'
+    caption = f"<figcaption>{title}</figcaption>" if "Relevance_" in path.stem else ""
+    return f'<figure class="brain">{caption}{image}</figure>'

@@ -226,8 +226,8 @@ def _write_maps(
 def finished(tmp_path: Path) -> Callable[..., Path]:
     """Give a function that writes a session below one output folder and returns that folder."""
 
-    def write(**options: Any) -> Path:
-        write_session(tmp_path, **options)
-        return tmp_path
+    def write(below: str = "", **options: Any) -> Path:
+        write_session(tmp_path / below, **options)
+        return tmp_path / below
 
     return write
