@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 Width = Annotated[int, Field(ge=1, le=2048)]
 Extent = Annotated[int, Field(ge=1, le=15)]
+Initializer = Literal["glorot", "he"]
 
 
 class BaseModelSpec(PydanticModel):
@@ -86,7 +87,11 @@ class BaseModelSpec(PydanticModel):
 
 
 def build(
-    spec: BaseModelSpec, input_shape: tuple[int, ...], target_bias: float = 0.0, seed: int = 0
+    spec: BaseModelSpec,
+    input_shape: tuple[int, ...],
+    target_bias: float = 0.0,
+    seed: int = 0,
+    initializer: Initializer = "glorot",
 ) -> keras.Model:
     """Build an untrained base model with the functional API of Keras 2.14 or 3.
 
@@ -99,6 +104,9 @@ def build(
         What the output layer's bias starts from: the training people's mean age, in years.
     seed : int
         Of the initial weights and the dropout layer.
+    initializer : {"glorot", "he"}
+        Uniform initial weights; Keras' default, or He et al. 2015, which keeps the signal's size
+        through the layers.
 
     Returns
     -------
@@ -113,24 +121,26 @@ def build(
     convolution = layers.Conv3D if volumes else layers.Conv2D
     pooling = layers.MaxPooling3D if volumes else layers.MaxPooling2D
 
-    def glorot(number: int) -> keras.initializers.Initializer:
-        return keras.initializers.GlorotUniform(seed=seed + number)
+    def initial(number: int) -> keras.initializers.Initializer:
+        kinds = {"glorot": keras.initializers.GlorotUniform, "he": keras.initializers.HeUniform}
+        return kinds[initializer](seed=seed + number)
 
     inputs = keras.Input(shape=input_shape, name="image")
     x = inputs
     for number, (filters, kernel) in enumerate(zip(spec.filters, spec.kernels, strict=True), start=1):
         x = convolution(
-            filters, kernel, padding="same", kernel_initializer=glorot(number), name=f"conv_{number}"
+            filters, kernel, padding="same", kernel_initializer=initial(number), name=f"conv_{number}"
         )(x)
         x = _activation(spec, f"activation_{number}")(x)
         x = pooling(spec.pool_size, spec.pool_stride, padding="same", name=f"pool_{number}")(x)
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dropout(spec.dropout, seed=seed, name="dropout")(x)
-    x = layers.Dense(spec.dense_units, kernel_initializer=glorot(100), name="dense")(x)
+    x = layers.Dense(spec.dense_units, kernel_initializer=initial(100), name="dense")(x)
     x = _activation(spec, "dense_activation")(x)
     outputs = layers.Dense(
         1,
-        kernel_initializer=glorot(101),
+        # The output starts small in any case: the target bias is the first guess.
+        kernel_initializer=keras.initializers.GlorotUniform(seed=seed + 101),
         bias_initializer=keras.initializers.Constant(target_bias),
         name="output",
     )(x)

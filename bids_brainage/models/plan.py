@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from bids_brainage import messages
 from bids_brainage.errors import InputError
-from bids_brainage.models.architecture import BaseModelSpec
+from bids_brainage.models.architecture import BaseModelSpec, Initializer
 from bids_brainage.models.schema import PURPOSES, Label
 from bids_brainage.preprocessing.model_input import InputSpec, IntensityRule
 
@@ -76,6 +76,7 @@ class FittingPlan(Part):
     batch_size: int = Field(default=4, ge=1)
     learning_rate: float = Field(default=5e-4, gt=0)
     schedule: Literal["constant", "cosine"] = "constant"
+    initializer: Initializer = "glorot"
     flip: bool = Field(default=True, description="mirror left and right at random")
     weights_dtype: Literal["float32", "float16"] = Field(
         default="float32", description="kernels are rounded to this before they are judged and kept"

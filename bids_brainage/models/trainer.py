@@ -218,7 +218,8 @@ def _fit(task: TrainingTask) -> tuple[dict[str, np.ndarray], list[dict[str, floa
     from tensorflow import keras
 
     target_bias = float(task.ages[task.split.training].mean())
-    model = build(task.architecture, task.input_shape, target_bias, task.model_seed)
+    initializer = task.fitting.initializer
+    model = build(task.architecture, task.input_shape, target_bias, task.model_seed, initializer)
     optimizer = keras.optimizers.Adam(task.fitting.learning_rate)
     step = make_step(model, task.architecture, optimizer)
     best: dict[str, np.ndarray] = get_weights(model)
