@@ -26,7 +26,7 @@ VOXEL_SIZE = 2.0  # mm
 SIZES = np.full(3, VOXEL_SIZE)
 ITERATIONS = 400  # the rough surface is there; the template and the tissue do the rest
 HEAD_HEIGHT = 180.0  # mm kept below the top of the head: longer necks mislead BET
-TEMPLATE_REACH = 7.0  # mm that a brain may stand out of the affine template mask
+TEMPLATE_REACH = 5.0  # mm that a brain may stand out of the affine template mask
 CORE_DEPTH = 4.0  # mm inside it, where all is taken for brain
 TISSUE = (0.6, 1.5)  # grey and white matter, against the mean nearby
 BIAS_SIGMA = 25.0  # mm over which that mean is taken
@@ -106,9 +106,7 @@ def _surface(image: nib.Nifti1Image) -> NDArray[np.bool_]:
         return largest_component(extractor.compute_mask() > 0)
 
 
-def _template_prior(
-    image: nib.Nifti1Image, surface: NDArray[np.bool_], threads: int
-) -> NDArray[np.bool_]:
+def _template_prior(image: nib.Nifti1Image, surface: NDArray[np.bool_], threads: int) -> NDArray[np.bool_]:
     """The template's brain mask on the head, by an affine of BET's brain to the template's."""
     mask = image_like(surface.astype(np.uint8), image)
     with TemporaryDirectory() as folder:

@@ -9,6 +9,9 @@ from nibabel.orientations import aff2axcodes, axcodes2ornt, io_orientation, ornt
 
 from .resampling import to_grid
 
+# From this many target voxels on, cubic splines cost seconds and show nothing that linear steps do not.
+LINEAR_FROM = 1.5
+
 
 def is_conformed(image: nib.Nifti1Image, voxel_size: float = 1.0, orientation: str = "LIA") -> bool:
     """Whether `image` needs no conforming."""
@@ -19,8 +22,9 @@ def conform(image: nib.Nifti1Image, voxel_size: float = 1.0, orientation: str = 
     """Bring an image to cubic voxels along the world's axes.
 
     An image that has such voxels already is only reoriented, without interpolation. Others are
-    interpolated by cubic splines cut to the range of the image, so that no value below zero appears
-    where there was none. The field of view is kept whole: the grid covers every voxel to its edge.
+    interpolated by cubic splines cut to the range of the image (linearly, where its voxels are much
+    coarser), so that no value below zero appears where there was none. The field of view is kept
+    whole: the grid covers every voxel to its edge.
 
     Parameters
     ----------
@@ -38,7 +42,8 @@ def conform(image: nib.Nifti1Image, voxel_size: float = 1.0, orientation: str = 
     """
     if not _is_aligned(image, voxel_size):
         shape, affine = _aligned_grid(image, voxel_size)
-        image = to_grid(image, shape, affine, order=3, outside="nearest")
+        coarse = native_voxel_size(image) > LINEAR_FROM * voxel_size
+        image = to_grid(image, shape, affine, order=1 if coarse else 3, outside="nearest")
     return reorient(image, orientation)
 
 

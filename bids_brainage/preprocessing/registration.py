@@ -13,21 +13,24 @@ from typing import Any, Literal
 import nibabel as nib
 import numpy as np
 from nibabel.affines import voxel_sizes
+from numpy.typing import NDArray
+from scipy import ndimage
 
 from ..atomic import replacing
 from .ants_bridge import run_registration, start, to_ants
-from .resampling import at_voxel_size, dilate, image_like, mask_like
+from .resampling import at_voxel_size, dilate, image_like, mask_like, to_grid
+from .same_head import mutual_information
 from .templates import template_brain
 
 LOGGER = logging.getLogger(__name__)
 
-RIGID_VOXEL_SIZE = 3.0
+RIGID_VOXEL_SIZE = 4.0
 AFFINE_VOXEL_SIZE = 4.0
 TEMPLATE_VOXEL_SIZE = 2.0
 COARSE_FROM = 3.0  # mm: images of such voxels hold nothing that the finest level could match
 MASK_REACH = 8.0  # mm
 # Iterations, shrink factors and smoothing (voxels of 2 mm) a level.
-FINE_SYN = ("40x20x10", "4x2x1", "2x1x0")
+FINE_SYN = ("40x20x8", "4x2x1", "2x1x0")
 COARSE_SYN = ("40x20", "4x2", "2x1")
 SEED = 20220701
 
@@ -58,10 +61,10 @@ def register_rigid(
     threads: int = 1,
     seed: int = SEED,
 ) -> Path:
-    """Register two images of one head by six parameters (mutual information, at 3 mm).
+    """Register two images of one head by six parameters (mutual information, at 4 mm).
 
-    Started where the headers put the two heads and, if that is worse, with their centres of mass on
-    each other.
+    Started where the headers put the two heads or with their centres of mass on each other, whichever
+    shares more information: a partial field of view misleads the centre of mass.
 
     Parameters
     ----------
@@ -81,10 +84,11 @@ def register_rigid(
     """
     size = max(RIGID_VOXEL_SIZE, _coarsest(moving), _coarsest(fixed))
     pair = _Pair.of(fixed, moving, size, threads, fixed_mask, moving_mask)
-    stage = pair.linear_stage("Rigid[0.1]", "100x100x50", "4x2x1", "2x1x0")
+    stage = pair.linear_stage("Rigid[0.1]", "60x40", "2x1", "1x0")
     with TemporaryDirectory() as folder:
         prefix = Path(folder) / "rigid"
-        run_registration([*_common(prefix, seed), *pair.start(), *stage], threads)
+        start_at = [] if _headers_agree(moving, fixed, size) else pair.start()
+        run_registration([*_common(prefix, seed), *start_at, *stage], threads)
         _keep(Path(f"{prefix}Composite.h5"), out)
     return out
 
@@ -150,7 +154,7 @@ def register_to_template(
     fine = max(native_voxel_size or 0, _coarsest(brain)) < COARSE_FROM
     pair = _Pair.of(template_brain(2), _only(brain, mask), TEMPLATE_VOXEL_SIZE, threads)
     arguments = pair.start()
-    arguments += pair.linear_stage("Affine[0.1]", "100x100x50", "6x4x2", "3x2x1")
+    arguments += pair.linear_stage("Affine[0.1]", "100x50", "4x2", "2x1")
     arguments += pair.syn_stage(*(FINE_SYN if fine else COARSE_SYN))
     return _run_both_ways(arguments, out_prefix, threads, seed)
 
@@ -219,8 +223,8 @@ class _Pair:
         return ["-r", f"[{_pointer(self.fixed)},{_pointer(self.moving)},1]"]
 
     def linear_stage(self, transform: str, iterations: str, shrink: str, smooth: str) -> list[str]:
-        """A rigid or affine stage on mutual information (Mattes) of half of the voxels."""
-        stage = ["-t", transform, "-m", self._metric("32,Regular,0.5")]
+        """A rigid or affine stage on mutual information (Mattes) of a quarter of the voxels."""
+        stage = ["-t", transform, "-m", self._metric("32,Regular,0.25")]
         stage += ["-c", f"[{iterations},1e-6,10]", "-f", shrink, "-s", f"{smooth}vox"]
         return [*stage, *self._mask_arguments()]
 
@@ -245,7 +249,8 @@ def _common(prefix: Path, seed: int) -> list[str]:
 
 def _run_both_ways(arguments: list[str], out_prefix: Path, threads: int, seed: int) -> TemplateTransforms:
     found = TemplateTransforms(
-        out_prefix.with_name(f"{out_prefix.name}forward.h5"), out_prefix.with_name(f"{out_prefix.name}inverse.h5")
+        out_prefix.with_name(f"{out_prefix.name}forward.h5"),
+        out_prefix.with_name(f"{out_prefix.name}inverse.h5"),
     )
     with TemporaryDirectory() as folder:
         prefix = Path(folder) / "transform"
@@ -253,6 +258,27 @@ def _run_both_ways(arguments: list[str], out_prefix: Path, threads: int, seed: i
         _keep(Path(f"{prefix}Composite.h5"), found.forward)
         _keep(Path(f"{prefix}InverseComposite.h5"), found.inverse)
     return found
+
+
+def _headers_agree(moving: nib.Nifti1Image, fixed: nib.Nifti1Image, size: float) -> bool:
+    """Whether the headers place the two better than their centres of mass do."""
+    target = at_voxel_size(fixed, size)
+    values = target.get_fdata(dtype=np.float32)
+    shift = np.eye(4)
+    shift[:3, 3] = _centre(fixed) - _centre(moving)
+    shared = []
+    for affine in (moving.affine, shift @ moving.affine):
+        placed = nib.Nifti1Image(moving.get_fdata(dtype=np.float32), affine)
+        there = to_grid(placed, target.shape, target.affine).get_fdata(dtype=np.float32)
+        either = (there > 0) & (values > 0)
+        shared.append(mutual_information(there[either], values[either]) if either.any() else -1.0)
+    return shared[0] >= shared[1]
+
+
+def _centre(image: nib.Nifti1Image) -> NDArray[np.float64]:
+    """Centre of mass in mm."""
+    voxel = ndimage.center_of_mass(np.maximum(image.get_fdata(dtype=np.float32), 0))
+    return image.affine[:3, :3] @ np.array(voxel) + image.affine[:3, 3]
 
 
 def _keep(made: Path, wanted: Path) -> None:

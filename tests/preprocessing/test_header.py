@@ -74,7 +74,10 @@ BAD: dict[str, tuple[Change, str]] = {
     "voxels in m": (lambda i: _scaled(i, 0.001), "0.2 to 8 mm"),
     "mouse": (lambda i: _scaled(i, 0.15), "60 to 400 mm"),
     "complex": (lambda i: _with_dtype(i, np.complex64), "colours or complex"),
-    "RGB": (lambda i: _with_dtype(i, np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])), "colours or complex"),
+    "RGB": (
+        lambda i: _with_dtype(i, np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])),
+        "colours or complex",
+    ),
 }
 
 
@@ -94,7 +97,11 @@ def test_bad_image_is_told_in_one_sentence(name: str, head: Image, tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("content", "expected"),
-    [(b"", "0 bytes"), (b"no image at all" * 100, "cannot be read"), (gzip.compress(b"x" * 400), "cannot be read")],
+    [
+        (b"", "0 bytes"),
+        (b"no image at all" * 100, "cannot be read"),
+        (gzip.compress(b"x" * 400), "cannot be read"),
+    ],
 )
 def test_what_is_no_image(content: bytes, expected: str, tmp_path: Path) -> None:
     path = tmp_path / "sub-01_T1w.nii.gz"

@@ -1,0 +1,75 @@
+"""Known movements are found, both ways, and the same seed gives the same transform."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from bids_brainage.errors import ImageError
+from bids_brainage.preprocessing.registration import apply_transforms, register_affine, register_rigid
+from bids_brainage.preprocessing.resampling import at_voxel_size, image_like
+from bids_brainage.preprocessing.same_head import check_same_head
+from bids_brainage.preprocessing.standard_space import relevance_to_standard
+from bids_brainage.preprocessing.templates import template_brain, template_mask
+
+
+@pytest.fixture(scope="module")
+def brain() -> nib.Nifti1Image:
+    return at_voxel_size(template_brain(2), 4.0)
+
+
+def _moved(image: nib.Nifti1Image) -> tuple[nib.Nifti1Image, np.ndarray]:
+    """The image with its header turned by 0.15 rad and shifted: the same head, lying otherwise."""
+    turn = np.eye(4)
+    turn[1:3, 1:3] = [[np.cos(0.15), -np.sin(0.15)], [np.sin(0.15), np.cos(0.15)]]
+    turn[:3, 3] = (9, -6, 12)
+    contrast = image_like(np.sqrt(image.get_fdata(dtype=np.float32)), image)
+    return nib.Nifti1Image(contrast.get_fdata(dtype=np.float32), turn @ image.affine), turn
+
+
+def test_rigid_finds_a_known_movement(brain: nib.Nifti1Image, tmp_path: Path) -> None:
+    moving, _ = _moved(brain)
+    first = register_rigid(moving, brain, out=tmp_path / "first.h5", seed=1)
+    back = apply_transforms(moving, brain, [first])
+    expected = np.sqrt(brain.get_fdata())
+    assert np.corrcoef(back.get_fdata().ravel(), expected.ravel())[0, 1] > 0.99
+    second = register_rigid(moving, brain, out=tmp_path / "second.h5", seed=1)
+    again = apply_transforms(moving, brain, [second])
+    np.testing.assert_array_equal(back.get_fdata(), again.get_fdata())
+
+
+def test_there_and_back_is_where_it_was(brain: nib.Nifti1Image, tmp_path: Path) -> None:
+    moving, _ = _moved(brain)
+    found = register_affine(moving, brain, out_prefix=tmp_path / "affine-")
+    there = apply_transforms(moving, brain, [found.forward])
+    back = apply_transforms(there, moving, [found.inverse])
+    assert np.corrcoef(back.get_fdata().ravel(), moving.get_fdata().ravel())[0, 1] > 0.98
+
+
+def test_years_are_kept_on_the_way_to_the_standard_space(brain: nib.Nifti1Image) -> None:
+    generator = np.random.default_rng(0)
+    inside = brain.get_fdata() > 0
+    data = (generator.normal(0.0, 1.0, brain.shape) * inside).astype(np.float32)
+    relevance = image_like(data, brain)
+    moved, scale = relevance_to_standard(relevance, template_brain(2), [])
+    total = moved.get_fdata()
+    assert total.sum() == pytest.approx(data.sum(), abs=1e-4 * np.abs(data).sum())
+    assert scale.positive > 0
+    assert scale.negative > 0
+
+
+def test_another_head_is_told_from_the_same(brain: nib.Nifti1Image) -> None:
+    mask = template_mask(2)
+    fixed = template_brain(2)
+    data = fixed.get_fdata(dtype=np.float32)
+    inverted = image_like(np.where(data > 0, 9000 - data, 0).astype(np.float32), fixed)
+    check_same_head(inverted, fixed, mask, "sub-01_FLAIR.nii.gz", "sub-01_T1w.nii.gz")
+    generator = np.random.default_rng(0)
+    noise = image_like((generator.gamma(4, 30, data.shape) * (data > 0)).astype(np.float32), fixed)
+    with pytest.raises(ImageError, match=r"sub-01_FLAIR.*another person"):
+        check_same_head(noise, fixed, mask, "sub-01_FLAIR.nii.gz", "sub-01_T1w.nii.gz")
+    with pytest.raises(ImageError, match="covers 0 % of the brain"):
+        check_same_head(image_like(0 * data, fixed), fixed, mask, "sub-01_FLAIR.nii.gz", "sub-01_T1w.nii.gz")

@@ -1,0 +1,53 @@
+"""The standard grid is FSL's and the regions make up the brain."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bids_brainage.errors import InputError
+from bids_brainage.preprocessing.templates import atlas, region_mask, template_brain, template_mask
+
+
+def test_grid_is_the_one_of_fsl() -> None:
+    brain = template_brain(2)
+    assert brain.shape == (91, 109, 91)
+    np.testing.assert_array_equal(
+        brain.affine, [[-2, 0, 0, 90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]]
+    )
+    assert template_brain(1).shape == (182, 218, 182)
+    # FSL's 2 mm brain mask has 228,483 voxels.
+    assert np.asanyarray(template_mask(2).dataobj).sum() == pytest.approx(228_483, rel=0.03)
+
+
+def test_three_regions_are_disjoint_and_make_up_the_brain() -> None:
+    parts = [np.asanyarray(region_mask(name).dataobj) for name in ("Cortical", "Subcortical", "Cerebellum")]
+    np.testing.assert_array_equal(sum(parts), np.asanyarray(region_mask("WholeBrain").dataobj))
+    assert all(part.sum() > 10_000 for part in parts)
+    with pytest.raises(InputError, match="no region"):
+        region_mask("Thalamus")
+
+
+def test_every_brain_voxel_has_a_label_and_sides_are_right() -> None:
+    labels, table = atlas()
+    data = np.asanyarray(labels.dataobj)
+    np.testing.assert_array_equal(data > 0, np.asanyarray(template_mask(2).dataobj) > 0)
+    assert set(np.unique(data[data > 0])) == set(table["index"])
+    x = labels.affine[0, 0] * np.arange(91) + labels.affine[0, 3]
+    for side, sign in (("L", -1), ("R", 1)):
+        chosen = table.loc[
+            (table["hemisphere"] == side) & table["name"].str.startswith(("ctx", "Left", "Right"))
+        ]
+        weights = np.isin(data, chosen["index"]).sum(axis=(1, 2))
+        assert sign * np.average(x, weights=weights) > 15
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [("Left-Putamen", (-26, 2, 0)), ("Right-Thalamus-Proper", (12, -18, 8)), ("Brain-Stem", (0, -28, -32))],
+)
+def test_structures_lie_where_they_are_in_the_standard_space(name: str, place: tuple[int, int, int]) -> None:
+    labels, table = atlas()
+    voxel = np.rint(np.linalg.inv(labels.affine) @ [*place, 1])[:3].astype(int)
+    found = np.asanyarray(labels.dataobj)[tuple(voxel)]
+    assert table.set_index("index").loc[found, "name"] == name
