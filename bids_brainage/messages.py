@@ -319,6 +319,13 @@ ENSEMBLE_WEIGHTS = (
     "weight for each."
 )
 ENSEMBLE_SHAPES = "The networks of an ensemble take images of different shapes; explain them one by one."
+BACKEND_UNKNOWN = "There is no relevance backend {name}; choose one of {known}."
+INNVESTIGATE_MISSING = (
+    "innvestigate is not installed; use --lrp-backend native, or install innvestigate (Python below 3.12, "
+    "TensorFlow below 2.15)."
+)
+INNVESTIGATE_COMPOSITE = "innvestigate has no LRP composite {name}; choose one of {known}, or --lrp-backend native."
+INNVESTIGATE_FAILED = "innvestigate could not explain the network ({reason}); use --lrp-backend native."
 
 # --- simulation ------------------------------------------------------------------------------------
 SIMULATION_FOLDER_TAKEN = "{path} is not empty and holds no simulated cohort: name a new or an empty folder."
@@ -371,8 +378,4 @@ WORKER_DIED = (
 )
 PLUGIN_FILE = (
     "--use-plugin {path} cannot be used ({reason}); write 'plugin: NAME' and 'plugin_args:' into it."
-)
-DEMO_ON_REAL_DATA = (
-    "The model '{model}' is a demonstration that learned from simulated brains. What it says here is no "
-    "estimate of anyone's brain age."
 )

@@ -189,11 +189,7 @@ def explain_ensemble(
     NetworkError
         If networks, weights and image do not fit one another, or there is no such composite.
     """
-    weights = np.asarray(weights, float)
-    if not networks or weights.shape != (len(networks),) or not np.isfinite(weights).all():
-        raise NetworkError(messages.ENSEMBLE_WEIGHTS.format(networks=len(networks), shape=weights.shape))
-    if len({network.input_shape for network in networks}) != 1:
-        raise NetworkError(messages.ENSEMBLE_SHAPES)
+    weights = check_ensemble(networks, weights)
     worker = _Engine(find_composite(composite), "fast", threads)
     volume = networks[0].volumes(np.asarray(image)[None])
     outputs, accounts, sums = [], [], []
@@ -213,6 +209,16 @@ def explain_ensemble(
         weights,
         np.array([network.target_bias for network in networks]),
     )
+
+
+def check_ensemble(networks: Sequence[Network], weights: NDArray) -> NDArray[np.float64]:
+    """Return the weights as an array, after making sure that they and the networks fit one another."""
+    weights = np.asarray(weights, float)
+    if not networks or weights.shape != (len(networks),) or not np.isfinite(weights).all():
+        raise NetworkError(messages.ENSEMBLE_WEIGHTS.format(networks=len(networks), shape=weights.shape))
+    if len({network.input_shape for network in networks}) != 1:
+        raise NetworkError(messages.ENSEMBLE_SHAPES)
+    return weights
 
 
 class _Engine:

@@ -3,14 +3,15 @@
 Winner-takes-all pooling hands all relevance of a window to one voxel, so at most one output in eight of the
 convolution (windows of stride 2) has any. A rule needs denominators there and nowhere else. Hence
 
-- forward, the block keeps the pooled values and the winners' places, never the convolution's output. The first
-  block, whose one-channel input at full resolution costs most, is one compiled loop that works where the image
-  is not zero;
-- back, the relevant winners are listed, `rules.divide` is asked about them alone, and the compiled loops `gather`
-  and `scatter` stand for the convolution and its transpose.
+- forward, the block keeps the pooled values and the winners' places, never the convolution's output. The
+  first block, whose one-channel input at full resolution costs most, is one compiled loop that works where
+  the image is not zero;
+- back, the relevant winners are listed, `rules.divide` is asked about them alone, and the compiled loops
+  `gather` and `scatter` stand for the convolution and its transpose.
 
-The rules are those of the plain engine, which the tests hold this one against. Threads share the work in slabs whose
-borders depend on the volume only, and whose sums are added in one order, so that their number changes no result.
+The rules are those of the plain engine, which the tests hold this one against. Threads share the work in slabs
+whose borders depend on the volume only, and whose sums are added in one order, so that their number changes no
+result.
 """
 
 from __future__ import annotations
