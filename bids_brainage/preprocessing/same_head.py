@@ -21,7 +21,7 @@ SHIFT = 4  # voxels of that size
 DEPTH = 4.0  # mm below the brain's surface, whose outline any head has
 BINS = 32
 FEWEST_VOXELS = 5000
-# Simulated people at 2 mm: one's own FLAIR and T2starw 6.9 and 7.3 (4.8 with slices of 5 mm), others' 2.0 to 2.2.
+# Simulated people at 2 mm: one's own images 6.9 to 7.3 (4.8 with slices of 5 mm), others' 2.0 to 2.2.
 LEAST_SHARPNESS = 2.5
 LEAST_COVERAGE = 0.3
 
