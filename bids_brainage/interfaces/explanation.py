@@ -113,14 +113,15 @@ class ExplainBrainAge(SimpleInterface):
 
     def _explain(self, sub: Any, model_input: Any, weights: np.ndarray) -> ExplainedPart:
         from bids_brainage.preprocessing.model_input import restore
-        from bids_brainage.relevance.backends import explain_ensemble_with
+        from bids_brainage.relevance.engine import explain_ensemble
+        from bids_brainage.relevance.network import from_keras
 
-        explanation = explain_ensemble_with(
-            self.inputs.backend,
-            [model.build() for model in sub.base_models],
+        explanation = explain_ensemble(
+            [from_keras(model.build()) for model in sub.base_models],
             model_input.array,
             weights,
             self.inputs.rule,
+            backend=self.inputs.backend,
         )
         own = restore(explanation.relevance, model_input)
         subject, standard = self._both_grids(own, sub.input.stage)
@@ -145,7 +146,9 @@ class ExplainBrainAge(SimpleInterface):
 
         if stage == "subject":
             return own, relevance_to_standard(own, template_brain(2), [Path(self.inputs.forward)])[0]
-        return relevance_to_standard(own, nib.load(self.inputs.mask_file), [Path(self.inputs.inverse)])[0], own
+        return relevance_to_standard(
+            own, nib.Nifti1Image.from_filename(self.inputs.mask_file), [Path(self.inputs.inverse)]
+        )[0], own
 
 
 def aggregation_weights(estimate: Any, aggregation: str) -> dict[str, np.ndarray]:
@@ -189,7 +192,9 @@ def write_explanation(
     write_json(_path(out_dir, record, "brainage", ensemble=record["ensemble"]), completed)
 
 
-def ensemble_map(parts: Sequence[ExplainedPart], record: Mapping[str, Any], aggregation: str) -> ExplainedPart:
+def ensemble_map(
+    parts: Sequence[ExplainedPart], record: Mapping[str, Any], aggregation: str
+) -> ExplainedPart:
     """Add the maps of all sub-ensembles up (their mean where base models were plainly averaged)."""
     import nibabel as nib
 

@@ -47,18 +47,24 @@ class CheckImage(SimpleInterface):
         return runtime
 
 
+class _ConformOutput(_CheckedOutput):
+    native_voxel_size = traits.Float(desc="mm, as the image was scanned")
+
+
 class Conform(SimpleInterface):
     """Check an image and bring it to 1 mm voxels in LIA orientation."""
 
     input_spec = _ImageInput
-    output_spec = _CheckedOutput
+    output_spec = _ConformOutput
 
     def _run_interface(self, runtime: Any) -> Any:
-        from bids_brainage.preprocessing.conform import conform
+        from bids_brainage.preprocessing.conform import conform, native_voxel_size
         from bids_brainage.preprocessing.header import check_image, load_image
 
         path = Path(self.inputs.in_file)
-        self._results["out_file"] = _save(conform(load_image(path)), runtime, "conformed.nii.gz")
+        image = load_image(path)
+        self._results["native_voxel_size"] = native_voxel_size(image)
+        self._results["out_file"] = _save(conform(image), runtime, "conformed.nii.gz")
         self._results["warnings"] = list(check_image(path))
         return runtime
 
@@ -79,7 +85,7 @@ class AverageRuns(SimpleInterface):
 
         from bids_brainage.preprocessing.runs import average_runs
 
-        images = [nib.load(path) for path in self.inputs.in_files]
+        images = [nib.Nifti1Image.from_filename(path) for path in self.inputs.in_files]
         average = average_runs(images, work_dir=Path(runtime.cwd), threads=self.inputs.num_threads)
         self._results["out_file"] = _save(average, runtime, "average.nii.gz")
         return runtime
@@ -107,7 +113,9 @@ class ExtractBrain(SimpleInterface):
         from bids_brainage.preprocessing.brain_mask import extract_brain
 
         brain = extract_brain(
-            nib.load(self.inputs.in_file), method=self.inputs.method, threads=self.inputs.num_threads
+            nib.Nifti1Image.from_filename(self.inputs.in_file),
+            method=self.inputs.method,
+            threads=self.inputs.num_threads,
         )
         self._results["mask_file"] = _save(brain.mask, runtime, "mask.nii.gz")
         self._results["method"] = brain.method
@@ -129,7 +137,10 @@ class UseMask(SimpleInterface):
         import numpy as np
         from nibabel.processing import resample_from_to
 
-        image, mask = nib.load(self.inputs.in_file), nib.load(self.inputs.source_file)
+        image, mask = (
+            nib.Nifti1Image.from_filename(self.inputs.in_file),
+            nib.Nifti1Image.from_filename(self.inputs.source_file),
+        )
         moved = resample_from_to(mask, image, order=0)
         inside = (np.asanyarray(moved.dataobj) > 0).astype(np.uint8)
         self._results["mask_file"] = _save(nib.Nifti1Image(inside, image.affine), runtime, "mask.nii.gz")
@@ -155,7 +166,10 @@ class CorrectBias(SimpleInterface):
         if not self.inputs.enabled:
             self._results["out_file"] = self.inputs.in_file
             return runtime
-        image, mask = nib.load(self.inputs.in_file), nib.load(self.inputs.mask_file)
+        image, mask = (
+            nib.Nifti1Image.from_filename(self.inputs.in_file),
+            nib.Nifti1Image.from_filename(self.inputs.mask_file),
+        )
         corrected = correct_bias(image, mask, threads=self.inputs.num_threads)
         self._results["out_file"] = _save(corrected, runtime, "corrected.nii.gz")
         return runtime
@@ -171,7 +185,10 @@ class ApplyMask(SimpleInterface):
         import nibabel as nib
         import numpy as np
 
-        image, mask = nib.load(self.inputs.in_file), nib.load(self.inputs.mask_file)
+        image, mask = (
+            nib.Nifti1Image.from_filename(self.inputs.in_file),
+            nib.Nifti1Image.from_filename(self.inputs.mask_file),
+        )
         brain = np.where(np.asanyarray(mask.dataobj) > 0, np.asanyarray(image.dataobj), 0)
         masked = nib.Nifti1Image(brain.astype(np.float32), image.affine, image.header)
         self._results["out_file"] = _save(masked, runtime, "brain.nii.gz")

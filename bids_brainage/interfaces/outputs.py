@@ -84,9 +84,13 @@ def _plain(value: Any) -> Any:
 
 
 class _SaveTreeInput(BaseInterfaceInputSpec):
-    in_dir = traits.Directory(exists=True, mandatory=True, desc="folder that is laid out as the derivatives are")
+    in_dir = traits.Directory(
+        exists=True, mandatory=True, desc="folder that is laid out as the derivatives are"
+    )
     out_dir = traits.Str(mandatory=True, desc="the derivatives folder")
-    last = traits.Str(mandatory=True, desc="pattern of the file whose presence means that all others are there")
+    last = traits.Str(
+        mandatory=True, desc="pattern of the file whose presence means that all others are there"
+    )
 
 
 class _SaveTreeOutput(TraitedSpec):

@@ -15,7 +15,7 @@ from nipype.interfaces.base import (
     traits,
 )
 
-from bids_brainage.bids.naming import output_path
+from bids_brainage.bids.naming import output_path, sidecar
 from bids_brainage.interfaces.outputs import write_json
 
 RECORDED_PACKAGES = (
@@ -58,6 +58,7 @@ class EstimateBrainAge(SimpleInterface):
         ensemble = ensemble_for(bundle, self.inputs.ensemble, person)
         inputs = model_inputs(ensemble, self.inputs)
         estimate = ensemble.predict({name: model_input.array for name, model_input in inputs.items()})
+        person["preprocessing"] = dict(person["preprocessing"]) | preparation(self.inputs.subject_images)
         record = estimate_record(bundle, estimate, person)
         out_dir = Path(runtime.cwd) / "results"
         path = output_path(
@@ -93,15 +94,26 @@ def model_inputs(ensemble: Any, inputs: Any) -> dict[str, Any]:
     from bids_brainage.preprocessing.templates import region_mask, template_mask
 
     images = {"subject": by_modality(inputs.subject_images), "standard": by_modality(inputs.standard_images)}
-    masks = {"subject": nib.load(inputs.mask_file), "standard": template_mask(2)}
+    masks = {"subject": nib.Nifti1Image.from_filename(inputs.mask_file), "standard": template_mask(2)}
     result = {}
     for name, sub in ensemble.sub_ensembles.items():
         path = images[sub.input.stage].get(sub.modality)
         if path is None:
             continue
         region = region_mask(sub.region) if sub.input.stage == "standard" else None
-        result[name] = prepare(nib.load(path), masks[sub.input.stage], sub.input, region, name=path.name)
+        result[name] = prepare(
+            nib.Nifti1Image.from_filename(path), masks[sub.input.stage], sub.input, region, name=path.name
+        )
     return result
+
+
+def preparation(subject_images: Sequence[str]) -> dict[str, Any]:
+    """Read from the T1w image's sidecar how it was really prepared."""
+    import json
+
+    path = sidecar(by_modality(subject_images)["T1w"])
+    facts = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return {"skull_strip_method": facts.get("SkullStripMethod"), "warnings": facts.get("Warnings", [])}
 
 
 def by_modality(paths: Sequence[str]) -> dict[str, Path]:

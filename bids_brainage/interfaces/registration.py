@@ -40,9 +40,9 @@ class RegisterRigid(SimpleInterface):
         from bids_brainage.preprocessing.registration import register_rigid
 
         transform = register_rigid(
-            nib.load(self.inputs.moving_file),
-            nib.load(self.inputs.fixed_file),
-            fixed_mask=nib.load(self.inputs.fixed_mask),
+            nib.Nifti1Image.from_filename(self.inputs.moving_file),
+            nib.Nifti1Image.from_filename(self.inputs.fixed_file),
+            fixed_mask=nib.Nifti1Image.from_filename(self.inputs.fixed_mask),
             out=Path(runtime.cwd) / "rigid.h5",
             threads=self.inputs.num_threads,
             seed=self.inputs.seed,
@@ -76,6 +76,7 @@ class InvertRigid(SimpleInterface):
 class _RegisterTemplateInput(BaseInterfaceInputSpec):
     brain_file = File(exists=True, mandatory=True, desc="T1w brain without skull")
     mask_file = File(exists=True, mandatory=True)
+    native_voxel_size = traits.Float(1.0, usedefault=True, desc="mm, as the image was scanned")
     seed = traits.Int(1, usedefault=True)
     num_threads = traits.Int(1, usedefault=True, nohash=True)
 
@@ -97,9 +98,10 @@ class RegisterTemplate(SimpleInterface):
         from bids_brainage.preprocessing.registration import register_to_template
 
         transforms = register_to_template(
-            nib.load(self.inputs.brain_file),
-            nib.load(self.inputs.mask_file),
+            nib.Nifti1Image.from_filename(self.inputs.brain_file),
+            nib.Nifti1Image.from_filename(self.inputs.mask_file),
             out_prefix=Path(runtime.cwd) / "template-",
+            native_voxel_size=self.inputs.native_voxel_size,
             threads=self.inputs.num_threads,
             seed=self.inputs.seed,
         )
@@ -135,8 +137,8 @@ class ApplyTransforms(SimpleInterface):
 
         reference = self.inputs.reference
         moved = apply_transforms(
-            nib.load(self.inputs.in_file),
-            nib.load(reference) if isdefined(reference) else template_brain(2),
+            nib.Nifti1Image.from_filename(self.inputs.in_file),
+            nib.Nifti1Image.from_filename(reference) if isdefined(reference) else template_brain(2),
             [Path(path) for path in self.inputs.transforms],
             interpolation=self.inputs.interpolation,
         )

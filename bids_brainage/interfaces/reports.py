@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from nipype.interfaces.io import add_traits
 class _WriteReportInput(DynamicTraitedSpec):
     out_dir = traits.Str(mandatory=True, desc="the derivatives folder")
     participant = traits.Str(mandatory=True, desc="label without sub-")
-    log_dir = traits.Str(mandatory=True, desc="where this run keeps run times and crash files", nohash=True)
+    log_dir = traits.Str(mandatory=True, desc="where this run keeps its run times", nohash=True)
+    errors = traits.List(traits.Str, usedefault=True, desc="sentences that say what failed")
+    crash_files = traits.List(traits.Str, usedefault=True)
 
 
 class _WriteReportOutput(TraitedSpec):
@@ -43,13 +46,32 @@ class WriteReport(SimpleInterface):
         add_traits(self.inputs, [f"session{number + 1}" for number in range(numinputs)])
 
     def _run_interface(self, runtime: Any) -> Any:
+        from bids_brainage.bids.naming import strip_prefix
+        from bids_brainage.interfaces.prediction import package_versions
+        from bids_brainage.preprocessing.templates import template_brain
         from bids_brainage.reports.participant import write_participant_report
-        from bids_brainage.reports.run_record import read_run_record
 
+        participant = f"sub-{strip_prefix(self.inputs.participant, 'sub')}"
+        log_dir = Path(self.inputs.log_dir)
+        run = {
+            "versions": package_versions(),
+            "times": run_times(log_dir, participant),
+            "errors": list(self.inputs.errors),
+            "crash_files": [str(path) for path in self.inputs.crash_files],
+        }
         page = write_participant_report(
-            Path(self.inputs.out_dir),
-            self.inputs.participant,
-            run=read_run_record(Path(self.inputs.log_dir), self.inputs.participant),
+            Path(self.inputs.out_dir), participant, run=run, template=template_brain(2)
         )
         self._results["out_file"] = str(page)
         return runtime
+
+
+def run_times(log_dir: Path, participant: str) -> dict[str, float]:
+    """Read the seconds each step of a participant took in this run, the long ones first."""
+    times: dict[str, float] = {}
+    for path in sorted(log_dir.glob(f"{participant}*_run-times.json")):
+        session = path.name.removesuffix("_run-times.json")
+        steps = json.loads(path.read_text(encoding="utf-8"))
+        several = session != participant
+        times |= {f"{session} {step}" if several else step: seconds for step, seconds in steps.items()}
+    return dict(sorted(times.items(), key=lambda item: -item[1]))

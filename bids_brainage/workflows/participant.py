@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -135,10 +135,23 @@ def person_facts(
     }
 
 
-def init_reports_wf(*, participants: Sequence[str], config: RunConfig) -> pe.Workflow:
-    """Only the pages, from what stands in the derivatives folder."""
+def init_reports_wf(
+    *, participants: Mapping[str, Sequence[tuple[str, Path]]], config: RunConfig
+) -> pe.Workflow:
+    """Only the pages, from what stands in the derivatives folder.
+
+    Parameters
+    ----------
+    participants : mapping
+        Label to the sentences and crash files of what failed, if anything did.
+    config : RunConfig
+    """
     workflow = pe.Workflow(name="reports_wf", base_dir=str(config.work_dir))
-    workflow.add_nodes([_report_node(participant, config, 0) for participant in participants])
+    for participant, crashes in participants.items():
+        node = _report_node(participant, config, 0)
+        node.inputs.errors = [sentence for sentence, _ in crashes]
+        node.inputs.crash_files = [str(path) for _, path in crashes]
+        workflow.add_nodes([node])
     return workflow
 
 

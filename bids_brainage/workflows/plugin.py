@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from traceback import format_exception
 from typing import Any
@@ -53,7 +53,7 @@ class KeptPool(MultiProcPlugin):
     def _renew(self) -> None:
         self.pool.shutdown(wait=False)
         fresh = MultiProcPlugin(plugin_args=self.plugin_args)
-        self.pool = fresh.pool
+        self.pool: ProcessPoolExecutor = fresh.pool
 
     def close(self) -> None:
         """End the workers."""

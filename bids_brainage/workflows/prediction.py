@@ -59,14 +59,19 @@ def init_prediction_wf(
         mem_gb=MEMORY_GB["estimate"],
         n_procs=omp_nthreads,
     )
-    save = pe.Node(SaveTree(out_dir=str(out_dir), last="*_brainage.json"), name="save", run_without_submitting=True)
+    save = pe.Node(
+        SaveTree(out_dir=str(out_dir), last="*_brainage.json"), name="save", run_without_submitting=True
+    )
     images = [("mask", "mask_file"), ("subject", "subject_images"), ("standard", "standard_images")]
     workflow.connect([(inputnode, estimate, images), (save, outputnode, [("last_file", "estimate")])])
     if relevance is None:
         workflow.connect([(estimate, save, [("out_dir", "in_dir")])])
         return workflow
     explain = pe.Node(
-        ExplainBrainAge(**relevance, **common), name="explain", mem_gb=MEMORY_GB["explain"], n_procs=omp_nthreads
+        ExplainBrainAge(**relevance, **common),
+        name="explain",
+        mem_gb=MEMORY_GB["explain"],
+        n_procs=omp_nthreads,
     )
     workflow.connect(
         [

@@ -12,9 +12,22 @@ from nipype.pipeline import engine as pe
 
 from bids_brainage.bids.naming import output_path
 from bids_brainage.bids.selection import SessionInputs
-from bids_brainage.interfaces.images import ApplyMask, AverageRuns, CheckImage, Conform, CorrectBias, ExtractBrain, UseMask
+from bids_brainage.interfaces.images import (
+    ApplyMask,
+    AverageRuns,
+    CheckImage,
+    Conform,
+    CorrectBias,
+    ExtractBrain,
+    UseMask,
+)
 from bids_brainage.interfaces.outputs import SaveOutput
-from bids_brainage.interfaces.registration import ApplyTransforms, InvertRigid, RegisterRigid, RegisterTemplate
+from bids_brainage.interfaces.registration import (
+    ApplyTransforms,
+    InvertRigid,
+    RegisterRigid,
+    RegisterTemplate,
+)
 
 STANDARD_SPACE = "MNI152NLin6Asym"
 
@@ -192,7 +205,10 @@ def init_anatomical_wf(
     corrected = _bias_node(session, omp_nthreads)
     brain = pe.Node(ApplyMask(), name="brain", mem_gb=MEMORY_GB["light"])
     register = pe.Node(
-        RegisterTemplate(seed=seed, **threads), name="register", mem_gb=MEMORY_GB["template"], n_procs=omp_nthreads
+        RegisterTemplate(seed=seed, **threads),
+        name="register",
+        mem_gb=MEMORY_GB["template"],
+        n_procs=omp_nthreads,
     )
     to_standard = pe.Node(ApplyTransforms(**threads), name="to_standard", mem_gb=MEMORY_GB["light"])
     save_t1w = _save("save_t1w", paths.subject["T1w"], _image_facts(session, "T1w", fingerprint))
@@ -203,6 +219,7 @@ def init_anatomical_wf(
     workflow.connect(
         [
             (conform, mask, [("out_file", "in_file")]),
+            (conform, register, [("native_voxel_size", "native_voxel_size")]),
             (conform, corrected, [("out_file", "in_file")]),
             (mask, corrected, [("mask_file", "mask_file")]),
             (conform, save_t1w, [("warnings", "warnings")]),
@@ -246,7 +263,9 @@ def init_sequence_wf(
         n_procs=omp_nthreads,
     )
     invert = pe.Node(InvertRigid(), name="invert", run_without_submitting=True)
-    mask = pe.Node(ApplyTransforms(interpolation="nearest", **threads), name="mask", mem_gb=MEMORY_GB["light"])
+    mask = pe.Node(
+        ApplyTransforms(interpolation="nearest", **threads), name="mask", mem_gb=MEMORY_GB["light"]
+    )
     corrected = pe.Node(CorrectBias(**threads), name="bias", mem_gb=MEMORY_GB["bias"], n_procs=omp_nthreads)
     to_t1w = pe.Node(ApplyTransforms(**threads), name="to_t1w", mem_gb=MEMORY_GB["light"])
     brain = pe.Node(ApplyMask(), name="brain", mem_gb=MEMORY_GB["light"])
@@ -294,7 +313,10 @@ def _merged_runs(
     checked = pe.MapNode(CheckImage(), iterfield=["in_file"], name="runs", mem_gb=MEMORY_GB["light"])
     checked.inputs.in_file = [str(path) for path in files]
     average = pe.Node(
-        AverageRuns(num_threads=omp_nthreads), name="average_runs", mem_gb=MEMORY_GB["rigid"], n_procs=omp_nthreads
+        AverageRuns(num_threads=omp_nthreads),
+        name="average_runs",
+        mem_gb=MEMORY_GB["rigid"],
+        n_procs=omp_nthreads,
     )
     workflow.connect([(checked, average, [("out_file", "in_files")])])
     return average, "out_file"
@@ -310,7 +332,9 @@ def _feed(workflow: pe.Workflow, source: pe.Node | None, value: Any, node: pe.No
 def _mask_node(session: SessionInputs, skull_strip: str, omp_nthreads: int) -> pe.Node:
     source = input_source(session)
     if source not in ("raw", "freesurfer") and session.derivative is not None:
-        return pe.Node(UseMask(source_file=str(session.derivative.brain_mask)), name="mask", mem_gb=MEMORY_GB["light"])
+        return pe.Node(
+            UseMask(source_file=str(session.derivative.brain_mask)), name="mask", mem_gb=MEMORY_GB["light"]
+        )
     method = "none" if source == "freesurfer" else skull_strip
     interface = ExtractBrain(method=method, num_threads=omp_nthreads)
     return pe.Node(interface, name="mask", mem_gb=MEMORY_GB["mask"], n_procs=omp_nthreads)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,16 +71,59 @@ def run_participants(config: RunConfig, sessions: Sequence[SessionInputs]) -> Ru
     for name in skipped:
         LOGGER.info(messages.FINISHED_BEFORE.format(name=name))
     outcome = RunOutcome(skipped=skipped)
+    if config.reports_only:
+        return _only_reports(tasks, config)
     if todo:
         bundle_path = Path() if bundle is None else bundle.path
         outcome = _run_tasks(todo, tasks, config, bundle_path, sha256, outcome)
+    if not config.preproc_only:
+        _write_citation(sessions, config)
     return outcome
 
 
 def _finished(task: Any, config: RunConfig) -> bool:
     """Nothing to compute, and the page is there."""
     page = config.output_dir / f"sub-{task.session.participant}.html"
-    return task.state.finished and (config.preproc_only or page.is_file()) and not config.reports_only
+    return task.state.finished and (config.preproc_only or page.is_file())
+
+
+def _only_reports(tasks: Sequence[Any], config: RunConfig) -> RunOutcome:
+    """Write the pages anew from what stands in the derivatives folder (--reports-only)."""
+    from bids_brainage.workflows.participant import init_reports_wf
+    from bids_brainage.workflows.progress import Progress, read_crashes
+
+    _configure_nipype(config)
+    participants: dict[str, list[tuple[str, Path]]] = {task.session.participant: [] for task in tasks}
+    pages = {f"sub_{label}_report": label for label in participants}
+    plugin, plugin_args = _plugin(config, Progress({}, config.log_dir))
+    try:
+        _run_workflow(init_reports_wf(participants=participants, config=config), config, plugin, plugin_args)
+    finally:
+        if hasattr(plugin, "close"):
+            plugin.close()
+    crashes = read_crashes(config.log_dir, pages)
+    failed = {f"sub-{label}": found[0][0] for label, found in crashes.items()}
+    done = tuple(f"sub-{label}" for label in participants if label not in crashes)
+    return RunOutcome(done=done, failed=failed)
+
+
+def _write_citation(sessions: Sequence[SessionInputs], config: RunConfig) -> None:
+    """Write the methods text of what was done, from the estimates themselves."""
+    import json
+
+    from bids_brainage.bids.naming import output_path
+    from bids_brainage.reports.boilerplate import facts_of, write_citation
+
+    records = []
+    for session in sessions:
+        for ensemble in config.ensemble:
+            path = output_path(
+                config.output_dir, session.participant, session.session, "brainage", ensemble=ensemble
+            )
+            if path.is_file():
+                records.append(json.loads(path.read_text(encoding="utf-8")))
+    if records:
+        write_citation(config.output_dir, facts_of(records))
 
 
 def _run_tasks(
@@ -110,11 +152,11 @@ def _run_tasks(
                 if name not in crashes and _complete(task.session, config, sha256):
                     done.append(name)
                     LOGGER.info(messages.SESSION_DONE.format(name=name, number=len(done), total=total))
-                    _clean(task, config)
                     continue
                 failed[name] = crashes[name][0][0] if name in crashes else messages.SESSION_INCOMPLETE
                 LOGGER.error(messages.SESSION_FAILED.format(name=name, reason=failed[name]))
-            _report_failures([t for t in batch if t.session.name in failed], config, plugin, plugin_args)
+            unfinished = [task for task in batch if task.session.name in failed]
+            _report_failures(unfinished, crashes, config, plugin, plugin_args)
     finally:
         if hasattr(plugin, "close"):
             plugin.close()
@@ -143,26 +185,27 @@ def _run_workflow(workflow: Any, config: RunConfig, plugin: Any, plugin_args: Ma
 
 
 def _report_failures(
-    tasks: Sequence[Any], config: RunConfig, plugin: Any, plugin_args: Mapping[str, Any]
+    tasks: Sequence[Any],
+    crashes: Mapping[str, Sequence[tuple[str, Path]]],
+    config: RunConfig,
+    plugin: Any,
+    plugin_args: Mapping[str, Any],
 ) -> None:
     """Write the pages of those who failed, errors and all, from what they have come to."""
     from bids_brainage.workflows.participant import init_reports_wf
 
-    participants = list(dict.fromkeys(task.session.participant for task in tasks))
-    if participants and not config.preproc_only:
-        _run_workflow(init_reports_wf(participants=participants, config=config), config, plugin, plugin_args)
+    if not tasks or config.preproc_only:
+        return
+    participants: dict[str, list[tuple[str, Path]]] = {}
+    for task in tasks:
+        participants.setdefault(task.session.participant, []).extend(crashes.get(task.session.name, ()))
+    _run_workflow(init_reports_wf(participants=participants, config=config), config, plugin, plugin_args)
 
 
 def _complete(session: SessionInputs, config: RunConfig, sha256: str) -> bool:
     from bids_brainage.workflows.completion import session_state
 
     return session_state(session, config, config.ensemble, sha256).finished
-
-
-def _clean(task: Any, config: RunConfig) -> None:
-    if config.clean_workdir:
-        folder = config.work_dir / "bids_brainage_wf" / task.workflow_name
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _batches(tasks: Sequence[Any], config: RunConfig) -> Iterator[list[Any]]:
