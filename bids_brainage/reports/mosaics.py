@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 WIDTH = 13.0
+# What is darker than this share of the brightest is no brain.
+NEARLY_BLACK = 0.03
 # Anatomy is a little darker behind relevance, so that its colours stand out.
 BEHIND_COLOURS = 0.8
 MINUS = "\N{MINUS SIGN}"
@@ -83,14 +85,16 @@ def registration_figure(
         `out`.
     """
     fixed_data, moved_data = canonical(fixed), canonical(moved)
-    slices = Slices.through(nib.Nifti1Image((np.asarray(fixed.dataobj) > 0).astype(np.uint8), fixed.affine))
     scaled = grey(fixed_data)
+    brain = _filled(scaled > NEARLY_BLACK)
+    canonical_affine = nib.as_closest_canonical(fixed).affine
+    slices = Slices.through(nib.Nifti1Image(brain.astype(np.uint8), canonical_affine))
     picture = _Mosaic(slices, foot=NAME_HEIGHT)
     picture.show(scaled, group="fixed")
     picture.name(names[1], group="fixed")
-    picture.show(grey(moved_data, fixed_data > 0), group="moved")
+    picture.show(grey(moved_data, brain), group="moved")
     picture.name(names[0], group="moved")
-    picture.outline((fixed_data > 0).astype(np.float32), MASK_COLOUR)
+    picture.outline(brain.astype(np.float32), MASK_COLOUR)
     picture.outline(scaled, EDGE_COLOUR, level=_bright_tissue(scaled), width=0.5)
     return picture.save(out, title, style=FLICKER)
 
@@ -134,16 +138,31 @@ def scientific(value: float) -> str:
     return f"{digits} × 10{str(int(power)).translate(_SUPERSCRIPTS)}"  # noqa: RUF001
 
 
+def _filled(mask: np.ndarray) -> np.ndarray:
+    from scipy.ndimage import binary_fill_holes
+
+    return np.asarray(binary_fill_holes(mask))
+
+
 def _bright_tissue(scaled: np.ndarray) -> float:
-    """Return a grey value between the two largest tissues: Otsu's threshold within the brain."""
-    counts, edges = np.histogram(scaled[scaled > 0.05], bins=64)
+    """Return a grey value that parts the bright tissue (about a third of a brain) from all else."""
+    values = scaled[scaled > NEARLY_BLACK]
+    level = _otsu(values)
+    return _otsu(values[values > level]) if np.mean(values > level) > 0.6 else level
+
+
+def _otsu(values: np.ndarray) -> float:
+    """Return Otsu's threshold: the one that sets the means of both sides furthest apart."""
+    if values.size < 2:
+        return 1.0
+    counts, edges = np.histogram(values, bins=64)
     centres = (edges[1:] + edges[:-1]) / 2
     below = np.cumsum(counts)[:-1]
-    above = below[-1] + counts[-1] - below
+    above = counts.sum() - below
     sums = np.cumsum(counts * centres)
     with np.errstate(divide="ignore", invalid="ignore"):
         distance = sums[:-1] / below - (sums[-1] - sums[:-1]) / above
-    return float(centres[int(np.nanargmax(below * above * distance**2))])
+    return float(edges[1:-1][int(np.nanargmax(below * above * distance**2))])
 
 
 class _Mosaic:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from bids_brainage import messages
@@ -75,32 +77,32 @@ def write_participant_report(
     fragments.write_fragments(folder, participant, sessions, run)
     page = out_dir / f"{participant}.html"
     with replacing(page) as temporary:
-        _assemble(out_dir, participant, temporary)
+        _assemble(folder, participant, temporary)
     LOG.info("Wrote %s (%.1f MB)", page, page.stat().st_size / 1e6)
     return page
 
 
-def _assemble(out_dir: Path, participant: str, page: Path) -> None:
-    """Let nireports collect the reportlets, put all files inside, and write the page."""
+def _assemble(figures_dir: Path, participant: str, page: Path) -> None:
+    """Let nireports collect the reportlets, put all files inside, and write the page.
+
+    It works on a copy, because it reads entities such as ``ses-`` off the whole path and writes figures anew.
+    """
     from nireports.assembler.report import Report
 
-    report = Report(
-        out_dir,
-        None,
-        bootstrap_file=SPEC,
-        out_filename=page,
-        reportlets_dir=out_dir / participant / "figures",
-        metadata={"participant": participant, "template_path": str(PAGE)},
-    )
-    for section in report.sections:
-        for reportlet in section.reportlets:
-            reportlet.components = [
-                (_inlined(content, out_dir), caption) for content, caption in reportlet.components
-            ]
-    report.generate_report()
+    with TemporaryDirectory(prefix="bids_brainage") as name:
+        stage = Path(name)
+        shutil.copytree(figures_dir, stage / "figures")
+        metadata = {"participant": participant, "template_path": str(PAGE)}
+        report = Report(stage, None, bootstrap_file=SPEC, out_filename=page, metadata=metadata)
+        for section in report.sections:
+            for reportlet in section.reportlets:
+                reportlet.components = [
+                    (_inlined(content, stage), caption) for content, caption in reportlet.components
+                ]
+        report.generate_report()
 
 
-def _inlined(content: str, out_dir: Path) -> str:
+def _inlined(content: str, folder: Path) -> str:
     """Replace nireports' reference to a figure file by the figure itself.
 
     A figure that moves (nireports' ``<object>``) becomes part of the page, so that pointer and keyboard
@@ -109,7 +111,7 @@ def _inlined(content: str, out_dir: Path) -> str:
     found = _FILE.search(content)
     if found is None:
         return content
-    path = out_dir / found.group(1)
+    path = folder / found.group(1)
     svg = path.read_text(encoding="utf-8")
     titled = _TITLE.search(svg)
     title = titled.group(1).strip() if titled else path.stem
