@@ -113,15 +113,15 @@ class ExplainBrainAge(SimpleInterface):
 
     def _explain(self, sub: Any, model_input: Any, weights: np.ndarray) -> ExplainedPart:
         from bids_brainage.preprocessing.model_input import restore
-        from bids_brainage.relevance.engine import explain_ensemble
-        from bids_brainage.relevance.network import from_keras
+        from bids_brainage.relevance.backends import explain_ensemble_with
 
-        explanation = explain_ensemble(
-            [from_keras(model.build()) for model in sub.base_models],
+        explanation = explain_ensemble_with(
+            self.inputs.backend,
+            [model.build() for model in sub.base_models],
             model_input.array,
             weights,
             self.inputs.rule,
-            backend=self.inputs.backend,
+            threads=self.inputs.num_threads,
         )
         own = restore(explanation.relevance, model_input)
         subject, standard = self._both_grids(own, sub.input.stage)
