@@ -60,7 +60,7 @@ def merged_atlas(brain_mask: nib.Nifti1Image) -> tuple[nib.Nifti1Image, pd.DataF
 def load_recipe() -> dict[str, Any]:
     """The recipe as plain data."""
     text = (files("bids_brainage") / "data" / "atlas" / "merged.yaml").read_text(encoding="utf-8")
-    return yaml.safeload_nifti(text)
+    return yaml.safe_load(text)
 
 
 def hemisphere_of(name: str) -> str:
