@@ -57,7 +57,7 @@ def explain_ensemble_with(
 def _by_innvestigate(
     networks: Sequence[Network], image: NDArray, weights: NDArray, composite: str
 ) -> EnsembleExplanation:
-    """Put innvestigate's maps in the place of ours; it keeps no account, so one line stands for all layers."""
+    """Put innvestigate's maps in the place of ours; one line of account stands for all layers."""
     weights = check_ensemble(networks, weights)
     outputs, maps = innvestigate_backend.relevance_maps(networks, np.asarray(image)[None], composite)
     sums = np.array([plain.total(own) for own in maps[:, 0]])

@@ -79,6 +79,8 @@ class EnsembleExplanation:
         What the estimate makes of each network's output.
     target_biases : array (k,)
         Biases of the output neurons.
+    agreement : float or None
+        Mean cosine of the maps of each pair of networks; None for fewer than two maps that are not zero.
     """
 
     outputs: NDArray[np.float64]
@@ -88,6 +90,7 @@ class EnsembleExplanation:
     relevance_sums: NDArray[np.float64]
     weights: NDArray[np.float64]
     target_biases: NDArray[np.float64]
+    agreement: float | None = None
 
     @property
     def target_bias(self) -> float:
@@ -194,8 +197,10 @@ def explain_ensemble(
     volume = networks[0].volumes(np.asarray(image)[None])
     outputs, accounts, sums = [], [], []
     relevance = np.zeros(volume.shape[1:], np.float32)
+    directions = _Directions()
     for weight, (output, own, account) in zip(weights, worker.explain_all(networks, volume), strict=True):
         sums.append(plain.total(own))
+        directions.add(own)
         own *= np.float32(weight)
         relevance += own
         outputs.append(output)
@@ -208,7 +213,32 @@ def explain_ensemble(
         np.array(sums),
         weights,
         np.array([network.target_bias for network in networks]),
+        directions.agreement,
     )
+
+
+class _Directions:
+    """The sum of maps scaled to length 1, from which the mean cosine of all pairs follows."""
+
+    def __init__(self) -> None:
+        self.total: Floats | None = None
+        self.count = 0
+
+    def add(self, own: Floats) -> None:
+        """Take one more map."""
+        length = np.sqrt(np.einsum("i,i->", own.ravel(), own.ravel()))
+        if length > 0:
+            scaled = own / length
+            self.total = scaled if self.total is None else np.add(self.total, scaled, out=self.total)
+            self.count += 1
+
+    @property
+    def agreement(self) -> float | None:
+        """|sum|^2 = count + 2 * sum of the cosines of all pairs."""
+        if self.total is None or self.count < 2:
+            return None
+        square = float(np.einsum("i,i->", self.total.ravel(), self.total.ravel()))
+        return (square - self.count) / (self.count * (self.count - 1))
 
 
 def check_ensemble(networks: Sequence[Network], weights: NDArray) -> NDArray[np.float64]:

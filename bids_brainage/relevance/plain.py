@@ -152,7 +152,7 @@ def through_activation(layer: Activation, x: Floats, composite: Composite, recei
     """Return what an activation with input `x` passes on."""
     if composite.activation == "pass" or not layer.own_layer:
         return received
-    return received * _derivative(layer, x)
+    return received * derivative(layer, x)
 
 
 def _through_add(inputs: list[Floats], epsilon: float, received: Floats) -> tuple[list[Floats], float]:
@@ -174,7 +174,8 @@ def activate(layer: Activation, x: Floats) -> Floats:
             return np.where(x > 0, x, np.float32(layer.slope) * np.expm1(np.minimum(x, 0)))
 
 
-def _derivative(layer: Activation, x: Floats) -> Floats:
+def derivative(layer: Activation, x: Floats) -> Floats:
+    """Return the derivative of an activation at `x`; at 0 that from below."""
     below = np.float32(layer.slope) * (np.exp(np.minimum(x, 0)) if layer.function == "elu" else np.float32(1))
     return np.where(x > 0, np.float32(1), below)
 

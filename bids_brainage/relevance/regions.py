@@ -51,6 +51,6 @@ def region_sums(relevance: NDArray, labels: NDArray) -> RegionSums:
         raise NetworkError(messages.REGION_SHAPES.format(relevance=relevance.shape, labels=labels.shape))
     present, index, voxels = np.unique(labels, return_inverse=True, return_counts=True)
     values, index = np.asarray(relevance, dtype=np.float64).ravel(), index.ravel()
-    positive = np.bincount(index, np.maximum(values, 0), len(present))
-    negative = np.bincount(index, np.minimum(values, 0), len(present))
+    positive = np.bincount(index, np.maximum(values, 0), len(present)).astype(np.float64)
+    negative = np.bincount(index, np.minimum(values, 0), len(present)).astype(np.float64)
     return RegionSums(present.astype(np.int64), positive + negative, positive, negative, voxels)

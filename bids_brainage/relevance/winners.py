@@ -9,9 +9,9 @@ convolution (windows of stride 2) has any. A rule needs denominators there and n
 - back, the relevant winners are listed, `rules.divide` is asked about them alone, and the compiled loops
   `gather` and `scatter` stand for the convolution and its transpose.
 
-The rules are those of the plain engine, which the tests hold this one against. Threads share the work in slabs
-whose borders depend on the volume only, and whose sums are added in one order, so that their number changes no
-result.
+The rules are those of the plain engine, which the tests hold this one against. Threads share the work in
+slabs whose borders depend on the volume only, and whose sums are added in one order, so that their number
+changes no result.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Block:
-    """A convolution, an activation or none, and a max pooling, of which only the pooling feeds other layers."""
+    """A convolution, an activation or none, and a max pooling; only the pooling feeds other layers."""
 
     convolution: Convolution
     activation: Activation | None

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bids_brainage.relevance import COMPOSITES, explain, explain_ensemble, from_keras, predict
+from bids_brainage.relevance.network import (
+    Activation,
+    Add,
+    Affine,
+    Convolution,
+    Dense,
+    Flatten,
+    Network,
+    Pooling,
+)
 
 SHAPES = [(21, 18, 17, 1), (31, 30, 1), (12, 13, 2)]
 
@@ -50,3 +66,137 @@ def test_an_ensemble_adds_up(make_model, random):
     np.testing.assert_allclose(together.outputs, [each.outputs[0] for each in alone])
     assert abs(together.closure_error) < 1e-5 * abs(weights @ together.outputs)
     assert together.target_bias == pytest.approx(50.0 * weights.sum())
+
+
+@pytest.mark.parametrize("composite", COMPOSITES)
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("activation", ["relu", "leaky_relu"])
+def test_the_fast_engine_is_the_plain_one(make_model, random, composite, shape, activation):
+    network = from_keras(make_model(shape, activation=activation))
+    image = brain_like(random, shape)[None]
+    fast = explain(network, image, composite, threads=2)
+    plain = explain(network, image, composite, engine="plain")
+    scale = np.abs(plain.relevance).max()
+    np.testing.assert_allclose(fast.relevance, plain.relevance, atol=1e-5 * scale)
+    for ours, theirs in zip(fast.accounts[0], plain.accounts[0], strict=True):
+        assert ours.layer == theirs.layer
+        assert ours.absorbed == pytest.approx(theirs.absorbed, abs=1e-5 * abs(plain.outputs[0]))
+
+
+def test_threads_change_nothing(make_model, random):
+    network = from_keras(make_model((26, 18, 17, 1)))
+    image = brain_like(random, (26, 18, 17, 1))[None]
+    one, three = explain(network, image, threads=1), explain(network, image, threads=3)
+    np.testing.assert_array_equal(one.relevance, three.relevance)
+    assert one.accounts == three.accounts
+
+
+@pytest.mark.parametrize("composite", COMPOSITES)
+@pytest.mark.parametrize("image", ["zero", "constant", "plateaus"])
+def test_images_full_of_ties(make_model, random, composite, image):
+    """Accounts close, all is finite, and zero voxels receive nothing but by the flat rule."""
+    shape = (15, 14, 13, 1)
+    voxels = {
+        "zero": np.zeros(shape, np.uint8),
+        "constant": np.full(shape, 200, np.uint8),
+        "plateaus": np.kron(random.integers(0, 3, (5, 7, 13, 1)), np.ones((3, 2, 1, 1))).astype(np.uint8)
+        * 100,
+    }[image]
+    explanation = explain(from_keras(make_model(shape)), voxels[None] / np.float32(255), composite)
+    assert np.isfinite(explanation.relevance).all()
+    assert abs(explanation.closure_errors[0]) < 1e-5 * abs(explanation.outputs[0])
+    if "flat" not in composite:
+        assert not explanation.relevance[0][voxels == 0].any()
+
+
+def test_a_network_without_biases_on_an_image_without_content(make_model):
+    """Nothing in, nothing out: the target bias is all there is."""
+    import tensorflow as tf
+
+    image = tf.keras.Input((6, 6, 1))
+    x = tf.keras.layers.Conv2D(2, 3, use_bias=False, activation="relu")(image)
+    x = tf.keras.layers.Dense(1, use_bias=False)(tf.keras.layers.Flatten()(x))
+    network = from_keras(tf.keras.Model(image, x))
+    explanation = explain(network, np.zeros((1, 6, 6, 1)))
+    assert explanation.target_bias == explanation.outputs[0] == explanation.absorbed[0] == 0
+    assert not explanation.relevance.any()
+
+
+ONEDNN = """
+import sys, numpy as np, tensorflow as tf
+from bids_brainage.relevance import explain, from_keras
+tf.keras.utils.set_random_seed(3)
+layers = tf.keras.layers
+image = x = tf.keras.Input((24, 22, 20, 1))
+for count in (4, 6):
+    x = layers.Conv3D(count, 3, padding="same", activation="relu", bias_initializer="ones")(x)
+    x = layers.MaxPooling3D(3, 2, padding="same")(x)
+x = layers.Dense(1)(layers.Dense(8, activation="relu")(layers.Flatten()(x)))
+network = from_keras(tf.keras.Model(image, x))
+random = np.random.default_rng(0)
+plateaus = np.kron(random.integers(0, 4, (6, 11, 5, 1)), np.ones((4, 2, 4, 1)))
+images = np.stack([plateaus, np.ones_like(plateaus), random.random(plateaus.shape)]).astype(np.float32)
+np.save(sys.argv[1], explain(network, images).relevance)
+"""
+
+
+def test_same_maps_with_and_without_onednn(tmp_path):
+    maps = []
+    for setting in "01":
+        environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": setting}
+        command = [sys.executable, "-c", ONEDNN, str(tmp_path / setting)]
+        subprocess.run(command, env=environment, check=True, capture_output=True)
+        maps.append(np.load(tmp_path / f"{setting}.npy"))
+    for without, with_it in zip(*maps, strict=True):
+        assert np.abs(with_it).max() > 0
+        np.testing.assert_allclose(without, with_it, atol=1e-5 * np.abs(with_it).max())
+
+
+@st.composite
+def architectures(draw):
+    """A chain of layers of every kind that has a rule, with random weights, and an image."""
+    random = np.random.default_rng(draw(st.integers(0, 2**16)))
+    shape = (draw(st.integers(1, 9)), draw(st.integers(4, 9)), draw(st.integers(4, 9)))
+    layers, channels, name = [], 1, "image"
+
+    def append(kind, *details, inputs=None, **more):
+        nonlocal name
+        layers.append(kind(f"{len(layers)}", inputs or (name,), *details, **more))
+        name = layers[-1].name
+
+    for _ in range(draw(st.integers(1, 3))):
+        before, width = name, draw(st.integers(1, 3))
+        size = (1, draw(st.integers(1, 3)), draw(st.integers(1, 3)))
+        dilation = (1, draw(st.integers(1, 2)), 1)
+        kernel = random.standard_normal((*size, channels, width)).astype(np.float32)
+        bias = random.standard_normal(width).astype(np.float32) if draw(st.booleans()) else None
+        append(Convolution, kernel, bias, dilation=dilation)
+        if width == channels and draw(st.booleans()):
+            append(Add, inputs=(name, before))
+        channels = width
+        if draw(st.booleans()):
+            scale, shift = random.standard_normal((2, channels)).astype(np.float32)
+            append(Affine, scale, shift)
+        if draw(st.booleans()):
+            append(Activation, draw(st.sampled_from(["relu", "leaky_relu", "elu"])), 0.3, draw(st.booleans()))
+        if draw(st.booleans()):
+            mode = draw(st.sampled_from(["max", "average"]))
+            append(Pooling, mode, (1, draw(st.integers(1, 3)), 2), (1, 2, draw(st.integers(1, 2))))
+    append(Pooling, draw(st.sampled_from(["max", "average"])), None)
+    append(Flatten)
+    append(Dense, random.standard_normal((channels, 1)).astype(np.float32), np.array([9.0], np.float32))
+    return Network(tuple(layers), (*shape, 1)), random.standard_normal((*shape, 1)).astype(np.float32)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(architectures(), st.sampled_from([name for name in COMPOSITES if "innvestigate" not in name]))
+def test_any_network_is_explained_and_adds_up(case, composite):
+    network, image = case
+    explanation = explain(network, image[None], composite)
+    # Errors are measured against all that flows: relevance of opposite signs can exceed the output.
+    flow = max(max(abs(line.received), abs(line.absorbed)) for line in explanation.accounts[0])
+    flow = max(flow, np.abs(explanation.relevance).sum())
+    assert np.isfinite(explanation.relevance).all()
+    assert abs(explanation.closure_errors[0]) <= 1e-4 * flow
+    plain = explain(network, image[None], composite, engine="plain")
+    np.testing.assert_allclose(explanation.relevance, plain.relevance, atol=1e-4 * flow)
