@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -129,6 +130,8 @@ def _predictor(spec: BaseModelSpec, input_shape: tuple[int, ...]) -> tuple[keras
     """One compiled network for each architecture and shape; the weights are exchanged, not the graph."""
     import tensorflow as tf
 
+    # TensorFlow complains of graphs that outlive it when the interpreter ends.
+    atexit.register(_predictor.cache_clear)
     model = build(spec, input_shape)
     signature = [tf.TensorSpec((None, *input_shape), tf.float32)]
     return model, tf.function(lambda images: model(images, training=False), input_signature=signature)

@@ -154,6 +154,8 @@ def limit_threads(threads: int = 1) -> None:
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
+    # It fails on the graph of a training step, and says so each time.
+    tf.config.optimizer.set_experimental_options({"remapping": False})
 
 
 def learning_rate(fitting: FittingPlan, epoch: int) -> float:
