@@ -5,6 +5,6 @@ import os
 # Must stand in the environment before TensorFlow is first imported: worth a factor of ten on
 # processors where TensorFlow leaves oneDNN off by default.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 __version__ = "0.1.0"

@@ -145,10 +145,23 @@ class ExplainBrainAge(SimpleInterface):
         from bids_brainage.preprocessing.templates import template_brain
 
         if stage == "subject":
-            return own, relevance_to_standard(own, template_brain(2), [Path(self.inputs.forward)])[0]
-        return relevance_to_standard(
-            own, nib.Nifti1Image.from_filename(self.inputs.mask_file), [Path(self.inputs.inverse)]
-        )[0], own
+            standard, _ = relevance_to_standard(own, template_brain(2), [Path(self.inputs.forward)])
+            return own, standard
+        mask = nib.Nifti1Image.from_filename(self.inputs.mask_file)
+        around = bounding_box(np.asarray(mask.dataobj) > 0)
+        near, _ = relevance_to_standard(own, mask.slicer[around], [Path(self.inputs.inverse)])
+        whole = np.zeros(mask.shape, dtype=np.float32)
+        whole[around] = np.asarray(near.dataobj)
+        return nib.Nifti1Image(whole, mask.affine), own
+
+
+def bounding_box(mask: np.ndarray, margin: int = 3) -> tuple[slice, ...]:
+    """Slices around what is true in `mask`, with some voxels to spare: warping less takes less time."""
+    slices = []
+    for axis in range(mask.ndim):
+        where = np.flatnonzero(mask.any(axis=tuple(a for a in range(mask.ndim) if a != axis)))
+        slices.append(slice(max(int(where[0]) - margin, 0), int(where[-1]) + 1 + margin))
+    return tuple(slices)
 
 
 def aggregation_weights(estimate: Any, aggregation: str) -> dict[str, np.ndarray]:

@@ -19,7 +19,6 @@ class _RegisterRigidInput(BaseInterfaceInputSpec):
     moving_file = File(exists=True, mandatory=True, desc="FLAIR or SWI in its own space")
     fixed_file = File(exists=True, mandatory=True, desc="the conformed T1w image")
     fixed_mask = File(exists=True, mandatory=True, desc="brain mask of the T1w image")
-    source_file = File(mandatory=True, desc="the person's own file, named where something is wrong")
     seed = traits.Int(1, usedefault=True)
     num_threads = traits.Int(1, usedefault=True, nohash=True)
 
@@ -48,6 +47,41 @@ class RegisterRigid(SimpleInterface):
             seed=self.inputs.seed,
         )
         self._results["transform"] = str(transform)
+        return runtime
+
+
+class _CheckSameHeadInput(BaseInterfaceInputSpec):
+    in_file = File(exists=True, mandatory=True, desc="FLAIR or SWI on the T1w grid")
+    t1w_file = File(exists=True, mandatory=True)
+    mask_file = File(exists=True, mandatory=True)
+    source_file = traits.Str(mandatory=True, desc="the person's own file, named where something is wrong")
+    t1w_source = traits.Str(mandatory=True)
+
+
+class _CheckSameHeadOutput(TraitedSpec):
+    out_file = File(exists=True, desc="in_file, when it shows the head of the T1w image")
+
+
+class CheckSameHead(SimpleInterface):
+    """Refuse a FLAIR or SWI that shows another head than the T1w image."""
+
+    input_spec = _CheckSameHeadInput
+    output_spec = _CheckSameHeadOutput
+
+    def _run_interface(self, runtime: Any) -> Any:
+        import nibabel as nib
+
+        from bids_brainage.preprocessing.same_head import check_same_head
+
+        load = nib.Nifti1Image.from_filename
+        check_same_head(
+            load(self.inputs.in_file),
+            load(self.inputs.t1w_file),
+            load(self.inputs.mask_file),
+            name=self.inputs.source_file,
+            reference=self.inputs.t1w_source,
+        )
+        self._results["out_file"] = self.inputs.in_file
         return runtime
 
 

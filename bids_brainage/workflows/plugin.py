@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
 from traceback import format_exception
 from typing import Any
 
 from nipype.pipeline.plugins.multiproc import MultiProcPlugin
 
 from bids_brainage import messages
+
+
+def _quiet() -> None:
+    """Keep a worker's nipype from talking; what there is to tell comes from `Progress`."""
+    from nipype import config, logging
+
+    config.update_config({"logging": {"workflow_level": "CRITICAL", "interface_level": "CRITICAL"}})
+    logging.update_logging(config)
 
 
 class KeptPool(MultiProcPlugin):
@@ -19,6 +28,10 @@ class KeptPool(MultiProcPlugin):
     waits for ever where the system kills a worker (usually for want of memory); here the node that
     was running fails by name, and the pool is made anew.
     """
+
+    def __init__(self, plugin_args: dict[str, Any] | None = None) -> None:
+        super().__init__(plugin_args=plugin_args)
+        self._renew()
 
     def _submit_job(self, node: Any, updatehash: bool = False) -> int:
         try:
@@ -51,9 +64,11 @@ class KeptPool(MultiProcPlugin):
         """Keep the pool; `close` ends it."""
 
     def _renew(self) -> None:
+        """Make new workers; they start empty, because TensorFlow and ANTs do not survive a fork."""
         self.pool.shutdown(wait=False)
-        fresh = MultiProcPlugin(plugin_args=self.plugin_args)
-        self.pool: ProcessPoolExecutor = fresh.pool
+        self.pool: ProcessPoolExecutor = ProcessPoolExecutor(
+            max_workers=self.processors, mp_context=get_context("spawn"), initializer=_quiet
+        )
 
     def close(self) -> None:
         """End the workers."""

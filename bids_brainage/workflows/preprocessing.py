@@ -24,6 +24,7 @@ from bids_brainage.interfaces.images import (
 from bids_brainage.interfaces.outputs import SaveOutput
 from bids_brainage.interfaces.registration import (
     ApplyTransforms,
+    CheckSameHead,
     InvertRigid,
     RegisterRigid,
     RegisterTemplate,
@@ -257,7 +258,7 @@ def init_sequence_wf(
     check = pe.Node(CheckImage(), name="check", mem_gb=MEMORY_GB["light"])
     _feed(workflow, source, field, check, "in_file")
     align = pe.Node(
-        RegisterRigid(source_file=str(sequence_files(session)[modality][0]), seed=seed, **threads),
+        RegisterRigid(seed=seed, **threads),
         name="align",
         mem_gb=MEMORY_GB["rigid"],
         n_procs=omp_nthreads,
@@ -268,6 +269,12 @@ def init_sequence_wf(
     )
     corrected = pe.Node(CorrectBias(**threads), name="bias", mem_gb=MEMORY_GB["bias"], n_procs=omp_nthreads)
     to_t1w = pe.Node(ApplyTransforms(**threads), name="to_t1w", mem_gb=MEMORY_GB["light"])
+    files = sequence_files(session)
+    same_head = pe.Node(
+        CheckSameHead(source_file=str(files[modality][0]), t1w_source=str(files["T1w"][0])),
+        name="same_head",
+        mem_gb=MEMORY_GB["light"],
+    )
     brain = pe.Node(ApplyMask(), name="brain", mem_gb=MEMORY_GB["light"])
     chain = pe.Node(niu.Merge(2), name="chain", run_without_submitting=True)
     to_standard = pe.Node(ApplyTransforms(**threads), name="to_standard", mem_gb=MEMORY_GB["light"])
@@ -295,7 +302,9 @@ def init_sequence_wf(
             (chain, to_standard, [("out", "transforms")]),
             (align, save_transform, [("transform", "in_file")]),
             (check, save_subject, [("warnings", "warnings")]),
-            (to_t1w, save_subject, [("out_file", "in_file")]),
+            (to_t1w, same_head, [("out_file", "in_file")]),
+            (inputnode, same_head, [("t1w", "t1w_file"), ("mask", "mask_file")]),
+            (same_head, save_subject, [("out_file", "in_file")]),
             (to_standard, save_standard, [("out_file", "in_file")]),
             (save_subject, outputnode, [("out_file", "subject")]),
             (save_standard, outputnode, [("out_file", "standard")]),

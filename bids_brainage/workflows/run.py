@@ -261,7 +261,6 @@ def _plugin(config: RunConfig, progress: Any) -> tuple[Any, dict[str, Any]]:
         "n_procs": config.nprocs,
         "memory_gb": config.mem,
         "raise_insufficient": False,
-        "mp_context": "spawn",
         "status_callback": progress,
     }
     return KeptPool(plugin_args=arguments), arguments
