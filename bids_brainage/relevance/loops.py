@@ -387,3 +387,23 @@ def scatter(s, rows, kernel, starts, channels, x):  # type: ignore[no-untyped-de
                 patch, taps = x[at : at + run], weights[r]
                 for e in range(run):
                     patch[e] += value * taps[e]
+
+
+@compiled
+def multiply_rows(part, spread, before, low, high, out):  # type: ignore[no-untyped-def]
+    """Add part times spread to the slices [low, high) of `out`; return the sum of what was added.
+
+    `part` and `out` are (d, h, w * channels), `spread` is padded by `before` along each axis.
+    """
+    total = 0.0
+    for d in range(low, high):
+        for h in range(part.shape[1]):
+            x, into = part[d, h], out[d, h]
+            s = spread[d + before[0], h + before[1], before[2] :]
+            row_total = 0.0
+            for w in range(x.size):
+                share = x[w] * s[w]
+                into[w] += share
+                row_total += share
+            total += row_total
+    return total

@@ -219,10 +219,9 @@ def backward(
             received = relevance.pop(step.pooling.name)
             x = state.outputs[step.convolution.inputs[0]]
             rule = plain.rule_of(network, step.convolution, composite)
-            share, absorbed = backward_block(
-                step, rule, x, state.winners[step.pooling.name], received, threads
-            )
-            accounts.extend(_block_accounts(step, plain.total(received), plain.total(share), absorbed))
+            places = state.winners[step.pooling.name]
+            share, passed, absorbed = backward_block(step, rule, x, places, received, threads)
+            accounts.extend(_block_accounts(step, plain.total(received), passed, absorbed))
             plain.add_share(relevance, step.convolution.inputs, [share])
         else:
             plain.backward_step(network, step, state, composite, relevance, accounts)
@@ -237,10 +236,10 @@ def _block_accounts(block: Block, received: float, passed: float, absorbed: floa
 
 def backward_block(
     block: Block, rule: Rule, x: Floats, winners: NDArray[np.int32], received: Floats, threads: int
-) -> tuple[Floats, float]:
-    """Return what a block passes on to its input `x` (1, d, h, w, c), and what it absorbs."""
+) -> tuple[Floats, float, float]:
+    """Return what a block passes on to its input `x` (1, d, h, w, c), its sum, and what it absorbs."""
     patches = Patches(block.convolution, x.shape)
-    share, absorbed = np.zeros_like(x), 0.0
+    share, passed, absorbed = np.zeros(x.shape, np.float32), 0.0, 0.0
     for group in rule.groups:
         spread = Spread(patches, rule, group, x[0])
         slabs = _slabs(winners.shape[1], _least_slab(block, patches))
@@ -256,8 +255,8 @@ def backward_block(
         for parity in (0, 1):
             _share(work, range(parity, len(slabs), 2), threads)
         absorbed += float(kept.sum())
-        spread.add_to(share[0])
-    return share, absorbed
+        passed += spread.add_to(share[0], threads)
+    return share, passed, absorbed
 
 
 class Spread:
@@ -274,7 +273,7 @@ class Spread:
         self.parts = [_input_part(x, term, rule, x_negative) for term in terms]
         self.padded = [patches.pad(part).ravel() for part in self.parts]
         self.kernels = [patches.kernel(term) for term in terms]
-        self.spread = [np.zeros_like(part) for part in self.padded]
+        self.spread = [np.zeros(part.size, np.float32) for part in self.padded]
         # Where the patch is zero, terms that take x have nothing to share; bias or emptiness absorb all.
         takes_x = all(term.input in ("all", "positive", "negative") for term in terms)
         self.skip_empty = takes_x and not group.given
@@ -293,23 +292,40 @@ class Spread:
         n, left_out = loops.list_relevant(*flat, self.skip_empty, *geometry, starts, channels, relevance)
         starts, channels, relevance = starts[:n], channels[:n], relevance[:n]
         places = (starts, channels)
+        rows = self.patches.rows
         z = np.zeros(n, np.float32)
         for x, kernel in zip(self.padded, self.kernels, strict=True):
-            loops.gather(x, self.patches.rows, kernel, *places, z)
+            loops.gather(x, rows, kernel, *places, z)
         own = None
         if self.own:
             own = self.own_bias[channels]
-            loops.gather(self.own[0], self.patches.rows, self.own[1], *places, own)
+            loops.gather(self.own[0], rows, self.own[1], *places, own)
         bias = rules.bias_part(self.own_bias, self.group)[channels]
         quotient, absorbed = rules.divide(self.group, z, bias, relevance, own)
         for kernel, spread in zip(self.kernels, self.spread, strict=True):
-            loops.scatter(quotient, self.patches.rows, kernel, *places, spread)
+            loops.scatter(quotient, rows, kernel, *places, spread)
         return absorbed + self.group.share * left_out
 
-    def add_to(self, share: Floats) -> None:
-        """Add what each voxel receives to `share` (d, h, w, c)."""
+    def add_to(self, share: Floats, threads: int) -> float:
+        """Add what each voxel receives to `share` (d, h, w, c); returns its sum."""
+        from bids_brainage.relevance import loops
+
+        total = 0.0
+        depth, height, width, channels = share.shape
+        before = (*self.patches.before[:2], self.patches.before[2] * channels)
+        out = share.reshape(depth, height, width * channels)
+        slabs = _slabs(depth, 1)
         for part, spread in zip(self.parts, self.spread, strict=True):
-            share += part * spread.reshape(self.patches.padded)[self.patches.inside]
+            padded = spread.reshape(*self.patches.padded[:2], -1)
+            sums = np.zeros(len(slabs))
+            rows = part.reshape(out.shape)
+
+            def work(index: int, rows: Floats = rows, padded: Floats = padded, sums: NDArray = sums) -> None:
+                sums[index] = loops.multiply_rows(rows, padded, before, *slabs[index], out)
+
+            _share(work, range(len(slabs)), threads)
+            total += float(sums.sum())
+        return total
 
 
 def _input_part(x: Floats, term: Term, rule: Rule, x_negative: bool) -> Floats:
