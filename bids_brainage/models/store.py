@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -148,30 +148,26 @@ def _prepare_person(store: VolumeStore, index: int, person: TrainingPerson) -> N
     from bids_brainage.preprocessing.model_input import prepare, uint8_volume
 
     images: dict[Path, nib.Nifti1Image] = {}
-    masks = {"subject": nib.Nifti1Image.from_filename(person.mask), "standard": _template_mask()}
+    brain = nib.Nifti1Image.from_filename(person.mask)
     for key, spec in store.specs.items():
         path = person.image(spec.stage, spec.modality)
         if path not in images:
             loaded = nib.Nifti1Image.from_filename(path)
             images[path] = nib.Nifti1Image(loaded.get_fdata(dtype=np.float32), loaded.affine)
-        region = _region_mask(spec.region) if spec.stage == "standard" else None
-        model_input = prepare(images[path], masks[spec.stage], spec, region, name=str(path))
+        mask, region = (brain, None) if spec.stage == "subject" else _template_masks(spec.region)
+        model_input = prepare(images[path], mask, spec, region, name=str(path))
         volumes = store.volumes(key, "r+")
         volumes[index] = uint8_volume(model_input)
         volumes.flush()
     _done(store.path, index).touch()
 
 
-def _template_mask() -> nib.Nifti1Image:
-    from bids_brainage.preprocessing.templates import template_mask
+@lru_cache
+def _template_masks(region: str) -> tuple[nib.Nifti1Image, nib.Nifti1Image]:
+    """The template's brain mask and that of one of its regions."""
+    from bids_brainage.preprocessing.templates import region_mask, template_mask
 
-    return template_mask(2)
-
-
-def _region_mask(region: str) -> nib.Nifti1Image:
-    from bids_brainage.preprocessing.templates import region_mask
-
-    return region_mask(region)
+    return template_mask(2), region_mask(region)
 
 
 def _done(path: Path, index: int) -> Path:
