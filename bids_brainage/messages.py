@@ -324,7 +324,9 @@ INNVESTIGATE_MISSING = (
     "innvestigate is not installed; use --lrp-backend native, or install innvestigate (Python below 3.12, "
     "TensorFlow below 2.15)."
 )
-INNVESTIGATE_COMPOSITE = "innvestigate has no LRP composite {name}; choose one of {known}, or --lrp-backend native."
+INNVESTIGATE_COMPOSITE = (
+    "innvestigate has no LRP composite {name}; choose one of {known}, or --lrp-backend native."
+)
 INNVESTIGATE_FAILED = "innvestigate could not explain the network ({reason}); use --lrp-backend native."
 
 # --- simulation ------------------------------------------------------------------------------------

@@ -145,11 +145,15 @@ class ExplainBrainAge(SimpleInterface):
         from bids_brainage.preprocessing.templates import template_brain
 
         if stage == "subject":
-            standard, _ = relevance_to_standard(own, template_brain(2), [Path(self.inputs.forward)])
+            standard, _ = relevance_to_standard(
+                own, template_brain(2), [Path(self.inputs.forward)], threads=self.inputs.num_threads
+            )
             return own, standard
         mask = nib.Nifti1Image.from_filename(self.inputs.mask_file)
         around = bounding_box(np.asarray(mask.dataobj) > 0)
-        near, _ = relevance_to_standard(own, mask.slicer[around], [Path(self.inputs.inverse)])
+        near, _ = relevance_to_standard(
+            own, mask.slicer[around], [Path(self.inputs.inverse)], threads=self.inputs.num_threads
+        )
         whole = np.zeros(mask.shape, dtype=np.float32)
         whole[around] = np.asarray(near.dataobj)
         return nib.Nifti1Image(whole, mask.affine), own

@@ -29,6 +29,7 @@ class ModelInputSpec(BaseInterfaceInputSpec):
 
     bundle = traits.Str(mandatory=True, desc="folder of the model bundle")
     ensemble = traits.Str(mandatory=True)
+    modalities = traits.List(traits.Str, mandatory=True, desc="those the estimate may rest on")
     mask_file = File(exists=True, mandatory=True, desc="brain mask on the T1w grid")
     subject_images = InputMultiObject(File(exists=True), mandatory=True, desc="on the T1w grid")
     standard_images = InputMultiObject(File(exists=True), mandatory=True, desc="brains in standard space")
@@ -98,7 +99,7 @@ def model_inputs(ensemble: Any, inputs: Any) -> dict[str, Any]:
     result = {}
     for name, sub in ensemble.sub_ensembles.items():
         path = images[sub.input.stage].get(sub.modality)
-        if path is None:
+        if path is None or sub.modality not in inputs.modalities:
             continue
         region = region_mask(sub.region) if sub.input.stage == "standard" else None
         result[name] = prepare(

@@ -175,6 +175,7 @@ class ApplyTransforms(SimpleInterface):
             nib.Nifti1Image.from_filename(reference) if isdefined(reference) else template_brain(2),
             [Path(path) for path in self.inputs.transforms],
             interpolation=self.inputs.interpolation,
+            threads=self.inputs.num_threads,
         )
         out = Path(runtime.cwd) / "resampled.nii.gz"
         moved.to_filename(out)

@@ -24,14 +24,19 @@ def start(threads: int) -> ModuleType:
     ITK reads its number of threads once, at its first computation, and keeps it for the life of the
     process (measured with antspyx 0.6.3); the first call of a process decides.
     """
-    if not _started:
-        os.environ[_THREADS] = str(max(1, int(threads)))
-        _started["threads"] = threads
-    elif _started["threads"] != threads:
+    fix_threads(threads)
+    if _started["threads"] != threads:
         LOGGER.debug("ANTs keeps the %d thread(s) this process began with.", _started["threads"])
     import ants
 
     return ants
+
+
+def fix_threads(threads: int) -> None:
+    """Decide how many threads ANTs has in this process, unless that is decided already."""
+    if not _started:
+        os.environ[_THREADS] = str(max(1, int(threads)))
+        _started["threads"] = threads
 
 
 def to_ants(image: nib.Nifti1Image, threads: int = 1) -> Any:

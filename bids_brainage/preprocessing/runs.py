@@ -11,9 +11,7 @@ import numpy as np
 from bids_brainage.preprocessing.registration import apply_transforms, register_rigid
 
 
-def average_runs(
-    images: Sequence[nib.Nifti1Image], *, work_dir: Path, threads: int = 1
-) -> nib.Nifti1Image:
+def average_runs(images: Sequence[nib.Nifti1Image], *, work_dir: Path, threads: int = 1) -> nib.Nifti1Image:
     """Align repeated images rigidly with the first and average them.
 
     Each image is scaled to the first one's mean before averaging, because the gain of a scanner may

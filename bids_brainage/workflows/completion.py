@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,7 @@ import bids_brainage
 from bids_brainage.bids.naming import output_path, sidecar
 from bids_brainage.bids.selection import SessionInputs
 from bids_brainage.config import RunConfig
-
-from .preprocessing import preprocessed_paths
+from bids_brainage.workflows.preprocessing import preprocessed_paths, sequence_files
 
 
 @dataclass(frozen=True)
@@ -23,17 +22,17 @@ class SessionState:
 
     Attributes
     ----------
-    preprocessing : str
-        Fingerprint of its images and of what decides how they are prepared.
+    preprocessing : mapping of str to str
+        Fingerprint by modality, of the images and of what decides how they are prepared.
     estimates : mapping of str to str
         Fingerprint by ensemble, of all that decides the estimate and its maps.
     preprocessed : bool
-        All prepared images are there and are of this fingerprint.
+        All prepared images are there and are of these fingerprints.
     missing : tuple of str
         Ensembles whose estimate, maps or tables are not there or are of another fingerprint.
     """
 
-    preprocessing: str
+    preprocessing: Mapping[str, str]
     estimates: Mapping[str, str]
     preprocessed: bool
     missing: tuple[str, ...]
@@ -48,18 +47,12 @@ def session_state(
     session: SessionInputs, config: RunConfig, ensembles: Iterable[str], bundle_sha256: str
 ) -> SessionState:
     """Compare what stands in the derivatives folder with what this run would write."""
-    preprocessing = _hash(
-        {
-            "inputs": {path.name: _sha256(path) for path in sorted(_input_files(session))},
-            "skull_strip": config.skull_strip,
-            "seed": config.random_seed,
-            "version": bids_brainage.__version__,
-        }
-    )
+    preprocessing = _preprocessing_fingerprints(session, config)
     estimates = {
         ensemble: _hash(
             {
                 "preprocessing": preprocessing,
+                "modalities": sorted(config.modalities),
                 "bundle": bundle_sha256,
                 "ensemble": ensemble,
                 "age": session.age,
@@ -85,11 +78,31 @@ def session_state(
     )
 
 
-def _is_preprocessed(session: SessionInputs, out_dir: Path, fingerprint: str) -> bool:
+def _preprocessing_fingerprints(session: SessionInputs, config: RunConfig) -> dict[str, str]:
+    """Every sequence depends on its own files and on the T1w image it is aligned with."""
+    files = {
+        modality: {path.name: _sha256(path) for path in paths}
+        for modality, paths in sequence_files(session).items()
+    }
+    mask = session.derivative.brain_mask if session.derivative is not None else None
+    common = {
+        "t1w": files["T1w"],
+        "mask": _sha256(mask) if mask else None,
+        "skull_strip": config.skull_strip,
+        "seed": config.random_seed,
+        "version": bids_brainage.__version__,
+    }
+    return {modality: _hash({"own": own} | common) for modality, own in files.items()}
+
+
+def _is_preprocessed(session: SessionInputs, out_dir: Path, fingerprints: Mapping[str, str]) -> bool:
     paths = preprocessed_paths(session, out_dir)
     if not all(path.is_file() for path in paths.files):
         return False
-    return _read(sidecar(paths.subject["T1w"])).get("Fingerprint") == fingerprint
+    return all(
+        _read(sidecar(paths.subject[modality])).get("Fingerprint") == fingerprint
+        for modality, fingerprint in fingerprints.items()
+    )
 
 
 def _is_estimated(session: SessionInputs, out_dir: Path, ensemble: str, fingerprint: str) -> bool:
@@ -97,15 +110,6 @@ def _is_estimated(session: SessionInputs, out_dir: Path, ensemble: str, fingerpr
     estimate = _read(path)
     outputs = [path.parent / str(name) for name in estimate.get("outputs", [])]
     return estimate.get("fingerprint") == fingerprint and all(output.is_file() for output in outputs)
-
-
-def _input_files(session: SessionInputs) -> list[Path]:
-    files = [path for group in session.images.values() for path in group]
-    if session.freesurfer_brain is not None:
-        files.append(session.freesurfer_brain)
-    if session.derivative is not None:
-        files += [path for path in asdict(session.derivative).values() if isinstance(path, Path)]
-    return files
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -94,6 +94,7 @@ def init_session_wf(*, task: Task, config: RunConfig, bundle: Path, dataset: str
             person=person,
             out_dir=config.output_dir,
             relevance=relevance,
+            modalities=config.modalities,
             omp_nthreads=config.omp_nthreads,
         )
         fields = ("mask", "forward", "inverse", "subject", "standard")
@@ -165,7 +166,7 @@ def _prepared(workflow: pe.Workflow, task: Task, config: RunConfig) -> Any:
             skull_strip=config.skull_strip,
             omp_nthreads=config.omp_nthreads,
             seed=config.random_seed,
-            fingerprint=state.preprocessing,
+            fingerprints=state.preprocessing,
         )
         workflow.add_nodes([preprocessing_wf])
         return preprocessing_wf

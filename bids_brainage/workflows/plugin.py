@@ -11,11 +11,16 @@ from typing import Any
 from nipype.pipeline.plugins.multiproc import MultiProcPlugin
 
 from bids_brainage import messages
+from bids_brainage.errors import BrainAgeError
 
 
-def _quiet() -> None:
-    """Keep a worker's nipype from talking; what there is to tell comes from `Progress`."""
+def _begin(threads: int) -> None:
+    """Begin a worker: ANTs with so many threads, nipype silent (`Progress` tells what there is to tell)."""
     from nipype import config, logging
+
+    from bids_brainage.preprocessing.ants_bridge import fix_threads
+
+    fix_threads(threads)
 
     config.update_config({"logging": {"workflow_level": "CRITICAL", "interface_level": "CRITICAL"}})
     logging.update_logging(config)
@@ -23,6 +28,8 @@ def _quiet() -> None:
 
 class KeptPool(MultiProcPlugin):
     """`MultiProcPlugin` whose workers live from one batch of participants to the next.
+
+    Takes one argument more, ``threads_per_node``: ANTs decides on its threads once a process.
 
     The workers have then imported ANTs and TensorFlow once and not once a batch. Nipype's own plugin
     waits for ever where the system kills a worker (usually for want of memory); here the node that
@@ -48,7 +55,8 @@ class KeptPool(MultiProcPlugin):
             super()._async_callback(args)
             return
         died = isinstance(error, BrokenProcessPool)
-        text = [messages.WORKER_DIED] if died else format_exception(error)
+        told = BrainAgeError(messages.WORKER_DIED) if died else error
+        text = format_exception(told)
         for task, future in list(self._task_obj.items()):
             if future is args:
                 self._taskresult[task] = {"taskid": task, "result": None, "traceback": text}
@@ -66,8 +74,12 @@ class KeptPool(MultiProcPlugin):
     def _renew(self) -> None:
         """Make new workers; they start empty, because TensorFlow and ANTs do not survive a fork."""
         self.pool.shutdown(wait=False)
+        threads = int(self.plugin_args.get("threads_per_node", 1))
         self.pool: ProcessPoolExecutor = ProcessPoolExecutor(
-            max_workers=self.processors, mp_context=get_context("spawn"), initializer=_quiet
+            max_workers=self.processors,
+            mp_context=get_context("spawn"),
+            initializer=_begin,
+            initargs=(threads,),
         )
 
     def close(self) -> None:

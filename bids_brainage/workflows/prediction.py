@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ def init_prediction_wf(
     person: dict[str, Any],
     out_dir: Path,
     relevance: dict[str, str] | None,
+    modalities: Sequence[str],
     omp_nthreads: int,
 ) -> pe.Workflow:
     """Estimate brain age with one ensemble, and explain the estimate.
@@ -39,6 +41,8 @@ def init_prediction_wf(
         The derivatives folder.
     relevance : dict or None
         ``rule``, ``backend`` and ``aggregation`` of the maps; None for no maps.
+    modalities : sequence of str
+        Those the estimate may rest on, where they are there.
     omp_nthreads : int
         Threads a node may use.
 
@@ -52,7 +56,8 @@ def init_prediction_wf(
     fields = ["mask", "forward", "inverse", "subject", "standard"]
     inputnode = pe.Node(niu.IdentityInterface(fields=fields), name="inputnode")
     outputnode = pe.Node(niu.IdentityInterface(fields=["estimate"]), name="outputnode")
-    common = {"bundle": str(bundle), "ensemble": ensemble, "num_threads": omp_nthreads}
+    common: dict[str, Any] = {"bundle": str(bundle), "ensemble": ensemble, "modalities": list(modalities)}
+    common["num_threads"] = omp_nthreads
     estimate = pe.Node(
         EstimateBrainAge(person=person, **common),
         name="estimate",

@@ -112,7 +112,7 @@ def init_preprocessing_wf(
     skull_strip: str,
     omp_nthreads: int,
     seed: int,
-    fingerprint: str,
+    fingerprints: Mapping[str, str],
     name: str = "preprocessing_wf",
 ) -> pe.Workflow:
     """Prepare one person's images of one session.
@@ -133,8 +133,8 @@ def init_preprocessing_wf(
         Threads a node may use.
     seed : int
         Seed of the registrations.
-    fingerprint : str
-        Of what the result depends on; written beside the T1w image.
+    fingerprints : mapping of str to str
+        By modality, of what the result depends on; written beside each image.
 
     Returns
     -------
@@ -152,7 +152,7 @@ def init_preprocessing_wf(
         skull_strip=skull_strip,
         omp_nthreads=omp_nthreads,
         seed=seed,
-        fingerprint=fingerprint,
+        fingerprints=fingerprints,
     )
     subject = pe.Node(niu.Merge(len(paths.subject)), name="subject", run_without_submitting=True)
     standard = pe.Node(niu.Merge(len(paths.standard)), name="standard", run_without_submitting=True)
@@ -167,7 +167,12 @@ def init_preprocessing_wf(
     )
     for number, modality in enumerate(paths.coregistration, start=2):
         sequence_wf = init_sequence_wf(
-            session=session, modality=modality, paths=paths, omp_nthreads=omp_nthreads, seed=seed
+            session=session,
+            modality=modality,
+            paths=paths,
+            omp_nthreads=omp_nthreads,
+            seed=seed,
+            fingerprint=fingerprints[modality],
         )
         workflow.connect(
             [
@@ -190,7 +195,7 @@ def init_anatomical_wf(
     skull_strip: str,
     omp_nthreads: int,
     seed: int,
-    fingerprint: str,
+    fingerprints: Mapping[str, str],
     name: str = "anatomical_wf",
 ) -> pe.Workflow:
     """Prepare the T1w image: conform, brain mask, bias field, template registration."""
@@ -212,7 +217,7 @@ def init_anatomical_wf(
         n_procs=omp_nthreads,
     )
     to_standard = pe.Node(ApplyTransforms(**threads), name="to_standard", mem_gb=MEMORY_GB["light"])
-    save_t1w = _save("save_t1w", paths.subject["T1w"], _image_facts(session, "T1w", fingerprint))
+    save_t1w = _save("save_t1w", paths.subject["T1w"], _image_facts(session, "T1w", fingerprints["T1w"]))
     save_mask = _save("save_mask", paths.mask, {"Type": "Brain", "Sources": _sources(session, "T1w")})
     save_forward = _save("save_forward", paths.forward, None)
     save_inverse = _save("save_inverse", paths.inverse, None)
@@ -247,7 +252,13 @@ def init_anatomical_wf(
 
 
 def init_sequence_wf(
-    *, session: SessionInputs, modality: str, paths: PreprocessedPaths, omp_nthreads: int, seed: int
+    *,
+    session: SessionInputs,
+    modality: str,
+    paths: PreprocessedPaths,
+    omp_nthreads: int,
+    seed: int,
+    fingerprint: str,
 ) -> pe.Workflow:
     """Prepare FLAIR or SWI: align with T1w, correct the bias on its own grid, resample once."""
     workflow = pe.Workflow(name=f"{modality.lower()}_wf")
@@ -279,7 +290,9 @@ def init_sequence_wf(
     chain = pe.Node(niu.Merge(2), name="chain", run_without_submitting=True)
     to_standard = pe.Node(ApplyTransforms(**threads), name="to_standard", mem_gb=MEMORY_GB["light"])
     save_transform = _save("save_transform", paths.coregistration[modality], None)
-    save_subject = _save("save_subject", paths.subject[modality], _image_facts(session, modality))
+    save_subject = _save(
+        "save_subject", paths.subject[modality], _image_facts(session, modality, fingerprint)
+    )
     save_standard = _save("save_standard", paths.standard[modality], _standard_facts(session, modality))
     workflow.connect(
         [
@@ -362,12 +375,11 @@ def _save(name: str, path: Path, sidecar: dict[str, Any] | None) -> pe.Node:
     return node
 
 
-def _image_facts(session: SessionInputs, modality: str, fingerprint: str | None = None) -> dict[str, Any]:
+def _image_facts(session: SessionInputs, modality: str, fingerprint: str) -> dict[str, Any]:
     facts: dict[str, Any] = {"SkullStripped": False, "Sources": _sources(session, modality)}
+    facts["Fingerprint"] = fingerprint
     if modality != "T1w":
         facts["SpatialReference"] = "the preprocessed T1w image of this person and session"
-    if fingerprint is not None:
-        facts["Fingerprint"] = fingerprint
     return facts
 
 

@@ -260,6 +260,7 @@ def _plugin(config: RunConfig, progress: Any) -> tuple[Any, dict[str, Any]]:
     arguments = {
         "n_procs": config.nprocs,
         "memory_gb": config.mem,
+        "threads_per_node": config.omp_nthreads,
         "raise_insufficient": False,
         "status_callback": progress,
     }

@@ -1,0 +1,229 @@
+"""The whole chain on one simulated person: from raw images to estimates, maps and page."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from bids_brainage.bids.validation import find_validator
+from bids_brainage.cli.run import main as run
+from bids_brainage.cli.simulate import main as simulate
+
+from .small_bundle import make_bundle
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_bundle(tmp_path_factory.mktemp("models") / "small").path
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bids") / "cohort"
+    assert simulate(["cohort", str(folder), "--n", "2", "--seed", "3", "--voxel-size", "4"]) == 0
+    return folder
+
+
+def command(dataset: Path, bundle: Path, out: Path, *options: str) -> list[str]:
+    work = ["-w", str(out.parent / "work"), "--nprocs", "2", "--skip-bids-validation"]
+    return [str(dataset), str(out), "participant", "--model", str(bundle), *work, *options]
+
+
+@pytest.fixture(scope="module")
+def derivatives(dataset: Path, bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What one whole run left; the tests below only look at it, or work on a copy."""
+    out = tmp_path_factory.mktemp("run") / "out"
+    assert run(command(dataset, bundle, out, "--participant-label", "0001")) == 0
+    return out
+
+
+def estimates(out: Path, ensemble: str) -> dict:
+    return json.loads((out / f"sub-0001/anat/sub-0001_desc-{ensemble}_brainage.json").read_text())
+
+
+@pytest.mark.parametrize("ensemble", ["TypeI", "TypeII"])
+def test_estimate_is_target_bias_plus_relevance_plus_absorbed(derivatives: Path, ensemble: str) -> None:
+    record = estimates(derivatives, ensemble)
+    explained = record["target_bias"] + record["relevance_sum"] + record["absorbed"]
+    assert explained == pytest.approx(record["brain_age"], abs=1e-4)
+    assert sum(record["contributions"]["modality"].values()) == pytest.approx(
+        record["relevance_sum"], abs=1e-5
+    )
+    assert sum(record["contributions"]["region"].values()) == pytest.approx(record["relevance_sum"], abs=1e-5)
+
+
+@pytest.mark.parametrize("ensemble", ["TypeI", "TypeII"])
+def test_heads_make_the_estimate_of_the_base_models(derivatives: Path, bundle: Path, ensemble: str) -> None:
+    record = estimates(derivatives, ensemble)
+    heads = json.loads((bundle / "bundle.json").read_text())["ensembles"]
+    described = next(item for item in heads if item["name"] == ensemble)
+    top = next(head for head in described["top_heads"][0] if len(head["modalities"]) == 3)
+    estimate = top["head"]["intercept"]
+    for name, weight in zip(top["sub_ensembles"], top["head"]["coefficients"], strict=True):
+        sub = next(item for item in described["sub_ensembles"] if item["name"] == name)["folds"][0]["head"]
+        part = next(item for item in record["sub_ensembles"] if item["name"] == name)
+        estimate += weight * (np.dot(sub["coefficients"], part["base_models"]) + sub["intercept"])
+    assert record["brain_age"] == pytest.approx(estimate, abs=1e-6)
+
+
+@pytest.mark.parametrize("space", ["", "space-MNI152NLin6Asym_res-2_"])
+@pytest.mark.parametrize("ensemble", ["TypeI", "TypeII"])
+def test_maps_on_both_grids_hold_the_sums_of_their_sidecars(
+    derivatives: Path, ensemble: str, space: str
+) -> None:
+    anat = derivatives / "sub-0001/anat"
+    record = estimates(derivatives, ensemble)
+    total = 0.0
+    for sub in record["sub_ensembles"]:
+        path = anat / f"sub-0001_{space}desc-{ensemble}{sub['region']}Relevance_{sub['modality']}.nii.gz"
+        relevance = float(np.asarray(nib.load(path).dataobj, dtype=np.float64).sum())
+        facts = json.loads(Path(str(path).replace(".nii.gz", ".json")).read_text())
+        assert facts["Units"] == "years"
+        assert relevance == pytest.approx(facts["RelevanceSum"], abs=1e-6)
+        assert relevance == pytest.approx(sub["contribution"], abs=1e-4)
+        total += relevance
+    assert total == pytest.approx(record["relevance_sum"], abs=1e-4)
+
+
+def test_relevance_lies_inside_the_brain(derivatives: Path) -> None:
+    anat = derivatives / "sub-0001/anat"
+    mask = np.asarray(nib.load(anat / "sub-0001_desc-brain_mask.nii.gz").dataobj) > 0
+    relevance = nib.load(anat / "sub-0001_desc-TypeIWholeBrainRelevance_T1w.nii.gz").get_fdata()
+    assert np.abs(relevance[mask]).sum() > 0.99 * np.abs(relevance).sum()
+
+
+def test_regions_add_up_to_each_map(derivatives: Path) -> None:
+    for ensemble in ("TypeI", "TypeII"):
+        path = derivatives / f"sub-0001/anat/sub-0001_desc-{ensemble}_regions.tsv"
+        rows = list(csv.DictReader(path.open(), delimiter="\t"))
+        for sub in estimates(derivatives, ensemble)["sub_ensembles"]:
+            own = sum(float(row["relevance"]) for row in rows if row["sub_ensemble"] == sub["name"])
+            assert own == pytest.approx(sub["contribution"], abs=1e-3)
+
+
+def test_standard_images_overlap_the_template(derivatives: Path) -> None:
+    from bids_brainage.preprocessing.templates import template_mask
+
+    template = np.asarray(template_mask(2).dataobj) > 0
+    for modality in ("T1w", "FLAIR", "T2starw"):
+        name = f"sub-0001_space-MNI152NLin6Asym_res-2_desc-preproc_{modality}.nii.gz"
+        image = nib.load(derivatives / "sub-0001/anat" / name)
+        assert image.shape == (91, 109, 91)
+        brain = image.get_fdata() > 0
+        dice = 2 * (brain & template).sum() / (brain.sum() + template.sum())
+        assert dice > 0.93, (modality, dice)
+
+
+class _Loads(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.loads: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if (name == "src" or (name == "href" and tag != "a")) and value:
+                self.loads.append(value)
+
+
+def test_page_shows_the_estimates_and_loads_nothing(derivatives: Path) -> None:
+    page = (derivatives / "sub-0001.html").read_text()
+    for ensemble in ("TypeI", "TypeII"):
+        assert f"{estimates(derivatives, ensemble)['brain_age']:.1f}" in page
+    parser = _Loads()
+    parser.feed(page)
+    assert all(load.startswith(("data:", "#")) for load in parser.loads)
+
+
+def test_simulated_input_gets_no_disclaimer_and_names_its_sources(derivatives: Path) -> None:
+    record = estimates(derivatives, "TypeI")
+    assert record["simulated_input"] is True
+    assert record["disclaimer"] is None
+    assert "bids:raw:sub-0001/anat/sub-0001_T1w.nii.gz" in record["inputs"]
+    assert record["preprocessing"]["skull_strip_method"] == "none"
+
+
+def test_output_is_valid_bids(derivatives: Path) -> None:
+    from bids_brainage.bids.validation import validate
+
+    if find_validator() is None:
+        pytest.skip("bids-validator-deno is not installed")
+    validate(derivatives)
+
+
+def test_a_second_run_has_nothing_to_do_and_says_so(
+    derivatives: Path, dataset: Path, bundle: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (derivatives / "sub-0001").rglob("*")}
+    started = time.monotonic()
+    with caplog.at_level("INFO"):
+        assert run(command(dataset, bundle, derivatives, "--participant-label", "0001")) == 0
+    assert time.monotonic() - started < 20
+    assert "sub-0001: finished by an earlier run" in caplog.text
+    assert before == {path: path.stat().st_mtime_ns for path in (derivatives / "sub-0001").rglob("*")}
+
+
+def test_what_is_missing_comes_back_without_preprocessing_again(
+    derivatives: Path, dataset: Path, bundle: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(derivatives, out)
+    lost = out / "sub-0001/anat/sub-0001_desc-TypeIWholeBrainRelevance_FLAIR.nii.gz"
+    kept = out / "sub-0001/anat/sub-0001_desc-preproc_T1w.nii.gz"
+    before, stamp = lost.read_bytes(), kept.stat().st_mtime_ns
+    lost.unlink()
+    assert run(command(dataset, bundle, out, "--participant-label", "0001", "--ensemble", "TypeI")) == 0
+    assert kept.stat().st_mtime_ns == stamp
+    assert np.array_equal(nib.Nifti1Image.from_bytes(_unzip(lost)).get_fdata(), _data(before))
+
+
+def _unzip(path: Path) -> bytes:
+    import gzip
+
+    return gzip.decompress(path.read_bytes())
+
+
+def _data(content: bytes) -> np.ndarray:
+    import gzip
+
+    return nib.Nifti1Image.from_bytes(gzip.decompress(content)).get_fdata()
+
+
+def test_one_persons_failure_leaves_the_others_theirs(
+    derivatives: Path, dataset: Path, bundle: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One finished person and one whose T1w is all zero: exit code 1, one sentence, a page that says so."""
+    broken = tmp_path / "bids"
+    shutil.copytree(dataset, broken)
+    path = broken / "sub-0002/anat/sub-0002_T1w.nii.gz"
+    image = nib.load(path)
+    nib.Nifti1Image(np.zeros(image.shape, np.uint16), image.affine).to_filename(path)
+    out = tmp_path / "out"
+    shutil.copytree(derivatives, out)
+    assert run(command(broken, bundle, out)) == 1
+    assert "sub-0002" in caplog.text
+    assert "sub-0002_T1w.nii.gz" in caplog.text
+    assert "Traceback" not in caplog.text
+    assert estimates(out, "TypeI") == estimates(derivatives, "TypeI")
+    assert list(out.glob("logs/*/crash-*.txt"))
+    assert "sub-0002_T1w.nii.gz" in (out / "sub-0002.html").read_text()
+
+
+def test_a_person_without_flair_is_estimated_by_the_head_for_what_is_there(
+    derivatives: Path, dataset: Path, bundle: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(derivatives, out)
+    options = ("--participant-label", "0001", "--modalities", "T1w", "T2starw", "--ensemble", "TypeI")
+    assert run(command(dataset, bundle, out, *options, "--no-relevance")) == 0
+    record = estimates(out, "TypeI")
+    assert record["modalities_used"] == ["T1w", "T2starw"]
+    assert record["modalities_missing"] == ["FLAIR"]
+    assert "modality_missing" in {flag["code"] for flag in record["flags"]}
