@@ -81,9 +81,9 @@ class Activation(Layer):
     Attributes
     ----------
     function : str
-        ``relu``, ``leaky_relu`` (also PReLU-free slopes) or ``elu``.
+        ``relu``, ``leaky_relu`` or ``elu``.
     slope : float
-        Negative slope of the leaky ReLU, alpha of the ELU.
+        Negative slope of the leaky ReLU, alpha of the ELU; 0 for the ReLU.
     own_layer : bool
         Whether it was a layer of its own in Keras and not a layer's ``activation``. Only innvestigate
         treats the two differently.
@@ -92,6 +92,10 @@ class Activation(Layer):
     function: Literal["relu", "leaky_relu", "elu"]
     slope: float = 0.0
     own_layer: bool = False
+
+    def __post_init__(self) -> None:
+        if self.function == "relu":
+            object.__setattr__(self, "slope", 0.0)
 
 
 @dataclass(frozen=True)
