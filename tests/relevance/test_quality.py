@@ -72,7 +72,7 @@ def test_perturbation_prefers_the_true_order(random, sign):
     extreme = min(right.outputs) if sign == 1 else max(right.outputs)
     contributions = weights * image
     best = 50 + contributions[contributions * sign < 0].sum()
-    assert extreme == pytest.approx(best, abs=0.1 * np.abs(contributions).sum())
+    assert extreme == pytest.approx(best, abs=0.1 * float(np.abs(contributions).sum()))
 
 
 def test_perturbation_takes_blocks(random):
