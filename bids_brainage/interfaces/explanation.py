@@ -114,6 +114,7 @@ class ExplainBrainAge(SimpleInterface):
     def _explain(self, sub: Any, model_input: Any, weights: np.ndarray) -> ExplainedPart:
         from bids_brainage.preprocessing.model_input import restore
         from bids_brainage.relevance.backends import explain_ensemble_with
+        from bids_brainage.relevance.quality import quick_quality
 
         explanation = explain_ensemble_with(
             self.inputs.backend,
@@ -134,7 +135,7 @@ class ExplainBrainAge(SimpleInterface):
             target_bias=explanation.target_bias,
             absorbed=explanation.absorbed,
             account=[line.as_dict() for line in explanation.account],
-            quality=explanation_quality(explanation),
+            quality=quick_quality(explanation),
         )
 
     def _both_grids(self, own: Any, stage: str) -> tuple[Any, Any]:
@@ -178,13 +179,6 @@ def aggregation_weights(estimate: Any, aggregation: str) -> dict[str, np.ndarray
     if aggregation == "heads":
         return dict(estimate.base_model_weights)
     return {name: np.full(len(w), 1 / len(w)) for name, w in estimate.base_model_weights.items()}
-
-
-def explanation_quality(explanation: Any) -> dict[str, Any]:
-    """Measure what can be measured of a map without knowing the truth."""
-    sums = np.asarray(explanation.relevance_sums)
-    same_sign = float(np.mean(np.sign(sums) == np.sign(np.median(sums)))) if sums.size else None
-    return {"BaseModelRelevanceSums": sums, "BaseModelsOfTheSameSign": same_sign}
 
 
 def image_sum(image: Any) -> float:
