@@ -80,13 +80,7 @@ def init_session_wf(*, task: Task, config: RunConfig, bundle: Path, dataset: str
     prepared = _prepared(workflow, task, config)
     estimates = pe.Node(niu.Merge(max(len(state.missing), 1)), name="estimates", run_without_submitting=True)
     person = person_facts(session, config, state, dataset)
-    relevance = None
-    if not config.no_relevance:
-        relevance = {
-            "rule": config.lrp_rule,
-            "backend": config.lrp_backend,
-            "aggregation": config.relevance_aggregation,
-        }
+    relevance = lrp_facts(config)
     for number, ensemble in enumerate(state.missing, start=1):
         prediction_wf = init_prediction_wf(
             ensemble=ensemble,
@@ -123,16 +117,21 @@ def person_facts(
         "sex": session.sex,
         "simulated": session.simulated,
         "preprocessing": {"source": input_source(session), "skull_strip": config.skull_strip},
-        "lrp": None
-        if config.no_relevance
-        else {
-            "rule": config.lrp_rule,
-            "backend": config.lrp_backend,
-            "aggregation": config.relevance_aggregation,
-        },
+        "lrp": lrp_facts(config),
         "inputs": [source_uri(path) for group in files.values() for path in group],
         "warnings": list(session.warnings),
         "fingerprints": dict(state.estimates),
+    }
+
+
+def lrp_facts(config: RunConfig) -> dict[str, str] | None:
+    """How estimates are explained; None where they are not."""
+    if config.no_relevance:
+        return None
+    return {
+        "rule": config.lrp_rule,
+        "backend": config.lrp_backend,
+        "aggregation": config.relevance_aggregation,
     }
 
 

@@ -57,6 +57,7 @@ def run_participants(config: RunConfig, sessions: Sequence[SessionInputs]) -> Ru
         If the model bundle cannot be used.
     """
     from bids_brainage.models.bundle import load_bundle
+    from bids_brainage.workflows.citation import write_citation_of, write_planned_citation
     from bids_brainage.workflows.completion import session_state
     from bids_brainage.workflows.participant import Task
 
@@ -64,6 +65,9 @@ def run_participants(config: RunConfig, sessions: Sequence[SessionInputs]) -> Ru
     if bundle is not None:
         for name in config.ensemble:
             bundle.ensemble_record(name)
+    if config.boilerplate_only:
+        write_planned_citation(sessions, config, bundle)
+        return RunOutcome(skipped=tuple(session.name for session in sessions))
     sha256 = "" if bundle is None else bundle.sha256
     tasks = [Task(s, session_state(s, config, config.ensemble, sha256)) for s in sessions]
     todo = [task for task in tasks if not _finished(task, config)]
@@ -77,7 +81,7 @@ def run_participants(config: RunConfig, sessions: Sequence[SessionInputs]) -> Ru
         bundle_path = Path() if bundle is None else bundle.path
         outcome = _run_tasks(todo, tasks, config, bundle_path, sha256, outcome)
     if not config.preproc_only:
-        _write_citation(sessions, config)
+        write_citation_of(sessions, config)
     return outcome
 
 
@@ -105,25 +109,6 @@ def _only_reports(tasks: Sequence[Any], config: RunConfig) -> RunOutcome:
     failed = {f"sub-{label}": found[0][0] for label, found in crashes.items()}
     done = tuple(f"sub-{label}" for label in participants if label not in crashes)
     return RunOutcome(done=done, failed=failed)
-
-
-def _write_citation(sessions: Sequence[SessionInputs], config: RunConfig) -> None:
-    """Write the methods text of what was done, from the estimates themselves."""
-    import json
-
-    from bids_brainage.bids.naming import output_path
-    from bids_brainage.reports.boilerplate import facts_of, write_citation
-
-    records = []
-    for session in sessions:
-        for ensemble in config.ensemble:
-            path = output_path(
-                config.output_dir, session.participant, session.session, "brainage", ensemble=ensemble
-            )
-            if path.is_file():
-                records.append(json.loads(path.read_text(encoding="utf-8")))
-    if records:
-        write_citation(config.output_dir, facts_of(records))
 
 
 def _run_tasks(

@@ -117,9 +117,11 @@ def test_standard_images_overlap_the_template(derivatives: Path) -> None:
         name = f"sub-0001_space-MNI152NLin6Asym_res-2_desc-preproc_{modality}.nii.gz"
         image = nib.load(derivatives / "sub-0001/anat" / name)
         assert image.shape == (91, 109, 91)
-        brain = image.get_fdata() > 0
+        values = image.get_fdata()
+        # Interpolation smears the edge over a voxel: what is darker than a third of the brain is not brain.
+        brain = values > 0.3 * np.median(values[values > 0])
         dice = 2 * (brain & template).sum() / (brain.sum() + template.sum())
-        assert dice > 0.93, (modality, dice)
+        assert dice > 0.96, (modality, dice)
 
 
 class _Loads(HTMLParser):
