@@ -171,8 +171,10 @@ def _write_tables(folder: Path, settings: Settings) -> None:
 
 
 def _write_description(folder: Path, settings: Settings) -> None:
+    youngest, oldest = settings.age_range
     description = {
-        "Name": "Simulated brains with known ageing",
+        # The name tells which people these are: a model knows by it whom it was trained on.
+        "Name": f"Simulated brains with known ageing (seed {settings.seed}, ages {youngest:g} to {oldest:g})",
         "BIDSVersion": BIDS_VERSION,
         "DatasetType": "raw",
         "License": "CC0",
