@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from traceback import format_exception
 from typing import Any
 
@@ -83,5 +83,7 @@ class KeptPool(MultiProcPlugin):
         )
 
     def close(self) -> None:
-        """End the workers."""
-        self.pool.shutdown(wait=True, cancel_futures=True)
+        """End the workers at once, whatever they are at: a batch system that ends a job does not wait."""
+        self.pool.shutdown(wait=False, cancel_futures=True)
+        for worker in active_children():
+            worker.terminate()

@@ -47,7 +47,7 @@ class Progress:
         if status == "exception":
             LOGGER.error("%s: %s failed after %.1f s", session, step, seconds)
             return
-        if not node.interface.always_run:
+        if not node.run_without_submitting:
             self.seconds[session][step] = round(seconds, 2)
             LOGGER.info("%s: %s took %.1f s", session, step, seconds)
             self._write(session)

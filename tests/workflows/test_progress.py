@@ -11,8 +11,8 @@ from bids_brainage.workflows.progress import Progress, crash_sentence, read_cras
 PEOPLE = {"sub_01_wf": "sub-01", "sub_02_ses_a_wf": "sub-02_ses-a"}
 
 
-def _node(fullname: str, always_run: bool = False) -> SimpleNamespace:
-    return SimpleNamespace(fullname=fullname, interface=SimpleNamespace(always_run=always_run))
+def _node(fullname: str, light: bool = False) -> SimpleNamespace:
+    return SimpleNamespace(fullname=fullname, run_without_submitting=light)
 
 
 def test_run_times_are_kept_by_session_and_step(tmp_path: Path) -> None:
@@ -27,7 +27,7 @@ def test_run_times_are_kept_by_session_and_step(tmp_path: Path) -> None:
 
 def test_nodes_that_only_copy_and_nodes_of_nobody_leave_no_times(tmp_path: Path) -> None:
     progress = Progress(PEOPLE, tmp_path)
-    for node in (_node("bids_brainage_wf.sub_01_wf.save", always_run=True), _node("reports_wf.page")):
+    for node in (_node("bids_brainage_wf.sub_01_wf.save", light=True), _node("reports_wf.page")):
         progress(node, "start")
         progress(node, "end")
     assert not progress.seconds
