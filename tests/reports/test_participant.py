@@ -193,7 +193,7 @@ def test_a_participant_that_failed(tmp_path: Path) -> None:
     crash = tmp_path / "logs/run/crash-1.txt"
     crash.parent.mkdir(parents=True)
     crash.write_text(
-        "Node: participant_wf.sub_01_wf.brain_mask\nWorking directory: /scratch/brain_mask\n\nNode inputs:\n\n"
+        "Node: participant_wf.sub_01_wf.brain_mask\nWorking directory: /w/brain_mask\n\nNode inputs:\n\n"
         "in_file = <undefined>\n\nTraceback (most recent call last):\n"
         '  File "x.py", line 1\nValueError: <b>no</b>\n'
     )
