@@ -28,10 +28,10 @@ demo: setup
 	@echo "Pages: demo/derivatives/sub-*.html   Estimates: demo/derivatives/sub-*/anat/*_brainage.json"
 
 test: setup
-	$(BIN)/python -m pytest -n $(NPROCS)
+	$(BIN)/python -m pytest -n $(NPROCS) --dist loadfile
 
 test-slow: setup
-	RUN_SLOW=1 $(BIN)/python -m pytest -n $(NPROCS)
+	RUN_SLOW=1 $(BIN)/python -m pytest -n $(NPROCS) --dist loadfile
 
 lint: setup
 	$(BIN)/ruff check .
