@@ -9,6 +9,7 @@ from typing import Any
 from nipype.interfaces.base import BaseInterfaceInputSpec, File, SimpleInterface, TraitedSpec, traits
 
 from bids_brainage.atomic import replacing, write_text
+from bids_brainage.bids.naming import sidecar
 
 
 class _SaveOutputInput(BaseInterfaceInputSpec):
@@ -33,9 +34,9 @@ class SaveOutput(SimpleInterface):
 
     def _run_interface(self, runtime: Any) -> Any:
         out_path = Path(self.inputs.out_path)
-        sidecar = self._sidecar()
-        if sidecar is not None:
-            write_json(sidecar_path(out_path), sidecar)
+        facts = self._sidecar()
+        if facts is not None:
+            write_json(sidecar(out_path), facts)
         with replacing(out_path) as temporary:
             shutil.copyfile(self.inputs.in_file, temporary)
         self._results["out_file"] = str(out_path)
@@ -52,11 +53,6 @@ class SaveOutput(SimpleInterface):
         if isdefined(self.inputs.method):
             content["SkullStripMethod"] = self.inputs.method
         return content
-
-
-def sidecar_path(path: Path) -> Path:
-    """The JSON file that describes `path`."""
-    return path.with_name(path.name.split(".", 1)[0] + ".json")
 
 
 def write_json(path: Path, content: Any) -> Path:

@@ -7,7 +7,7 @@ import logging
 import re
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -91,8 +91,3 @@ def crash_sentence(text: str) -> str:
         return str(told[-1]).strip()
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else ""
-
-
-def batches(items: list[Any], size: int) -> Iterable[list[Any]]:
-    """Cut a list into pieces of at most `size`."""
-    return (items[start : start + size] for start in range(0, len(items), size))
