@@ -11,6 +11,7 @@ import nibabel as nib
 import numpy as np
 from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from .. import messages
 from ..errors import ImageError
@@ -39,13 +40,17 @@ def sharpness(moved: nib.Nifti1Image, fixed: nib.Nifti1Image, mask: nib.Nifti1Im
     Returns
     -------
     float
-        About 1 where nothing fits; larger, the better the two fit.
+        About 1 where nothing fits; larger, the better the two fit; infinite where too little of the
+        brain is left below its surface to judge by.
     """
     first, second, inside = _coarse(moved, fixed, mask)
+    if inside.sum() < FEWEST_VOXELS:
+        return float("inf")
     inside = inside & (first > 0)
-    in_place = mutual_information(first[inside], second[inside])
+    other = _ranks(second[inside])
+    in_place = _shared(_ranks(first[inside]), other)
     aside = [
-        mutual_information(np.roll(first, step, axis)[inside], second[inside])
+        _shared(_ranks(np.roll(first, step, axis)[inside]), other)
         for axis in range(3)
         for step in (-SHIFT, SHIFT)
     ]
@@ -79,9 +84,6 @@ def check_same_head(
     if covered < LEAST_COVERAGE:
         reason = f"it covers {100 * covered:.0f} % of the brain"
         raise ImageError(messages.OTHER_HEAD.format(file=name, reference=reference, reason=reason))
-    _, _, inside = _coarse(moved, fixed, mask)
-    if inside.sum() < FEWEST_VOXELS:
-        return
     found = sharpness(moved, fixed, mask)
     if found < LEAST_SHARPNESS:
         reason = f"the anatomy does not match, sharpness {found:.2f} of at least {LEAST_SHARPNESS}"
@@ -90,7 +92,12 @@ def check_same_head(
 
 def mutual_information(first: NDArray, second: NDArray) -> float:
     """Mutual information of two samples in nats, over a histogram of equally filled bins."""
-    joint, _, _ = np.histogram2d(_ranks(first), _ranks(second), bins=BINS, range=[[0, 1], [0, 1]])
+    return _shared(_ranks(first), _ranks(second))
+
+
+def _shared(first: NDArray, second: NDArray) -> float:
+    """Mutual information of two samples of ranks."""
+    joint, _, _ = np.histogram2d(first, second, bins=BINS, range=[[0, 1], [0, 1]])
     joint /= joint.sum()
     expected = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0, keepdims=True)
     there = joint > 0
@@ -98,12 +105,27 @@ def mutual_information(first: NDArray, second: NDArray) -> float:
 
 
 def _ranks(values: NDArray) -> NDArray:
-    return np.argsort(np.argsort(values, kind="stable"), kind="stable") / max(values.size, 1)
+    ranks = np.empty(values.size)
+    ranks[np.argsort(values, kind="stable")] = np.arange(values.size)
+    return ranks / max(values.size, 1)
 
 
 def _coarse(
     moved: nib.Nifti1Image, fixed: nib.Nifti1Image, mask: nib.Nifti1Image
 ) -> tuple[NDArray, NDArray, NDArray[np.bool_]]:
-    first, second = (at_voxel_size(image, VOXEL_SIZE) for image in (moved, fixed))
-    inside = erode(mask_like(mask, second), DEPTH, voxel_sizes(second.affine))
+    box = _around(mask)
+    first, second = (at_voxel_size(image.slicer[box], VOXEL_SIZE) for image in (moved, fixed))
+    inside = erode(mask_like(mask.slicer[box], second), DEPTH, voxel_sizes(second.affine))
     return first.get_fdata(dtype=np.float32), second.get_fdata(dtype=np.float32), inside
+
+
+def _around(mask: nib.Nifti1Image) -> tuple[slice, ...]:
+    """The part of the grid that the comparison reaches: the brain and `SHIFT` voxels beside it."""
+    reach = np.ceil((SHIFT + 2) * VOXEL_SIZE / voxel_sizes(mask.affine)).astype(int)
+    boxes = ndimage.find_objects(np.asanyarray(mask.dataobj) > 0)
+    if not boxes:
+        return (slice(None),) * 3
+    return tuple(
+        slice(max(side.start - margin, 0), min(side.stop + margin, length))
+        for side, margin, length in zip(boxes[0], reach, mask.shape, strict=True)
+    )
