@@ -89,7 +89,8 @@ def init_session_wf(*, task: Task, config: RunConfig, bundle: Path, dataset: str
             out_dir=config.output_dir,
             relevance=relevance,
             modalities=config.modalities,
-            omp_nthreads=config.omp_nthreads,
+            # The ensembles are worked on side by side.
+            omp_nthreads=max(1, config.omp_nthreads // len(state.missing)),
         )
         fields = ("mask", "forward", "inverse", "subject", "standard")
         workflow.connect(
