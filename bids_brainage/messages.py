@@ -242,6 +242,9 @@ DEMO_ON_REAL_DATA = (
 )
 SIMULATED_INPUT = "This brain is simulated, but the model {model} was trained on real ones."
 AGE_UNKNOWN = "The chronological age is not known, so there is no difference between brain age and age."
+TRAINING_RANGE_UNKNOWN = (
+    "What ages the model was trained on is not known, so an age outside of them goes unnoticed."
+)
 AGE_OUTSIDE_TRAINING = (
     "The age of {age:.1f} years lies outside the {youngest:.0f} to {oldest:.0f} years that the model was "
     "trained on."
@@ -251,14 +254,14 @@ ESTIMATE_OUTSIDE_TRAINING = (
     "model was trained on."
 )
 MODALITIES_MISSING = (
-    "{missing} is missing; the estimate comes from the head that was fitted for {used} alone, and its "
-    "interval is that head's own."
+    "{missing} is missing; the estimate comes from the head for {used} alone, and its interval is that head's "
+    "own."
 )
 SUB_ENSEMBLES_DISAGREE = (
     "The sub-ensembles differ by {spread:.1f} years (standard deviation), more than in 99 % of the people "
     "held out in training ({limit:.1f} years): look at the images."
 )
-NO_INTERVAL = "Too few people were held out in training for a calibrated interval of 95 %."
+NO_INTERVAL = "The model has too few held-out people on record for a calibrated interval of 95 %."
 PLAN_UNREADABLE = "The training plan {file} cannot be read ({reason}); give the path of a YAML file."
 PLAN_WRONG = "The training plan {file} is wrong at {where}: {reason}. See docs/models.md."
 TABLE_UNREADABLE = "{file} cannot be read as a table ({reason}); give a tab-separated UTF-8 participants.tsv."

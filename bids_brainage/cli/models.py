@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from bids_brainage.models.bundle import Bundle, ReferenceCheck
-    from bids_brainage.models.schema import EnsembleRecord
+    from bids_brainage.models.schema import Cohort, EnsembleRecord, Protocol
 
 _log = logging.getLogger(__name__)
 ALL_WELL, UNSOUND = 0, 2
@@ -76,8 +76,7 @@ def _list(_: argparse.Namespace) -> int:
         except (BrainAgeError, OSError) as error:
             _log.warning("%s", error)
             continue
-        people = "simulated people" if record.cohort.simulated else "people"
-        table.add_row(name, record.version, record.purpose, f"{record.cohort.n} {people}", str(path))
+        table.add_row(name, record.version, record.purpose, _people(record.cohort), str(path))
     console.print(table)
     console.print(f"Further folders of bundles can be listed in {MODELS_VARIABLE}, separated by colons.")
     return ALL_WELL
@@ -99,29 +98,46 @@ def _show(arguments: argparse.Namespace) -> int:
 
 def _summary(bundle: Bundle) -> list[tuple[str, str]]:
     record = bundle.record
-    cohort, protocol = record.cohort, record.protocol
-    people = "simulated people" if cohort.simulated else "people"
-    sequences = ", ".join(f"{name} ({n})" for name, n in cohort.sequences.items())
+    protocol = record.protocol
     return [
         ("Bundle", f"{record.name} {record.version} ({record.purpose}; {record.licence})"),
         ("Description", record.description or "none"),
         ("Folder", str(bundle.path)),
         ("sha256", bundle.sha256),
-        (
-            "Trained on",
-            f"{cohort.n} {people}, {cohort.age_range[0]:.0f} to {cohort.age_range[1]:.0f} years "
-            f"(mean {cohort.age_mean:.1f}, sd {cohort.age_sd:.1f}); {sequences}",
-        ),
-        ("Folds", f"{len(protocol.n_test)}, first fold {_roles(bundle)}"),
+        ("Trained on", _trained_on(record.cohort)),
+        *([("Folds", f"{len(protocol.n_test)}, first fold {_roles(protocol)}")] if protocol.n_test else []),
+        *[("Imported from", text) for text in _sources(protocol)],
         ("Heads fitted on", f"{protocol.heads_fitted_on}; top heads on {protocol.top_heads_fitted_on}"),
         ("Errors measured on", protocol.errors_measured_on),
     ]
 
 
-def _roles(bundle: Bundle) -> str:
-    protocol = bundle.record.protocol
+def _people(cohort: Cohort) -> str:
+    number = "an unknown number of" if cohort.n is None else str(cohort.n)
+    return f"{number} {'simulated people' if cohort.simulated else 'people'}"
+
+
+def _trained_on(cohort: Cohort) -> str:
+    """Number, ages and sequences of the people trained on, as far as they are known."""
+    ages = "of unknown age"
+    if cohort.age_range is not None:
+        ages = f"{cohort.age_range[0]:.0f} to {cohort.age_range[1]:.0f} years"
+    if cohort.age_mean is not None and cohort.age_sd is not None:
+        ages += f" (mean {cohort.age_mean:.1f}, sd {cohort.age_sd:.1f})"
+    sequences = ", ".join(f"{name} ({n})" for name, n in cohort.sequences.items())
+    return f"{_people(cohort)}, {ages}" + (f"; {sequences}" if sequences else "")
+
+
+def _roles(protocol: Protocol) -> str:
     numbers = (protocol.n_training[0], protocol.n_validation[0], protocol.n_test[0])
     return "{} training, {} validation, {} test".format(*numbers)
+
+
+def _sources(protocol: Protocol) -> list[str]:
+    return [
+        f"{source.file} ({source.program}): {file}; sha256 {source.sha256}"
+        for file, source in protocol.sources.items()
+    ]
 
 
 def _inputs_table(ensemble: EnsembleRecord) -> Table:

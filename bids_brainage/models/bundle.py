@@ -85,8 +85,8 @@ class Bundle:
         return self.record.purpose == "demonstration"
 
     @property
-    def training_range(self) -> tuple[float, float]:
-        """Youngest and oldest age trained on, in years."""
+    def training_range(self) -> tuple[float, float] | None:
+        """Youngest and oldest age trained on, in years; None where it is not known."""
         return self.record.cohort.age_range
 
     @property

@@ -52,11 +52,16 @@ def _model_flags(bundle: Bundle, simulated: bool) -> Iterator[Flag]:
         yield Flag("simulated_input", "warning", messages.SIMULATED_INPUT.format(model=bundle.name))
 
 
-def _age_flags(trained: tuple[float, float], estimate: EnsembleEstimate, age: float | None) -> Iterator[Flag]:
-    youngest, oldest = trained
+def _age_flags(
+    trained: tuple[float, float] | None, estimate: EnsembleEstimate, age: float | None
+) -> Iterator[Flag]:
     if age is None:
         yield Flag("age_unknown", "note", messages.AGE_UNKNOWN)
-    elif not youngest <= age <= oldest:
+    if trained is None:
+        yield Flag("training_range_unknown", "note", messages.TRAINING_RANGE_UNKNOWN)
+        return
+    youngest, oldest = trained
+    if age is not None and not youngest <= age <= oldest:
         text = messages.AGE_OUTSIDE_TRAINING.format(age=age, youngest=youngest, oldest=oldest)
         yield Flag("age_outside_training_range", "warning", text)
     if not youngest <= estimate.brain_age <= oldest:

@@ -139,14 +139,14 @@ class EnsembleRecord(Record):
 
 
 class Cohort(Record):
-    """Who the bundle was trained on."""
+    """Who the bundle was trained on; of an imported one, some of it may not be known."""
 
-    n: Count
-    age_range: tuple[float, float]
-    age_mean: float
-    age_sd: float
-    age_edges: tuple[float, ...]
-    age_counts: tuple[Count, ...]
+    n: Count | None = None
+    age_range: tuple[float, float] | None = None
+    age_mean: float | None = None
+    age_sd: float | None = None
+    age_edges: tuple[float, ...] = ()
+    age_counts: tuple[Count, ...] = ()
     sexes: dict[str, Count] = Field(default_factory=dict)
     sites: dict[str, Count] = Field(default_factory=dict)
     sequences: dict[str, Count] = Field(default_factory=dict)
@@ -154,18 +154,31 @@ class Cohort(Record):
     simulated: bool
 
 
-class Protocol(Record):
-    """How the bundle was trained; `plan` is the whole training plan."""
+class Source(Record):
+    """The file of another program that a base model was imported from."""
 
-    plan: dict[str, Any]
-    seed: int
-    n_training: tuple[Count, ...]
-    n_validation: tuple[Count, ...]
-    n_test: tuple[Count, ...]
+    file: str
+    sha256: Sha256
+    program: str
+
+
+class Protocol(Record):
+    """How the bundle was trained; `plan` is the whole training plan.
+
+    Of an imported bundle plan, seed and split are not known; `sources` says what each base model's
+    file was imported from.
+    """
+
+    plan: dict[str, Any] = Field(default_factory=dict)
+    seed: int | None = None
+    n_training: tuple[Count, ...] = ()
+    n_validation: tuple[Count, ...] = ()
+    n_test: tuple[Count, ...] = ()
     heads_fitted_on: str
     top_heads_fitted_on: str
     errors_measured_on: str
     versions: dict[str, str] = Field(default_factory=dict)
+    sources: dict[RelativePath, Source] = Field(default_factory=dict)
 
 
 class Participants(Record):
