@@ -92,6 +92,7 @@ class AverageRuns(SimpleInterface):
 
 
 class _ExtractBrainInput(_ImageInput):
+    source_file = traits.Str(mandatory=True, desc="the person's own file, named where something is wrong")
     method = traits.Str("auto", usedefault=True, desc="auto, bet, deepbet, synthstrip or none")
     num_threads = traits.Int(1, usedefault=True, nohash=True)
 
@@ -116,6 +117,7 @@ class ExtractBrain(SimpleInterface):
             nib.Nifti1Image.from_filename(self.inputs.in_file),
             method=self.inputs.method,
             threads=self.inputs.num_threads,
+            name=self.inputs.source_file,
         )
         self._results["mask_file"] = _save(brain.mask, runtime, "mask.nii.gz")
         self._results["method"] = brain.method

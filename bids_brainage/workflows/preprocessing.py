@@ -358,7 +358,8 @@ def _mask_node(session: SessionInputs, skull_strip: str, omp_nthreads: int) -> p
             UseMask(source_file=str(session.derivative.brain_mask)), name="mask", mem_gb=MEMORY_GB["light"]
         )
     method = "none" if source == "freesurfer" else skull_strip
-    interface = ExtractBrain(method=method, num_threads=omp_nthreads)
+    t1w = sequence_files(session)["T1w"][0]
+    interface = ExtractBrain(method=method, source_file=str(t1w), num_threads=omp_nthreads)
     return pe.Node(interface, name="mask", mem_gb=MEMORY_GB["mask"], n_procs=omp_nthreads)
 
 
