@@ -54,12 +54,14 @@ class _CheckSameHeadInput(BaseInterfaceInputSpec):
     in_file = File(exists=True, mandatory=True, desc="FLAIR or SWI on the T1w grid")
     t1w_file = File(exists=True, mandatory=True)
     mask_file = File(exists=True, mandatory=True)
+    transform = File(exists=True, mandatory=True, desc="how in_file came to the T1w grid")
     source_file = traits.Str(mandatory=True, desc="the person's own file, named where something is wrong")
     t1w_source = traits.Str(mandatory=True)
 
 
 class _CheckSameHeadOutput(TraitedSpec):
     out_file = File(exists=True, desc="in_file, when it shows the head of the T1w image")
+    transform = File(exists=True, desc="and then the transform: what waits for it is never of another head")
 
 
 class CheckSameHead(SimpleInterface):
@@ -82,6 +84,7 @@ class CheckSameHead(SimpleInterface):
             reference=self.inputs.t1w_source,
         )
         self._results["out_file"] = self.inputs.in_file
+        self._results["transform"] = self.inputs.transform
         return runtime
 
 

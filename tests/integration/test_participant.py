@@ -230,3 +230,91 @@ def test_a_person_without_flair_is_estimated_by_the_head_for_what_is_there(
     assert record["modalities_used"] == ["T1w", "T2starw"]
     assert record["modalities_missing"] == ["FLAIR"]
     assert "modality_missing" in {flag["code"] for flag in record["flags"]}
+
+
+def test_a_flair_of_another_head_fails_that_person_by_name(
+    dataset: Path, bundle: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    mixed = tmp_path / "bids"
+    shutil.copytree(dataset, mixed)
+    name = "sub-{0}/anat/sub-{0}_FLAIR.nii.gz"
+    shutil.copyfile(dataset / name.format("0002"), mixed / name.format("0001"))
+    options = ("--participant-label", "0001", "--preproc-only")
+    assert run(command(mixed, bundle, tmp_path / "out", *options)) == 1
+    told = " ".join(record.getMessage() for record in caplog.records if record.levelname == "ERROR")
+    assert "sub-0001_FLAIR.nii.gz does not match the T1w image" in told
+    assert not list((tmp_path / "out").glob("**/*FLAIR.nii.gz"))
+    # What does not depend on the FLAIR is there.
+    assert (tmp_path / "out/sub-0001/anat/sub-0001_space-T1w_desc-preproc_T2starw.nii.gz").is_file()
+
+
+def _brain_of(derivatives: Path) -> tuple[nib.Nifti1Image, nib.Nifti1Image]:
+    """The T1w image as it was prepared, and its brain mask."""
+    anat = derivatives / "sub-0001/anat"
+    return nib.load(anat / "sub-0001_desc-preproc_T1w.nii.gz"), nib.load(
+        anat / "sub-0001_desc-brain_mask.nii.gz"
+    )
+
+
+def test_freesurfers_brain_gives_the_estimate_of_the_image_it_was_made_of(
+    derivatives: Path, dataset: Path, bundle: Path, tmp_path: Path
+) -> None:
+    """A subjects folder as recon-all leaves it: 256 cubed, 1 mm, LIA, no skull, no bias, in bytes."""
+    t1w, mask = _brain_of(derivatives)
+    brain = t1w.get_fdata() * (np.asarray(mask.dataobj) > 0)
+    scaled = np.clip(110 * brain / np.percentile(brain[brain > 0], 90), 0, 255).astype(np.uint8)
+    volume = nib.MGHImage(_centred(scaled, 256), t1w.affine @ _shift(scaled.shape, 256))
+    folder = tmp_path / "freesurfer/sub-0001/mri"
+    folder.mkdir(parents=True)
+    volume.to_filename(folder / "brain.finalsurfs.mgz")
+    record = _t1w_only(
+        dataset, bundle, tmp_path / "out", "--fs-subjects-dir", str(tmp_path / "freesurfer")
+    )
+    assert record["preprocessing"]["source"] == "freesurfer"
+    raw = _t1w_only(dataset, bundle, tmp_path / "raw_out")
+    for found, expected in zip(_base_models(record), _base_models(raw), strict=True):
+        assert found == pytest.approx(expected, abs=1.0)
+
+
+def test_smripreps_derivatives_stand_for_the_raw_t1w(
+    derivatives: Path, dataset: Path, bundle: Path, tmp_path: Path
+) -> None:
+    t1w, mask = _brain_of(derivatives)
+    folder = tmp_path / "smriprep/sub-0001/anat"
+    folder.mkdir(parents=True)
+    (tmp_path / "smriprep/dataset_description.json").write_text(
+        json.dumps({"Name": "sMRIPrep", "BIDSVersion": "1.9.0", "DatasetType": "derivative"})
+    )
+    t1w.to_filename(folder / "sub-0001_desc-preproc_T1w.nii.gz")
+    mask.to_filename(folder / "sub-0001_desc-brain_mask.nii.gz")
+    record = _t1w_only(dataset, bundle, tmp_path / "out", "-d", f"smriprep={tmp_path / 'smriprep'}")
+    assert record["preprocessing"]["source"] == "smriprep"
+    made = nib.load(tmp_path / "out/sub-0001/anat/sub-0001_desc-brain_mask.nii.gz")
+    np.testing.assert_array_equal(np.asarray(made.dataobj) > 0, np.asarray(mask.dataobj) > 0)
+    raw = _t1w_only(dataset, bundle, tmp_path / "raw_out")
+    for found, expected in zip(_base_models(record), _base_models(raw), strict=True):
+        assert found == pytest.approx(expected, abs=0.5)
+
+
+def _t1w_only(dataset: Path, bundle: Path, out: Path, *options: str) -> dict:
+    """Estimate from the T1w image alone, without maps."""
+    own = ("--participant-label", "0001", "--modalities", "T1w", "--ensemble", "TypeI", "--no-relevance")
+    assert run(command(dataset, bundle, out, *own, *options)) == 0
+    return estimates(out, "TypeI")
+
+
+def _base_models(record: dict) -> list[float]:
+    return [value for part in record["sub_ensembles"] for value in part["base_models"]]
+
+
+def _centred(data: np.ndarray, size: int) -> np.ndarray:
+    whole = np.zeros((size,) * 3, data.dtype)
+    starts = [(size - n) // 2 for n in data.shape]
+    whole[tuple(slice(start, start + n) for start, n in zip(starts, data.shape, strict=True))] = data
+    return whole
+
+
+def _shift(shape: tuple[int, ...], size: int) -> np.ndarray:
+    matrix = np.eye(4)
+    matrix[:3, 3] = [-((size - n) // 2) for n in shape]
+    return matrix
