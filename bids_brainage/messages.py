@@ -355,6 +355,29 @@ SIMULATION_README = (
     "of age can have.\n"
 )
 
+TORI_FOLDER_TAKEN = (
+    "{path} is not empty and holds no simulation study with tori: name a new or an empty folder."
+)
+TORI_OTHER_STUDY = (
+    "{path} holds a simulation study of other settings or of another version (see its study.json): "
+    "use those settings or name another folder."
+)
+TORI_README = (
+    "Simulation study with tori\n\n"
+    "The simulation study of Hofmann et al. 2022 (10.1016/j.neuroimage.2022.119504), done by "
+    "'bids_brainage_simulate tori' with {n} tori of seed {seed}. Nobody was scanned. This folder is no BIDS "
+    "dataset.\n\n"
+    "tori.html               the page: figure 3 of the paper, and how good the relevance maps are\n"
+    "summary.json            the main figures\n"
+    "predictions.tsv         one row a torus; predictions.json says what the columns mean\n"
+    "quality.tsv             how good the maps are, by method and by age; quality.json\n"
+    "perturbation.tsv        the perturbation curves; perturbation.json\n"
+    "test_tori.safetensors   images, truth and relevance maps (years per pixel) of the test tori\n"
+    "models/                 weights of the base models, and how their training went\n"
+    "figures/                the figures of the page\n"
+    "study.json              all settings; the same command goes on where it was interrupted\n"
+)
+
 # --- reports ---------------------------------------------------------------------------------------
 
 REPORT_UNREADABLE_JSON = (

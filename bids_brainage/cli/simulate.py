@@ -1,4 +1,4 @@
-"""`bids_brainage_simulate`: simulated brains with known truth."""
+"""`bids_brainage_simulate`: simulated brains with known truth, and the paper's simulation study."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from pathlib import Path
 
 from bids_brainage import __version__
 from bids_brainage.errors import BrainAgeError
+from bids_brainage.resources import available_processors
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line of `bids_brainage_simulate`."""
     parser = argparse.ArgumentParser(
-        prog="bids_brainage_simulate", description="Simulate brains whose ageing is known."
+        prog="bids_brainage_simulate", description="Simulate brains, or tori, whose ageing is known."
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -35,6 +36,28 @@ def build_parser() -> argparse.ArgumentParser:
     )
     cohort.add_argument("--nprocs", type=_at_least(1), default=1, metavar="P", help="processes (default: 1)")
     cohort.add_argument("-v", "--verbose", action="store_true", help="tell more")
+    tori = commands.add_parser(
+        "tori", help="the simulation study of the paper: train on tori, explain, measure"
+    )
+    tori.add_argument("folder", type=Path, metavar="OUT", help="where to write tables, maps and the page")
+    tori.add_argument(
+        "--n", type=_at_least(50), default=2000, help="number of tori, at least 50 (default: %(default)s)"
+    )
+    tori.add_argument("--seed", type=_at_least(0), default=0, help="seed of the study (default: 0)")
+    tori.add_argument(
+        "--epochs", type=_at_least(1), default=80, metavar="N", help="epochs of training (default: 80)"
+    )
+    tori.add_argument(
+        "--base-models", type=_at_least(1), default=2, metavar="K", help="networks to train (default: 2)"
+    )
+    tori.add_argument(
+        "--nprocs",
+        type=_at_least(1),
+        default=available_processors(),
+        metavar="P",
+        help="processes (default: what this job may use, here %(default)s)",
+    )
+    tori.add_argument("-v", "--verbose", action="store_true", help="tell of every epoch")
     return parser
 
 
@@ -42,11 +65,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run `bids_brainage_simulate`; the return value is the exit code."""
     parser = build_parser()
     arguments = parser.parse_args(argv)
-    if arguments.age_range and not 0 <= arguments.age_range[0] < arguments.age_range[1] <= 110:
+    if (
+        arguments.command == "cohort"
+        and arguments.age_range
+        and not 0 <= arguments.age_range[0] < arguments.age_range[1] <= 110
+    ):
         parser.error("--age-range: MIN must be below MAX, and both between 0 and 110.")
     logging.basicConfig(level=logging.INFO if arguments.verbose else logging.WARNING, format="%(message)s")
     try:
-        return _cohort(arguments)
+        return {"cohort": _cohort, "tori": _tori}[arguments.command](arguments)
     except BrainAgeError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
@@ -68,6 +95,18 @@ def _cohort(arguments: argparse.Namespace) -> int:
     )
     there = arguments.n - made
     sys.stdout.write(f"{arguments.folder}: {made} people simulated, {there} were there already.\n")
+    return 0
+
+
+def _tori(arguments: argparse.Namespace) -> int:
+    from bids_brainage.workflows.tori_study import run_tori_study
+    from bids_brainage.workflows.tori_training import StudySettings
+
+    # It takes minutes, so what it is at is always told.
+    logging.getLogger("bids_brainage").setLevel(logging.DEBUG if arguments.verbose else logging.INFO)
+    settings = StudySettings(arguments.n, arguments.seed, arguments.epochs, arguments.base_models)
+    page = run_tori_study(arguments.folder, settings, arguments.nprocs)
+    sys.stdout.write(f"The page is {page}\n")
     return 0
 
 

@@ -78,7 +78,7 @@ def perturbation_curve(
     *,
     block: int = 1,
     steps: int = 20,
-    replacement: float = 0.0,
+    replacement: NDArray | float = 0.0,
     repeats: int = 3,
     seed: int = 0,
 ) -> PerturbationCurve:
@@ -101,7 +101,7 @@ def perturbation_curve(
         Edge of the blocks, in voxels. Only blocks that are not zero throughout take part.
     steps : int
         Steps of the curve.
-    replacement : float
+    replacement : float or array of the image's shape
         What voxels are replaced by.
     repeats, seed : int
         Random orders to compare with, and their seed.
@@ -127,13 +127,13 @@ def _block_labels(shape: tuple[int, ...], block: int) -> NDArray[np.int64]:
 
 
 def _follow(
-    network: Network, image: Floats, labels: NDArray, order: NDArray, steps: int, replacement: float
+    network: Network, image: Floats, labels: NDArray, order: NDArray, steps: int, replacement: NDArray | float
 ) -> NDArray[np.float64]:
     outputs = []
     for step in range(steps + 1):
         gone = np.zeros(int(labels.max()) + 1, bool)
         gone[order[: round(len(order) * step / steps)]] = True
-        perturbed = np.where(gone[labels][..., None], np.float32(replacement), image)
+        perturbed = np.where(gone[labels][..., None], np.asarray(replacement, np.float32), image)
         outputs.append(predict(network, perturbed[None])[0])
     return np.array(outputs)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache, partial
 from importlib.resources import files
 
@@ -140,6 +140,10 @@ class Tori:
             np.array([t.n_lesions for t in made]),
         )
 
+    def take(self, chosen: NDArray[np.int64]) -> Tori:
+        """Some of them."""
+        return Tori(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
 
 def simulate_torus(
     seed: int, index: int, *, age: float | None = None, lesions: bool = True, atrophies: bool = True
@@ -210,6 +214,35 @@ def near(places: NDArray[np.bool_], distance: int) -> NDArray[np.bool_]:
     if distance == 0:
         return places
     return np.asarray(binary_dilation(places, np.ones((1, 3, 3)), iterations=distance))
+
+
+def older_evidence(tori: Tori, distance: int) -> dict[str, NDArray[np.bool_]]:
+    """Where the evidence for a higher age is: lesions, atrophies and both, each (n, size, size).
+
+    Parameters
+    ----------
+    tori : Tori
+    distance : int
+        0 gives the changed pixels themselves. Atrophied ones are zero, and zeros receive no relevance; what
+        shows an atrophy is the border beside it. With 1 or more it is what is left of the torus within so
+        many pixels of a change.
+    """
+    lost = tori.atrophies > 0
+    places = {"lesions": tori.lesions, "atrophies": lost, "lesions and atrophies": tori.lesions | lost}
+    if distance == 0:
+        return places
+    return {name: near(place, distance) & (tori.images > 0) for name, place in places.items()}
+
+
+def younger_evidence(tori: Tori) -> dict[str, NDArray[np.bool_]]:
+    """Where the evidence for a lower age is, each (n, size, size).
+
+    The intact border has a zero beside it that was always there, and no atrophy or lesion within one pixel;
+    intact matter is all that has neither within one pixel.
+    """
+    body = tori.images > 0
+    intact = body & ~near(tori.lesions | (tori.atrophies > 0), 1)
+    return {"intact border": intact & near(~body, 1), "intact matter": intact}
 
 
 def _stream(seed: int, index: int, name: str) -> np.random.Generator:

@@ -83,6 +83,13 @@ def test_perturbation_takes_blocks(random):
     np.testing.assert_allclose(curve.outputs, [54, 50])
 
 
+def test_perturbation_takes_another_image_in_its_place(random):
+    image, other = random.random((2, 4, 4, 1)).astype(np.float32)
+    network = linear_network(np.ones((4, 4, 1)))
+    curve = quality.perturbation_curve(network, image, image, steps=1, replacement=other)
+    np.testing.assert_allclose(curve.outputs, [50 + image.sum(), 50 + other.sum()], rtol=1e-6)
+
+
 def lrp(network, images):
     return explain(network, images).relevance
 

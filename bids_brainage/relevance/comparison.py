@@ -1,0 +1,125 @@
+"""LRP beside its rivals: the same measures for every method, against a known truth and without one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_brainage.relevance import quality
+from bids_brainage.relevance.engine import explain
+from bids_brainage.relevance.gradients import gradient_x_input, integrated_gradients, smooth_grad
+from bids_brainage.relevance.network import Network
+from bids_brainage.relevance.quality import Explainer, PerturbationCurve
+
+
+def lrp(network: Network, images: NDArray) -> NDArray:
+    """Layer-wise Relevance Propagation with the default composite."""
+    return explain(network, images, threads=1).relevance
+
+
+#: The methods compared, by name; all maps are in years.
+METHODS: Mapping[str, Explainer] = {
+    "LRP": lrp,
+    "gradient x input": gradient_x_input,
+    "integrated gradients": integrated_gradients,
+    "SmoothGrad": smooth_grad,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class TruthScores:
+    """How maps meet the truth, one entry a map; NaN where nothing can be said.
+
+    Attributes
+    ----------
+    mass : array (n,)
+        Part of the relevance of one sign that lies in the truth.
+    rank : array (n,)
+        Part of the most relevant pixels, as many as the truth has, that lies in the truth.
+    chance : array (n,)
+        What a map that knows nothing but the mask would reach in both.
+    """
+
+    mass: NDArray[np.float64]
+    rank: NDArray[np.float64]
+    chance: NDArray[np.float64]
+
+
+def truth_scores(maps: NDArray, truths: NDArray, masks: NDArray, sign: int = 1) -> TruthScores:
+    """Measure maps against the places where the evidence is known to be.
+
+    Parameters
+    ----------
+    maps, truths, masks : array (n, ...)
+        Relevance; where the evidence for older (or younger) lies; where anything could lie.
+    sign : {1, -1}
+        Whether the truth is about older (positive relevance) or younger.
+    """
+    mass, rank, chance = [], [], []
+    for map_, truth, mask in zip(sign * np.asarray(maps), truths, masks, strict=True):
+        some = bool(truth.any()) and bool((map_ > 0).any())
+        mass.append(quality.mass_accuracy(map_[mask], truth[mask]) if some else np.nan)
+        rank.append(quality.rank_accuracy(map_[mask], truth[mask]) if some else np.nan)
+        chance.append(quality.chance_accuracy(truth, mask) if some else np.nan)
+    return TruthScores(np.array(mass), np.array(rank), np.array(chance))
+
+
+@dataclass(frozen=True, eq=False)
+class Robustness:
+    """What needs no truth, for one method and one image.
+
+    Attributes
+    ----------
+    curves : dict of PerturbationCurve
+        By what goes first and what comes in its place.
+    likeness : dict of float
+        See `quality.cascading_randomisation`.
+    continuity : float
+        See `quality.continuity`.
+    """
+
+    curves: dict[str, PerturbationCurve]
+    likeness: dict[str, float]
+    continuity: float
+
+
+def robustness(
+    network: Network,
+    image: NDArray,
+    method: str,
+    replacements: Mapping[str, tuple[int, NDArray | float]],
+    *,
+    block: int,
+    seed: int,
+) -> Robustness:
+    """Perturb, randomise and shake what one method explains.
+
+    Parameters
+    ----------
+    network : Network
+    image : array (..., channels)
+    method : str
+        Key of `METHODS`.
+    replacements : mapping of str to (sign, intensities)
+        Perturbation curves to make: which sign goes first, and what is put in its place.
+    block : int
+        Edge of the perturbed blocks.
+    seed : int
+        Of all that is random.
+    """
+    explainer = METHODS[method]
+    relevance = explainer(network, image[None])[0]
+    curves = {
+        name: quality.perturbation_curve(
+            network, image, relevance, sign, block=block, replacement=replacement, seed=seed
+        )
+        for name, (sign, replacement) in replacements.items()
+    }
+    return Robustness(
+        curves,
+        quality.cascading_randomisation(network, image, explainer, seed),
+        quality.continuity(network, image, explainer, seed=seed),
+    )
