@@ -283,10 +283,125 @@ BASE_MODEL_DONE = (
     "{done} of {total} base models: {file}, validation MAE {mae:.2f} years in epoch {epoch}; about {left:.0f} "
     "minutes left."
 )
+BASE_MODEL_RESTARTED = (
+    "{file} still guesses the mean age: it begins anew from other weights (attempt {attempt})."
+)
 LOSS_NOT_FINITE = (
     "The training of {model} ran off to a loss that is not finite in epoch {epoch}; lower the plan's "
     "learning_rate."
 )
+# Importing other programs' models
+HDF5_MISSING = "There is no file {file}; check the path."
+HDF5_ENDING = (
+    "{file} does not end in {endings}; give a Keras HDF5 file (load a .keras archive in Keras and save it with "
+    "model.save('model.h5'))."
+)
+HDF5_TOO_LARGE = "{file} is larger than {most:.0f} GB, which no base model is; give the file of one network."
+HDF5_IS_NONE = "{file} is not an HDF5 file; copy it again, or save the model with model.save('model.h5')."
+HDF5_DAMAGED = "{file} is a damaged or incomplete HDF5 file ({reason}); copy it again."
+HDF5_LINK = (
+    "{file}: {name} is a link, which is not followed; save the model anew with model.save('model.h5')."
+)
+HDF5_ATTRIBUTE = (
+    "{file}: {name} does not hold up to {most} names as Keras writes them; save the model anew with "
+    "model.save('model.h5')."
+)
+HDF5_OUTSIDE = (
+    "{file}: {name} keeps its numbers in other files or under a filter of its own, which are not followed; save "
+    "the model anew with model.save('model.h5')."
+)
+HDF5_SHAPE = (
+    "{file}: {name} is {found} where floats {expected} are needed; save the model anew with "
+    "model.save('model.h5')."
+)
+HDF5_NO_DATA = "{file}: {name} has a shape but no numbers; copy the file again."
+HDF5_NOT_FINITE = "{file}: {name} holds numbers that are not finite; the network cannot be used."
+KERAS_NO_WEIGHTS = (
+    "{file} does not hold the weights of a Keras model; save it anew with model.save('model.h5')."
+)
+KERAS_CONFIG = (
+    "{file} does not describe its network as Keras does, or not one that a base model can be ({reason}); see "
+    "docs/models.md."
+)
+KERAS_CODE = (
+    "{file}: layer {layer} is a Lambda layer, which is program code, and code in a file is never run; build and "
+    "save the network without it."
+)
+KERAS_CUSTOM = (
+    "{file}: layer {layer} is of the custom class {kind}, which needs program code; build the network of Keras' "
+    "own layers."
+)
+KERAS_LAYER = (
+    "{file}: layer {layer} ({kind}) is none that a base model has; Conv3D, ReLU, LeakyReLU, MaxPooling3D, "
+    "Flatten, Dropout and Dense can be imported."
+)
+KERAS_OPTION = "{file}: layer {layer} has {option} {found} where a base model has {expected}; build the network with that."
+KERAS_LAYOUT = (
+    "{file} has the layers {found}; a base model has blocks of convolution, activation and pooling, then flatten, "
+    "dense, activation, dense: build the network so."
+)
+KERAS_DIFFERENT = (
+    "{file}: {what} differs between layers ({found}), but a base model has one for all; build the network so."
+)
+KERAS_GRAPH = (
+    "{file}: layer {layer} breaks the plain chain of layers from one input to one output, or is called with "
+    "options; build the network as such a chain."
+)
+KERAS_INPUT = (
+    "{file} takes images of shape {found} where (x, y, z, 1) with at most {most} voxels an axis is needed; give a "
+    "network of one volume."
+)
+KERAS_INPUT_UNKNOWN = (
+    "{file} does not say the shape of its input; build the network with a fixed input shape."
+)
+KERAS_TOO_LARGE = (
+    "{file} describes a network of {parameters} parameters whose largest layer has {values} values, too many to "
+    "be run; give a smaller one."
+)
+KERAS_WEIGHT_COUNT = (
+    "{file} holds {found} arrays of weights where its architecture has {expected}; save the model anew with "
+    "model.save('model.h5')."
+)
+KERAS_WEIGHT_SHAPE = (
+    "{file}: {name} has shape {found} where the architecture and its box need {expected}; check --box, or save "
+    "the model anew with model.save('model.h5')."
+)
+KERAS_WEIGHT_ORDER = (
+    "{file} holds weights of the shapes {found}; kernel and bias of convolutions and of two dense layers, in this "
+    "order, are needed: save the whole model with model.save('model.h5')."
+)
+KERAS_WEIGHTS_ALONE = (
+    "{file} holds weights but no architecture; give --box X Y Z and --activation, or save the whole model with "
+    "model.save('model.h5')."
+)
+IMPORT_OUT_TAKEN = "{path} is there already; give --out a folder that is not."
+IMPORT_OUT = "{path} cannot be written ({reason}); give --out a folder that you may write to."
+IMPORT_NOTHING = "No file to import was given; give one or more with --t1w, --flair or --t2starw."
+IMPORT_LABEL = "{option} {value!r} is no name; use up to 64 letters, digits and . _ + - without spaces."
+IMPORT_INPUT_MAX = (
+    "--input-max {value:g} is not above zero; give the largest value of the networks' inputs in training."
+)
+IMPORT_AGES = (
+    "--age-range {youngest:g} {oldest:g} is no range of ages; give the youngest and the oldest in years."
+)
+IMPORT_TWICE = "{file} is the same as {first}; give each network once."
+IMPORT_DIFFERENT = (
+    "{file} has another input or architecture than {first}, but the base models of a sub-ensemble share theirs; "
+    "import them into bundles of their own."
+)
+IMPORT_PREDICTION = (
+    "{file} gives no finite number for a test image; check the file, and --input-max ({input_max:g})."
+)
+IMPORT_JSON = "{file} (for {option}) cannot be used ({reason}); docs/models.md tells what it must hold."
+IMPORT_HEAD_COUNT = (
+    "{file} (for --heads) gives {modality} {found} coefficients, but {expected} files of it are imported; give one "
+    "for each file."
+)
+IMPORT_HEAD_NAMES = (
+    "{file} (for --heads) has a top head of {found}, but {expected} are imported; correct the names."
+)
+IMPORT_INPUTS = "{file} (for --inputs) names {found}, but {expected} are imported; correct the names."
+KERAS_HINT = "{file} was built with {option} {found}, not {given}; leave {option} out."
 
 # --- relevance -------------------------------------------------------------------------------------
 REGION_SHAPES = "The map has shape {relevance} but the atlas {labels}; bring both to one grid first."

@@ -1,10 +1,11 @@
-"""``bids_brainage_models``: which model bundles there are, what is in one, whether it is sound."""
+"""``bids_brainage_models``: which model bundles there are, what is in one, whether it is sound; import."""
 
 from __future__ import annotations
 
 import argparse
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bids_brainage.cli.logs import set_up_console
@@ -14,11 +15,13 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from bids_brainage.models.bundle import Bundle, ReferenceCheck
+    from bids_brainage.models.bundle import Bundle
+    from bids_brainage.models.checking import Verdict
     from bids_brainage.models.schema import Cohort, EnsembleRecord, Protocol
 
 _log = logging.getLogger(__name__)
 ALL_WELL, UNSOUND = 0, 2
+SEQUENCES = {"T1w": "--t1w", "FLAIR": "--flair", "T2starw": "--t2starw"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,18 +48,106 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bids_brainage_models", description=__doc__)
-    actions = parser.add_subparsers(dest="action", required=True, metavar="{list,show,check}")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="{list,show,check,import}")
     listing = actions.add_parser("list", help="bundles that can be called by name")
     listing.set_defaults(work=_list)
     show = actions.add_parser("show", help="what a bundle holds, and how good it is")
     show.set_defaults(work=_show)
     check = actions.add_parser("check", help="check schema, sums, architecture and reference predictions")
     check.set_defaults(work=_check)
+    _add_import(actions)
     for action in (show, check):
         action.add_argument(
             "model", nargs="?", default="demo", help="name, folder or bundle.json (default: %(default)s)"
         )
     return parser
+
+
+def _add_import(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    importing = actions.add_parser(
+        "import",
+        help="make a bundle of Keras HDF5 files",
+        description="Make a bundle of Keras HDF5 files of base models. Nothing in them is executed.",
+    )
+    importing.set_defaults(work=_import)
+    for modality, option in SEQUENCES.items():
+        importing.add_argument(
+            option,
+            dest=modality,
+            nargs="+",
+            type=Path,
+            metavar="FILE",
+            help=f"network or networks of {modality}",
+        )
+    importing.add_argument("--name", required=True, help="name of the bundle")
+    importing.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to make")
+    importing.add_argument(
+        "--stage",
+        choices=("subject", "standard"),
+        default="subject",
+        help="grid that the networks were trained in: the person's T1w at 1 mm, or MNI152NLin6Asym at 2 mm "
+        "(default: %(default)s)",
+    )
+    importing.add_argument(
+        "--input-max",
+        type=float,
+        default=255.0,
+        metavar="X",
+        help="largest value of the networks' inputs in training: 255 for grey values, 1 for those divided by "
+        "255 (default: 255)",
+    )
+    importing.add_argument(
+        "--age-range", nargs=2, type=float, metavar=("YOUNGEST", "OLDEST"), help="ages trained on, in years"
+    )
+    importing.add_argument(
+        "--heads", type=Path, metavar="JSON", help="heads fitted elsewhere (default: plain means)"
+    )
+    importing.add_argument("--inputs", type=Path, metavar="JSON", help="inputs that depart from the paper's")
+    importing.add_argument(
+        "--box",
+        nargs=3,
+        type=int,
+        metavar=("X", "Y", "Z"),
+        help="input in voxels, for files of weights alone",
+    )
+    importing.add_argument(
+        "--activation", choices=("relu", "leaky_relu"), help="for files of weights alone; leaky: slope 0.2"
+    )
+    importing.add_argument("--licence", default="n/a", help="licence of the networks")
+    importing.add_argument("--description", default="", help="one sentence on the networks")
+    importing.add_argument("--model-version", default="1", metavar="VERSION", help="(default: %(default)s)")
+    importing.add_argument(
+        "--simulated",
+        action="store_true",
+        help="the networks were trained on simulated brains: a demonstration",
+    )
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    from bids_brainage.models.importing import ImportPlan, import_bundle
+    from bids_brainage.models.keras_file import Hints
+
+    files = {modality: getattr(arguments, modality) for modality in SEQUENCES}
+    plan = ImportPlan(
+        files={modality: paths for modality, paths in files.items() if paths},
+        name=arguments.name,
+        version=arguments.model_version,
+        licence=arguments.licence,
+        description=arguments.description,
+        purpose="demonstration" if arguments.simulated else "research",
+        stage=arguments.stage,
+        input_max=arguments.input_max,
+        age_range=arguments.age_range and tuple(arguments.age_range),
+        simulated=arguments.simulated,
+        hints=Hints(arguments.box and tuple(arguments.box), arguments.activation),
+        heads=arguments.heads,
+        inputs=arguments.inputs,
+    )
+    bundle = import_bundle(plan, arguments.out)
+    console = _console()
+    for title, text in _summary(bundle):
+        console.print(f"{title + ':':22}{text}", soft_wrap=True)
+    return ALL_WELL
 
 
 def _console() -> Console:
@@ -92,7 +183,8 @@ def _show(arguments: argparse.Namespace) -> int:
     for ensemble in bundle.record.ensembles:
         console.print()
         console.print(_inputs_table(ensemble))
-        console.print(_errors_table(ensemble))
+        if ensemble.errors:
+            console.print(_errors_table(ensemble))
     return ALL_WELL
 
 
@@ -171,31 +263,25 @@ def _errors_table(ensemble: EnsembleRecord) -> Table:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from bids_brainage.models.bundle import load_bundle
+    from bids_brainage.models.bundle import find_bundle
+    from bids_brainage.models.checking import check_bundle
 
     console = _console()
-    bundle = load_bundle(arguments.model)
-    console.print(f"schema          ok: version {bundle.record.schema_version}")
-    console.print(f"files           ok: {len(bundle.record.files)} files, sizes and sha256 as listed")
-    console.print("architecture    ok: names, shapes and types of all weights fit, all are finite")
-    checks = list(bundle.reference_checks())
-    failed = [check for check in checks if not check.passed]
-    for check in failed:
-        console.print(f"reference       WRONG: {_describe(check)}", soft_wrap=True)
-    if not failed:
-        largest = max(abs(check.stored - check.computed) for check in checks)
-        text = f"{len(checks)} predictions, largest difference {largest:.1g} years"
-        console.print(f"reference       ok: {text}")
-    verdict = "is sound" if not failed else "is NOT sound: do not use it"
-    console.print(f"{bundle.name} in {bundle.path} {verdict}.", soft_wrap=True)
-    return UNSOUND if failed else ALL_WELL
+    folder = find_bundle(arguments.model)
+    sound = True
+    for verdict in check_bundle(folder):
+        sound = sound and verdict.passed
+        for line in _verdict_lines(verdict):
+            console.print(f"{verdict.item:16}{line}", soft_wrap=True)
+    conclusion = "is sound" if sound else "is NOT sound: do not use it"
+    console.print(f"The bundle in {folder} {conclusion}.", soft_wrap=True)
+    return ALL_WELL if sound else UNSOUND
 
 
-def _describe(check: ReferenceCheck) -> str:
-    return (
-        f"{check.ensemble} {check.sub_ensemble}, fold {check.fold}, base model {check.index}: "
-        f"{check.computed:.3f} years here, {check.stored:.3f} in the bundle"
-    )
+def _verdict_lines(verdict: Verdict) -> list[str]:
+    if not verdict.checked:
+        return ["not checked, because of what is wrong above"]
+    return [f"WRONG: {problem}" for problem in verdict.problems] or [f"ok: {verdict.found}"]
 
 
 def _table(*columns: str) -> Table:

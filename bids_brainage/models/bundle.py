@@ -176,7 +176,7 @@ class Bundle:
         """Recompute the reference predictions, base model by base model."""
         reference = self.record.reference
         arrays = read_arrays(
-            _checked_content(self.path, reference.file, self.record.files[reference.file]), reference.file
+            checked_content(self.path, reference.file, self.record.files[reference.file]), reference.file
         )
         for ensemble in self.record.ensembles:
             for sub in ensemble.sub_ensembles:
@@ -253,15 +253,18 @@ def load_bundle(name_or_path: str | Path = "demo") -> Bundle:
     BundleError
         The bundle is missing, altered, of another schema or damaged.
     """
-    path = find_bundle(name_or_path)
-    file = path / FILE_NAME
-    content = _read(file, LARGEST_JSON)
-    record = parse_record(content, file)
-    bundle = Bundle(path, record, hashlib.sha256(content).hexdigest())
-    for _, sub, weights in _weight_files(record):
-        read_weights(path, weights, record.files[weights], sub)
-    _check_references(bundle)
+    bundle = open_bundle(name_or_path)
+    for _, sub, weights in weight_files(bundle.record):
+        read_weights(bundle.path, weights, bundle.record.files[weights], sub)
+    check_references(bundle)
     return bundle
+
+
+def open_bundle(name_or_path: str | Path) -> Bundle:
+    """Find a bundle and check its schema alone; `load_bundle` and `check_bundle` do the rest."""
+    path = find_bundle(name_or_path)
+    content = _read(path / FILE_NAME, LARGEST_JSON)
+    return Bundle(path, parse_record(content, path / FILE_NAME), hashlib.sha256(content).hexdigest())
 
 
 def parse_record(content: bytes, file: Path) -> BundleRecord:
@@ -287,7 +290,7 @@ def read_weights(
     folder: Path, file: str, expected: FileRecord, sub: SubEnsembleRecord
 ) -> dict[str, np.ndarray]:
     """The checked float32 weights of one base model."""
-    weights = read_arrays(_checked_content(folder, file, expected), file)
+    weights = read_arrays(checked_content(folder, file, expected), file)
     check_weights(weights, sub.architecture.weight_shapes(sub.input_shape), str(folder / file))
     return {name: array.astype(np.float32) for name, array in weights.items()}
 
@@ -336,7 +339,8 @@ def _top_head(record: TopHeadRecord) -> TopHead:
     )
 
 
-def _weight_files(record: BundleRecord) -> Iterator[tuple[int, SubEnsembleRecord, str]]:
+def weight_files(record: BundleRecord) -> Iterator[tuple[int, SubEnsembleRecord, str]]:
+    """Fold, sub-ensemble and file of every base model."""
     for ensemble in record.ensembles:
         for sub in ensemble.sub_ensembles:
             for fold, trained in enumerate(sub.folds):
@@ -344,9 +348,10 @@ def _weight_files(record: BundleRecord) -> Iterator[tuple[int, SubEnsembleRecord
                     yield fold, sub, file
 
 
-def _check_references(bundle: Bundle) -> None:
+def check_references(bundle: Bundle) -> None:
+    """Raise BundleError unless every sub-ensemble has a reference input and predictions of it."""
     reference = bundle.record.reference
-    content = _checked_content(bundle.path, reference.file, bundle.record.files[reference.file])
+    content = checked_content(bundle.path, reference.file, bundle.record.files[reference.file])
     arrays = read_arrays(content, reference.file)
     for ensemble in bundle.record.ensembles:
         for sub in ensemble.sub_ensembles:
@@ -372,7 +377,7 @@ def _stored_predictions(bundle: Bundle, key: str, sub: SubEnsembleRecord) -> tup
     return stored
 
 
-def _checked_content(folder: Path, file: str, expected: FileRecord) -> bytes:
+def checked_content(folder: Path, file: str, expected: FileRecord) -> bytes:
     """The bytes of a bundle's file, once its place, size and sum are as bundle.json says."""
     path = folder / file
     if not path.resolve().is_relative_to(folder.resolve()):

@@ -10,8 +10,9 @@ import pytest
 
 from bids_brainage.cli.models import main
 from bids_brainage.cli.train_bundle import main as train
+from bids_brainage.models.bundle import load_bundle
 
-from .test_bundle import change_json
+from .test_bundle import WEIGHTS, altered_weights, change_json
 
 
 def test_list_names_the_bundles_of_the_folders(bundle, monkeypatch, capsys):
@@ -57,6 +58,90 @@ def test_check_of_predictions_that_differ(bundle, capsys):
     out = capsys.readouterr().out
     assert out.count("WRONG: TypeI WholeBrain_T1w, fold 1") == 2
     assert "NOT sound" in out
+
+
+def verdicts(text: str) -> dict[str, list[str]]:
+    """What `check` says of each item."""
+    found: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        item, _, said = line.partition(" ")
+        found.setdefault(item, []).append(said.strip())
+    return found
+
+
+def test_every_item_has_its_verdict(bundle, capsys):
+    assert main(["check", str(bundle.path)]) == 0
+    said = verdicts(capsys.readouterr().out)
+    for item, words in {
+        "schema": "version 1",
+        "files": "13 files",
+        "architecture": "12 networks",
+        "reference": "12 predictions",
+    }.items():
+        assert len(said[item]) == 1
+        assert said[item][0].startswith("ok: ")
+        assert words in said[item][0]
+
+
+def test_all_altered_files_are_told_and_nothing_that_rests_on_them_is_checked(bundle, capsys):
+    (bundle.path / WEIGHTS).write_bytes(b"other")
+    (bundle.path / "TypeI/fold-1/WholeBrain_FLAIR_bm-01.safetensors").unlink()
+    assert main(["check", str(bundle.path)]) == 2
+    out = capsys.readouterr().out
+    said = verdicts(out)
+    assert said["schema"] == ["ok: version 1"]
+    assert [line.startswith("WRONG: ") for line in said["files"]] == [True, True]
+    assert all(said[item][0].startswith("not checked") for item in ("architecture", "reference"))
+    assert "NOT sound" in out
+
+
+def test_a_listed_file_that_no_model_uses_is_checked_too(bundle, capsys):
+    """Loading does not need it, so only `check` can tell."""
+    extra = {"notes.txt": {"sha256": "0" * 64, "bytes": 3}}
+    change_json(bundle, lambda record: record["files"].update(extra))
+    (bundle.path / "notes.txt").write_text("abc")
+    load_bundle(bundle.path)
+    assert main(["check", str(bundle.path)]) == 2
+    assert "notes.txt" in verdicts(capsys.readouterr().out)["files"][0]
+
+
+def test_a_wrong_schema_is_a_verdict(bundle, capsys):
+    change_json(bundle, lambda record: record.pop("cohort"))
+    assert main(["check", str(bundle.path)]) == 2
+    said = verdicts(capsys.readouterr().out)
+    assert said["schema"][0].startswith("WRONG: ")
+    assert "cohort" in said["schema"][0]
+    assert said["files"][0].startswith("not checked")
+
+
+def test_weights_that_do_not_fit_are_an_architecture_that_is_wrong(bundle, capsys):
+    altered_weights(bundle, lambda weights: weights.pop("dense/bias"))
+    assert main(["check", str(bundle.path)]) == 2
+    said = verdicts(capsys.readouterr().out)
+    assert said["files"][0].startswith("ok: ")
+    assert len(said["architecture"]) == 1
+    assert "dense/bias" in said["architecture"][0]
+    assert said["reference"][0].startswith("not checked")
+
+
+def test_other_weights_with_right_sums_are_noticed_by_their_predictions(bundle, capsys):
+    altered_weights(bundle, lambda weights: weights.update({"output/bias": weights["output/bias"] + 1}))
+    assert main(["check", str(bundle.path)]) == 2
+    said = verdicts(capsys.readouterr().out)
+    assert said["architecture"][0].startswith("ok: ")
+    assert len(said["reference"]) == 1
+    assert "fold 0, base model 0" in said["reference"][0]
+
+
+def test_a_lost_reference_is_a_verdict(bundle, capsys):
+    change_json(bundle, lambda record: record["reference"]["predictions"].popitem())
+    assert main(["check", str(bundle.path)]) == 2
+    assert "reference input or prediction" in verdicts(capsys.readouterr().out)["reference"][0]
+
+
+def test_the_shipped_bundle_is_sound(capsys):
+    assert main(["check"]) == 0
+    assert "is sound" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("action", ["show", "check"])
