@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 from bids_brainage import messages
 from bids_brainage.errors import InputError
 from bids_brainage.models.architecture import BaseModelSpec, Initializer
+from bids_brainage.models.augmentation import AugmentationPlan
 from bids_brainage.models.schema import PURPOSES, Label
 from bids_brainage.preprocessing.model_input import InputSpec, IntensityRule
 
@@ -78,6 +79,15 @@ class FittingPlan(Part):
     schedule: Literal["constant", "cosine"] = "constant"
     initializer: Initializer = "glorot"
     flip: bool = Field(default=True, description="mirror left and right at random")
+    augmentation: AugmentationPlan = AugmentationPlan()
+    sampling: Literal["everybody", "even_ages"] = Field(
+        default="everybody", description="an epoch shows everybody once, or all ages equally often"
+    )
+    restart_after: int | None = Field(
+        default=None,
+        ge=1,
+        description="epochs after which a model that still guesses the mean age begins anew",
+    )
     weights_dtype: Literal["float32", "float16"] = Field(
         default="float32", description="kernels are rounded to this before they are judged and kept"
     )

@@ -7,7 +7,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +17,11 @@ import numpy as np
 from bids_brainage import messages
 from bids_brainage.atomic import write_text
 from bids_brainage.errors import NetworkError
+from bids_brainage.models.age_bias import even_age_weights
 from bids_brainage.models.architecture import BaseModelSpec, build
-from bids_brainage.models.base_model import BaseModel, get_weights
+from bids_brainage.models.augmentation import augment
+from bids_brainage.models.base_model import BaseModel, get_weights, set_weights
+from bids_brainage.models.checkpoint import Checkpoint, load_checkpoint
 from bids_brainage.models.plan import FittingPlan
 from bids_brainage.models.splits import Split
 from bids_brainage.models.store import VolumeStore
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 Step = Callable[[Any, Any, Any], Any]
+# A model whose validation error is above this part of the mean-guesser's has learned nothing yet.
+STUCK = 0.85
+MOST_RESTARTS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +77,11 @@ class TrainingTask:
         return f"{ensemble}/fold-{self.fold}/{sub}_bm-{self.index:02d}.safetensors"
 
     @property
+    def checkpoint(self) -> Path:
+        """Where training stands; gone when it is done."""
+        return (self.folder / self.file).with_suffix(".checkpoint.safetensors")
+
+    @property
     def model_seed(self) -> int:
         """Seed of this model: depends on nothing but the training's seed and the model's place."""
         text = f"{self.seed} {self.key} {self.fold} {self.index}"
@@ -102,12 +113,19 @@ class TrainingResult:
     validation_mae: float
     seconds: float
     history: list[dict[str, float]]
+    restarts: int = 0
 
 
 def train_base_model(task: TrainingTask) -> TrainingResult:
     """Train a base model, unless a finished one of the same plan and data is on disk.
 
-    The weights of the epoch with the lowest validation error are kept.
+    The weights of the epoch with the lowest validation error are kept. Every epoch leaves a checkpoint:
+    killed at any moment, training goes on from there to the same result.
+
+    Raises
+    ------
+    NetworkError
+        Loss or errors are not finite; the checkpoint of the last good epoch stays.
     """
     notes = (task.folder / task.file).with_suffix(".json")
     fingerprint = task.fingerprint()
@@ -115,10 +133,11 @@ def train_base_model(task: TrainingTask) -> TrainingResult:
     if kept is not None and kept.fingerprint == fingerprint and (task.folder / task.file).is_file():
         return kept
     started = time.monotonic()
-    best, history = _fit(task)
+    fitted = _Fit(task).run()
+    history = fitted.history
     weights = {
         name: array.astype(task.fitting.weights_dtype) if array.ndim > 1 else array
-        for name, array in best.items()
+        for name, array in fitted.best.items()
     }
     write_arrays(task.folder / task.file, weights)
     best_epoch = min(range(len(history)), key=lambda epoch: history[epoch]["validation_mse"])
@@ -129,8 +148,10 @@ def train_base_model(task: TrainingTask) -> TrainingResult:
         validation_mae=history[best_epoch]["validation_mae"],
         seconds=round(time.monotonic() - started, 1),
         history=history,
+        restarts=fitted.attempt,
     )
     write_text(notes, json.dumps(asdict(result), indent=1))
+    task.checkpoint.unlink(missing_ok=True)
     return result
 
 
@@ -215,45 +236,103 @@ def make_step(model: keras.Model, spec: BaseModelSpec, optimizer: keras.optimize
     return step
 
 
-def _fit(task: TrainingTask) -> tuple[dict[str, np.ndarray], list[dict[str, float]]]:
-    """The best epoch's weights, and each epoch's errors."""
-    from tensorflow import keras
+class _Fit:
+    """One base model in training: a network, its optimiser, and how far they have come."""
 
-    target_bias = float(task.ages[task.split.training].mean())
-    initializer = task.fitting.initializer
-    model = build(task.architecture, task.input_shape, target_bias, task.model_seed, initializer)
-    optimizer = keras.optimizers.Adam(task.fitting.learning_rate)
-    step = make_step(model, task.architecture, optimizer)
-    best: dict[str, np.ndarray] = get_weights(model)
-    history: list[dict[str, float]] = []
-    for epoch in range(task.fitting.epochs):
-        optimizer.learning_rate = learning_rate(task.fitting, epoch)
-        loss = _run_epoch(task, step, epoch)
-        if not math.isfinite(loss):
+    def __init__(self, task: TrainingTask) -> None:
+        from tensorflow import keras
+
+        self.task = task
+        self.mean_age = float(task.ages[task.split.training].mean())
+        self.model: keras.Model = build(
+            task.architecture, task.input_shape, self.mean_age, task.model_seed, task.fitting.initializer
+        )
+        self.optimizer = keras.optimizers.Adam(task.fitting.learning_rate)
+        self.step = make_step(self.model, task.architecture, self.optimizer)
+        self.fingerprint = task.fingerprint()
+        self.fresh_optimizer = self._optimizer_arrays()
+        self.state = Checkpoint(self.fingerprint, 0, [], get_weights(self.model), get_weights(self.model))
+
+    def run(self) -> Checkpoint:
+        """Go on from the last checkpoint to the last epoch."""
+        kept = load_checkpoint(self.task.checkpoint, self.fingerprint)
+        if kept is not None:
+            self.state = kept
+            self._restore(kept.weights, kept.optimizer)
+        while len(self.state.history) < self.task.fitting.epochs:
+            self._one_epoch()
+            if self._is_stuck():
+                self._begin_anew()
+            self.state.save(self.task.checkpoint)
+        return self.state
+
+    def _one_epoch(self) -> None:
+        task, state = self.task, self.state
+        epoch = len(state.history)
+        self.optimizer.learning_rate = learning_rate(task.fitting, epoch)
+        loss = _run_epoch(task, self.step, epoch, state.attempt)
+        weights = get_weights(self.model)
+        errors = _validation_errors(task, weights) if math.isfinite(loss) else {}
+        if not all(math.isfinite(value) for value in (loss, *errors.values())):
             raise NetworkError(messages.LOSS_NOT_FINITE.format(model=task.file, epoch=epoch))
-        weights = get_weights(model)
-        errors = _validation_errors(task, weights)
-        if not history or errors["validation_mse"] < min(e["validation_mse"] for e in history):
-            best = weights
-        history.append({"loss": round(loss, 4), **errors})
-    return best, history
+        if not state.history or errors["validation_mse"] < min(e["validation_mse"] for e in state.history):
+            state.best = weights
+        state.weights, state.optimizer = weights, self._optimizer_arrays()
+        state.history.append({"loss": round(loss, 4), **errors})
+
+    def _is_stuck(self) -> bool:
+        """Whether, when it is time to look, the model is hardly better than guessing the mean age."""
+        if len(self.state.history) != self.task.fitting.restart_after or self.state.attempt >= MOST_RESTARTS:
+            return False
+        guess = np.mean((self.task.ages[self.task.split.validation] - self.mean_age) ** 2)
+        return bool(min(e["validation_mse"] for e in self.state.history) > STUCK * guess)
+
+    def _begin_anew(self) -> None:
+        """Other initial weights, drawn from the seed and the attempt."""
+        task, attempt = self.task, self.state.attempt + 1
+        _log.info(messages.BASE_MODEL_RESTARTED.format(file=task.file, attempt=attempt))
+        seed = task.model_seed + 1_000_003 * attempt
+        fresh = build(task.architecture, task.input_shape, self.mean_age, seed, task.fitting.initializer)
+        weights = get_weights(fresh)
+        self.state = Checkpoint(self.fingerprint, attempt, [], weights, weights, self.fresh_optimizer)
+        self._restore(weights, self.fresh_optimizer)
+
+    def _optimizer_arrays(self) -> list[np.ndarray]:
+        return [np.asarray(variable) for variable in _variables(self.optimizer)]
+
+    def _restore(self, weights: Mapping[str, np.ndarray], optimizer: Sequence[np.ndarray]) -> None:
+        set_weights(self.model, weights)
+        for variable, value in zip(_variables(self.optimizer), optimizer, strict=True):
+            # A file of arrays makes scalars vectors.
+            variable.assign(np.reshape(value, variable.shape))
 
 
-def _run_epoch(task: TrainingTask, step: Step, epoch: int) -> float:
-    """Show every training person once, in random order; the mean loss in squared years."""
-    rng = np.random.default_rng([task.model_seed, epoch])
+def _variables(optimizer: keras.optimizers.Optimizer) -> Sequence[Any]:
+    """An optimiser's variables: a list in Keras 3, to be called in some releases of Keras 2."""
+    found = optimizer.variables
+    return list(found() if callable(found) else found)
+
+
+def _run_epoch(task: TrainingTask, step: Step, epoch: int, attempt: int) -> float:
+    """Show the training people in random order; the mean loss in squared years."""
+    rng = np.random.default_rng([task.model_seed, attempt, epoch])
     volumes = task.store.volumes(task.key)
-    order = rng.permutation(task.split.training)
+    order = _order(task, rng)
     losses = []
     for start in range(0, len(order), task.fitting.batch_size):
         people = order[start : start + task.fitting.batch_size]
-        images = np.array(volumes[people])
-        if task.fitting.flip:
-            mirrored = rng.random(len(people)) < 0.5
-            images[mirrored] = images[mirrored, ::-1]
+        images = augment(volumes[people], task.fitting.augmentation, rng, flip=task.fitting.flip)
         seed = rng.integers(2**31, size=2).astype(np.int32)
         losses.append(float(step(images[..., None], task.ages[people].astype(np.float32), seed)))
     return float(np.mean(losses))
+
+
+def _order(task: TrainingTask, rng: np.random.Generator) -> np.ndarray:
+    """Who is shown when: everybody once, or as many, drawn so that ages come equally often."""
+    people = task.split.training
+    if task.fitting.sampling == "everybody":
+        return rng.permutation(people)
+    return rng.choice(people, len(people), p=even_age_weights(task.ages[people]))
 
 
 def _validation_errors(task: TrainingTask, weights: dict[str, np.ndarray]) -> dict[str, float]:

@@ -13,6 +13,7 @@ from bids_brainage.errors import InputError, NetworkError
 from bids_brainage.models import trainer
 from bids_brainage.models.architecture import BaseModelSpec, build
 from bids_brainage.models.base_model import get_weights
+from bids_brainage.models.checkpoint import Checkpoint, load_checkpoint
 from bids_brainage.models.people import read_cohort
 from bids_brainage.models.splits import Split
 from bids_brainage.models.store import build_store, input_specs
@@ -91,6 +92,60 @@ def test_a_killed_training_goes_on_to_the_same_bundle(trained, derivatives, tmp_
         [out], raw / "participants.tsv", small_plan(), tmp_path / "balls", tmp_path / "work", nprocs=2
     )
     assert again.sha256 == bundle.sha256
+
+
+def test_a_model_killed_between_any_two_epochs_ends_the_same(derivatives, tmp_path, monkeypatch):
+    """Killed three times, also while a checkpoint was half written: the same weights to the bit."""
+    plan = small_plan(fitting={"epochs": 5, "schedule": "cosine"})
+    tasks, _, _ = prepared(derivatives, tmp_path, plan)
+    task = tasks["TypeI/WholeBrain_T1w", 0][0]
+    whole = train_base_model(task)
+    expected = (task.folder / task.file).read_bytes()
+    shutil.rmtree(task.folder)
+    run_epoch = trainer._run_epoch
+    for deadline in (1, 2, 4):
+
+        def killed(task, step, epoch, attempt, deadline=deadline):
+            if epoch == deadline:
+                raise KeyboardInterrupt
+            return run_epoch(task, step, epoch, attempt)
+
+        monkeypatch.setattr(trainer, "_run_epoch", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train_base_model(task)
+        assert task.checkpoint.is_file()
+        assert not (task.folder / task.file).exists()
+    shown = []
+    monkeypatch.setattr(trainer, "_run_epoch", lambda *a: shown.append(a[2]) or run_epoch(*a))
+    again = train_base_model(task)
+    assert shown == [4]
+    assert (task.folder / task.file).read_bytes() == expected
+    assert again.history == whole.history
+    assert not task.checkpoint.exists()
+
+
+def test_a_checkpoint_that_is_damaged_or_of_another_task_is_none(derivatives, tmp_path):
+    tasks, _, _ = prepared(derivatives, tmp_path, small_plan())
+    first, second = tasks["TypeI/WholeBrain_T1w", 0][:2]
+    weights = {"a": np.ones(2, np.float32)}
+    Checkpoint(first.fingerprint(), 0, [], weights, weights, [np.int64(3)]).save(first.checkpoint)
+    kept = load_checkpoint(first.checkpoint, first.fingerprint())
+    assert kept is not None
+    assert kept.optimizer[0] == 3
+    assert load_checkpoint(first.checkpoint, second.fingerprint()) is None
+    first.checkpoint.write_bytes(first.checkpoint.read_bytes()[:-3])
+    assert load_checkpoint(first.checkpoint, first.fingerprint()) is None
+    assert load_checkpoint(second.checkpoint, second.fingerprint()) is None
+
+
+def test_a_model_that_learns_nothing_begins_anew(derivatives, tmp_path, monkeypatch):
+    plan = small_plan(fitting={"epochs": 3, "learning_rate": 1e-9, "restart_after": 2})
+    tasks, _, _ = prepared(derivatives, tmp_path, plan)
+    task = tasks["TypeI/WholeBrain_T1w", 0][0]
+    monkeypatch.setattr(trainer, "MOST_RESTARTS", 2)
+    result = train_base_model(task)
+    assert result.restarts == 2
+    assert len(result.history) == 3
 
 
 def test_another_plan_trains_again(derivatives, tmp_path):
