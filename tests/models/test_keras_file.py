@@ -21,6 +21,7 @@ from bids_brainage.models.base_model import BaseModel
 from bids_brainage.models.keras_file import Hints, read_keras_file
 from bids_brainage.models.keras_process import read_isolated
 
+from .data import make_keras_files
 from .keras_networks import (
     PAPER,
     SMALL,
@@ -31,6 +32,8 @@ from .keras_networks import (
     nested,
     sequential,
 )
+
+DATA = Path(__file__).parent / "data"
 
 
 def keras_2() -> bool:
@@ -55,6 +58,18 @@ def test_predictions_are_keras_own(tmp_path, build, activation):
     np.testing.assert_allclose(
         predict(tmp_path / "model.h5", images), model.predict(images, verbose=0)[:, 0], rtol=1e-5
     )
+
+
+@pytest.mark.parametrize("program", ["2.3.1", "3.15.1"])
+@pytest.mark.parametrize("ending", ["h5", "weights.h5"])
+def test_files_of_other_versions_of_keras(program, ending):
+    """Files and predictions that these versions made; 2.3.1 is the paper's."""
+    path = DATA / f"keras-{program}.{ending}"
+    hints = None if ending == "h5" else Hints(make_keras_files.BOX, "leaky_relu")
+    ages = predict(path, make_keras_files.images(), hints)
+    np.testing.assert_allclose(ages, make_keras_files.PREDICTIONS, rtol=1e-6)
+    told = read_keras_file(path, hints).program
+    assert told == (f"Keras {program}" if (program, ending) != ("3.15.1", "weights.h5") else "Keras")
 
 
 @pytest.mark.parametrize(
