@@ -470,6 +470,10 @@ SIMULATION_README = (
     "of age can have.\n"
 )
 
+NO_TRUTH = (
+    "{path} has no derivatives/truth with label maps of the people in DERIVATIVES: give a dataset that "
+    "'bids_brainage_simulate cohort' made, and what bids_brainage made of it."
+)
 TORI_FOLDER_TAKEN = (
     "{path} is not empty and holds no simulation study with tori: name a new or an empty folder."
 )

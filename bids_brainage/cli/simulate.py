@@ -58,6 +58,19 @@ def build_parser() -> argparse.ArgumentParser:
         help="processes (default: what this job may use, here %(default)s)",
     )
     tori.add_argument("-v", "--verbose", action="store_true", help="tell of every epoch")
+    truth = commands.add_parser("truth", help="relevance maps of simulated brains against what aged in them")
+    truth.add_argument("bids_dir", type=Path, metavar="BIDS_DIR", help="a dataset that `cohort` has made")
+    truth.add_argument("derivatives", type=Path, metavar="DERIVATIVES", help="what bids_brainage made of it")
+    truth.add_argument("folder", type=Path, metavar="OUT", help="where to write the tables")
+    truth.add_argument("--model", default="demo", help="name or folder of the model bundle (default: demo)")
+    truth.add_argument(
+        "--nprocs",
+        type=_at_least(1),
+        default=available_processors(),
+        metavar="P",
+        help="processes (default: what this job may use, here %(default)s)",
+    )
+    truth.add_argument("-v", "--verbose", action="store_true", help="tell more")
     return parser
 
 
@@ -73,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--age-range: MIN must be below MAX, and both between 0 and 110.")
     logging.basicConfig(level=logging.INFO if arguments.verbose else logging.WARNING, format="%(message)s")
     try:
-        return {"cohort": _cohort, "tori": _tori}[arguments.command](arguments)
+        return {"cohort": _cohort, "tori": _tori, "truth": _truth}[arguments.command](arguments)
     except BrainAgeError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
@@ -102,12 +115,27 @@ def _tori(arguments: argparse.Namespace) -> int:
     from bids_brainage.workflows.tori_study import run_tori_study
     from bids_brainage.workflows.tori_training import StudySettings
 
-    # It takes minutes, so what it is at is always told.
-    logging.getLogger("bids_brainage").setLevel(logging.DEBUG if arguments.verbose else logging.INFO)
+    _tell_always(arguments.verbose)
     settings = StudySettings(arguments.n, arguments.seed, arguments.epochs, arguments.base_models)
     page = run_tori_study(arguments.folder, settings, arguments.nprocs)
     sys.stdout.write(f"The page is {page}\n")
     return 0
+
+
+def _truth(arguments: argparse.Namespace) -> int:
+    from bids_brainage.workflows.brain_truth import compare_with_truth, short_table
+
+    _tell_always(arguments.verbose)
+    summary = compare_with_truth(
+        arguments.bids_dir, arguments.derivatives, arguments.folder, arguments.model, arguments.nprocs
+    )
+    sys.stdout.write(f"{short_table(summary)}\nAll figures are in {arguments.folder / 'truth.tsv'}\n")
+    return 0
+
+
+def _tell_always(verbose: bool) -> None:
+    """Say what is being done: it takes minutes."""
+    logging.getLogger("bids_brainage").setLevel(logging.DEBUG if verbose else logging.INFO)
 
 
 def _progress(people: Iterator[str], total: int) -> Iterator[str]:

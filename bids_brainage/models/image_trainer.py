@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from tensorflow import keras
 
 log = logging.getLogger(__name__)
+# What of a fitting plan is used here.
+DECISIVE = {"epochs", "batch_size", "learning_rate", "schedule", "initializer", "flip"}
 Weights = dict[str, NDArray[np.float32]]
 #: Shows the images `order` (steps, batch) once, mirrored where `mirrored` (steps, batch, 2) says; mean loss.
 Epoch = Callable[[Any, Any, Any], Any]
@@ -65,7 +67,8 @@ class ImageTask:
 
     def fingerprint(self) -> str:
         """Changes with everything that decides the result."""
-        digest = hashlib.sha256(f"{self.architecture!r} {self.fitting!r} {self.seed}".encode())
+        fitting = self.fitting.model_dump(include=DECISIVE)
+        digest = hashlib.sha256(f"{self.architecture!r} {fitting} {self.seed}".encode())
         for array in (self.images, self.ages, *asdict(self.split).values()):
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()

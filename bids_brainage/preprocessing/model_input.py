@@ -231,6 +231,14 @@ def restore(relevance: NDArray, model_input: ModelInput) -> nib.Nifti1Image:
     return result
 
 
+def covered_share(mask: nib.Nifti1Image, placement: Placement) -> NDArray[np.float32]:
+    """How much of each of the network's voxels (*box,) a mask on the grid of the image covers, 0 to 1."""
+    grid = nib.Nifti1Image(np.empty(placement.shape, np.uint8), placement.affine)
+    turned = _turned(mask, grid, placement.orientation, "the mask") > 0
+    fine = _cut(turned.astype(np.float32), placement.start, placement.fine_box)
+    return _blocks(fine, placement.factor).mean(axis=(1, 3, 5))
+
+
 def largest_box(masks: Iterable[nib.Nifti1Image], voxel_size: float, margin: int, orientation: str) -> Triple:
     """The box (in voxels of `voxel_size`) that holds every mask with `margin` voxels on each side."""
     largest = np.zeros(3)
@@ -340,6 +348,7 @@ __all__ = [
     "IntensityRule",
     "ModelInput",
     "Placement",
+    "covered_share",
     "grey_values",
     "largest_box",
     "prepare",

@@ -14,6 +14,7 @@ from bids_brainage.errors import ImageError
 from bids_brainage.preprocessing.model_input import (
     InputSpec,
     IntensityRule,
+    covered_share,
     largest_box,
     prepare,
     restore,
@@ -205,3 +206,21 @@ def test_the_array_is_in_the_orientation_asked_for() -> None:
 def test_rule_is_frozen() -> None:
     with pytest.raises(ValidationError):
         IntensityRule().clip = 1.0  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_a_mask_covers_what_the_image_shows_there(orientation: str) -> None:
+    """A mask that is the image itself, in two grey values, lies in the box as the image does."""
+    data, mask = _brain(3)
+    part = mask & (np.arange(data.shape[0]) % 3 > 0)[:, None, None]
+    image, brain = (
+        _image(np.where(part, 200.0, 100.0), orientation=orientation),
+        _image(mask, orientation=orientation),
+    )
+    made = prepare(image, brain, _spec(orientation="LIA"))
+    of_part = covered_share(_image(part, orientation=orientation), made.placement)
+    of_brain = covered_share(brain, made.placement)
+    assert of_part.sum() * 8 == pytest.approx(part.sum())
+    # Most of the brain has 200, which becomes 110 before the scale is stretched; the rest has half of it.
+    level = 110 / 2 * 255 / 383
+    np.testing.assert_allclose(made.array[..., 0] * 255, level * (of_brain + of_part), atol=0.51)
