@@ -257,7 +257,7 @@ def summarise(rows: Sequence[Row]) -> list[Row]:
     frame = pd.DataFrame(list(rows))
     summary = []
     keys = ["modality", "region", "distance", "method"]
-    for (modality, region, distance, method), own in frame.groupby(keys, sort=False):
+    for (modality, region, _, method), own in frame.groupby(keys, sort=False):
         for ages, (low, high) in AGE_GROUPS.items():
             chosen = own[(own["age"] >= low) & (own["age"] < high) & own["older"].notna()]
             mean = chosen[["older", "younger", "chance", "relevance"]].astype(float).mean()
@@ -265,7 +265,7 @@ def summarise(rows: Sequence[Row]) -> list[Row]:
                 {
                     "modality": modality,
                     "region": region,
-                    "distance": int(distance),
+                    "distance": int(own["distance"].iloc[0]),
                     "method": method,
                     "ages": ages,
                     "n": len(chosen),
