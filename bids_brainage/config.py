@@ -15,7 +15,7 @@ from bids_brainage.errors import InputError
 
 MODALITIES = ("T1w", "FLAIR", "T2starw")
 ENSEMBLES = ("TypeI", "TypeII")
-LEVELS = ("participant",)
+LEVELS = ("participant", "train")
 SKULL_STRIP = ("auto", "bet", "deepbet", "synthstrip", "none")
 LRP_RULES = ("preset-a", "preset-a-flat", "preset-b", "epsilon-plus", "gamma", "innvestigate-preset-a")
 LRP_BACKENDS = ("native", "innvestigate")
@@ -51,6 +51,10 @@ class RunConfig:
     relevance_aggregation: str = "heads"
     no_relevance: bool = False
     preproc_only: bool = False
+
+    model_out: Path | None = None
+    training_plan: str = "paper"
+    folds: int | None = None
 
     work_dir: Path = Path("work")
     nprocs: int = 1

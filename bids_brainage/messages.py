@@ -283,6 +283,16 @@ BASE_MODEL_DONE = (
     "{done} of {total} base models: {file}, validation MAE {mae:.2f} years in epoch {epoch}; about {left:.0f} "
     "minutes left."
 )
+MODEL_OUT_MISSING = "The level train needs --model-out DIR, the folder of the new model bundle."
+MODEL_OUT_NOT_FREE = (
+    "The folder {path} holds something else than a model bundle; give --model-out a new or empty folder."
+)
+TRAINING_BEGINS = "Training {name}; what is finished is kept in {work_dir}, and the same command goes on from there."
+TRAINING_DONE = "The model bundle is in {path}; tables and page are in {page}."
+TRAINING_INCOMPLETE = (
+    "{missing} of {total} base models could not be trained ({reason}); mend that and run the same command "
+    "again: finished base models are kept."
+)
 BASE_MODEL_RESTARTED = (
     "{file} still guesses the mean age: it begins anew from other weights (attempt {attempt})."
 )

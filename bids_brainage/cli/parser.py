@@ -1,4 +1,4 @@
-"""The command line ``bids_brainage BIDS_DIR OUTPUT_DIR participant [options]``."""
+"""The command line ``bids_brainage BIDS_DIR OUTPUT_DIR {participant,train} [options]``."""
 
 from __future__ import annotations
 
@@ -40,10 +40,15 @@ def build_parser() -> argparse.ArgumentParser:
         help="where results go, outside of BIDS_DIR or BIDS_DIR/derivatives/<name>",
     )
     parser.add_argument(
-        "analysis_level", nargs="+", choices=config.LEVELS, metavar="{participant}", help="what to run"
+        "analysis_level",
+        nargs="+",
+        choices=config.LEVELS,
+        metavar="{participant,train}",
+        help="what to run: estimate and explain, or train a model on finished derivatives",
     )
     _add_selection(parser.add_argument_group("Which images"))
     _add_model(parser.add_argument_group("Preprocessing, model and explanation"))
+    _add_training(parser.add_argument_group("Training (level train)"))
     _add_running(parser.add_argument_group("Running"))
     _add_other(parser.add_argument_group("Other"))
     return parser
@@ -169,6 +174,22 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
     )
     add("--no-relevance", action="store_true", help="estimates only, no relevance maps")
     add("--preproc-only", action="store_true", help="prepare images and stop")
+
+
+def _add_training(group: argparse._ArgumentGroup) -> None:
+    add = _adder(group)
+    add("--model-out", type=_path, metavar="DIR", help="folder of the new model bundle, named like it")
+    add(
+        "--training-plan",
+        metavar="NAME_OR_FILE",
+        help="what is trained and how: paper, demo, or a YAML file (default paper)",
+    )
+    add(
+        "--folds",
+        type=_positive_int,
+        metavar="K",
+        help="repetitions to train, at most as many as test each person once (default: the plan's)",
+    )
 
 
 def _add_running(group: argparse._ArgumentGroup) -> None:

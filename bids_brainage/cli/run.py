@@ -71,18 +71,24 @@ def run(config: RunConfig) -> int:
 
     open_dataset(config.bids_dir, config.participant_label)
     check_places(config.bids_dir, config.output_dir, config.work_dir)
+    if "train" in config.analysis_level:
+        _check_model_out(config)
     if config.dry_run:
-        _say_what_would_run(config, read_selection(config))
-        return ALL_WELL
+        return _dry_run(config)
     make_writable(config.output_dir)
     log_file = add_log_file(config.log_dir / "run.log")
     try:
         config.save(config.log_dir / "config.toml")
-        selection = read_selection(config)
-        if not config.skip_bids_validation:
-            validate(config.bids_dir, config.participant_label)
+        code = ALL_WELL
         _prepare_work_dir(config)
-        return _process(config, selection)
+        if "participant" in config.analysis_level:
+            selection = read_selection(config)
+            if not config.skip_bids_validation:
+                validate(config.bids_dir, config.participant_label)
+            code = _process(config, selection)
+        if "train" in config.analysis_level:
+            _train(config)
+        return code
     except Exception:
         # The file keeps the traceback; the console gets one sentence.
         _log.debug("The run ended early", exc_info=True)
@@ -90,6 +96,38 @@ def run(config: RunConfig) -> int:
     finally:
         logging.getLogger().removeHandler(log_file)
         log_file.close()
+
+
+def _check_model_out(config: RunConfig) -> None:
+    """Say at once, not after hours, where the bundle cannot go."""
+    from bids_brainage.bids.output import check_places
+
+    if config.model_out is None:
+        raise InputError(messages.MODEL_OUT_MISSING)
+    check_places(config.bids_dir, config.model_out, config.work_dir)
+    there = config.model_out.is_dir() and any(config.model_out.iterdir())
+    if there and not (config.model_out / "bundle.json").is_file():
+        raise InputError(messages.MODEL_OUT_NOT_FREE.format(path=config.model_out))
+
+
+def _train(config: RunConfig) -> None:
+    from bids_brainage.workflows.training import run_training
+
+    bundle = run_training(config)
+    _log.info(messages.TRAINING_DONE.format(path=bundle, page=config.output_dir))
+
+
+def _dry_run(config: RunConfig) -> int:
+    """Print what would be done; nothing is written."""
+    if "participant" in config.analysis_level:
+        from bids_brainage.bids.selection import read_selection
+
+        _say_what_would_run(config, read_selection(config))
+    if "train" in config.analysis_level:
+        from bids_brainage.workflows.training import describe_training
+
+        print(describe_training(config))
+    return ALL_WELL
 
 
 def _process(config: RunConfig, selection: Selection) -> int:

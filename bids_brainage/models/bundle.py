@@ -17,8 +17,9 @@ import bids_brainage
 from bids_brainage import messages
 from bids_brainage.atomic import write_text
 from bids_brainage.errors import BundleError
+from bids_brainage.models.age_bias import AgeBias
 from bids_brainage.models.base_model import BaseModel, check_weights
-from bids_brainage.models.ensemble import MultiLevelEnsemble, TopHead
+from bids_brainage.models.ensemble import MultiLevelEnsemble, NormalisedInterval, TopHead
 from bids_brainage.models.head_model import HeadModel
 from bids_brainage.models.schema import (
     SCHEMA_VERSION,
@@ -330,12 +331,15 @@ def _head(record: HeadRecord) -> HeadModel:
 
 
 def _top_head(record: TopHeadRecord) -> TopHead:
+    normalised, bias = record.normalised, record.age_bias
     return TopHead(
         modalities=record.modalities,
         sub_ensembles=record.sub_ensembles,
         head=_head(record.head),
         half_widths=dict(record.half_widths),
         disagreement_99=record.disagreement_99,
+        normalised=NormalisedInterval(normalised.offset, dict(normalised.quantiles)) if normalised else None,
+        age_bias=AgeBias(bias.intercept, bias.slope) if bias else None,
     )
 
 

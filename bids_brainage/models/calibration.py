@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
 
 import numpy as np
 
+from bids_brainage.models.age_bias import AgeBias
 from bids_brainage.models.head_model import HeadModel
 from bids_brainage.models.plan import EnsemblePlan, HeadPlan
-from bids_brainage.models.schema import Errors, HeadRecord, TopHeadRecord
-from bids_brainage.models.uncertainty import conformal_half_width
+from bids_brainage.models.schema import AgeBiasRecord, Errors, HeadRecord, NormalisedRecord, TopHeadRecord
+from bids_brainage.models.uncertainty import conformal_half_width, model_spread, normalised_scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,14 +22,17 @@ class FoldPredictions:
 
     Attributes
     ----------
+    people : array (n_validation + n_test,)
+        Their numbers in the cohort; validation people first.
     base : mapping of str to array (n_validation + n_test, k)
-        By sub-ensemble, in years; validation people first.
+        By sub-ensemble, in years.
     ages : array (n_validation + n_test,)
     n_validation : int
     guess : float
         Mean age of the training people.
     """
 
+    people: np.ndarray
     base: Mapping[str, np.ndarray]
     ages: np.ndarray
     n_validation: int
@@ -44,17 +48,27 @@ class FittedFold:
     heads : mapping of str to HeadRecord
         By sub-ensemble.
     top_heads : tuple of TopHeadRecord
+        Not calibrated yet, see `calibrated`.
+    people : array (n,)
+        Numbers in the cohort of the people the top heads were fitted and cross-validated on.
+    tested : bool array (n,)
+        Who of them is in the test set; the others validated.
     ages, guess : array (n,)
         Of the people the top heads were fitted and cross-validated on.
     estimates : mapping of tuple to array (n,)
         By (level, name, modalities).
+    spreads : mapping of tuple to array (n,)
+        By modalities, how far the models are apart for each person, in years.
     """
 
     heads: Mapping[str, HeadRecord]
     top_heads: tuple[TopHeadRecord, ...]
+    people: np.ndarray
+    tested: np.ndarray
     ages: np.ndarray
     guess: np.ndarray
     estimates: Mapping[tuple[str, str, tuple[str, ...]], np.ndarray]
+    spreads: Mapping[tuple[str, ...], np.ndarray]
 
 
 def fit_fold(ensemble: EnsemblePlan, plan: HeadPlan, fold: FoldPredictions, seed: int) -> FittedFold:
@@ -79,18 +93,74 @@ def fit_fold(ensemble: EnsemblePlan, plan: HeadPlan, fold: FoldPredictions, seed
         estimates["sub_ensemble", name, (modality,)] = subs[name]
         for index, column in enumerate(base[first:].T):
             estimates["base_model", f"{name}_bm-{index:02d}", (modality,)] = column
-    top_heads = []
+    top_heads, spreads = [], {}
     for subset in modality_subsets(ensemble.modalities):
-        record, crossed = _top_head(ensemble, plan, subset, subs, ages, seed)
-        top_heads.append(record)
-        estimates["ensemble", ensemble.name, subset] = crossed
+        names = tuple(name for name, _, modality in ensemble.sub_ensembles() if modality in subset)
+        columns = np.stack([subs[name] for name in names], axis=1)
+        top_heads.append(_top_head(plan, subset, names, columns, ages))
+        estimates["ensemble", ensemble.name, subset] = cross_fitted(
+            columns, ages, plan.top_alpha, plan.cross_validation, seed
+        )
+        pairs = zip(columns, fold.base[names[0]][first:], strict=True)
+        spreads[subset] = np.array([model_spread(*pair) or 0.0 for pair in pairs])
     return FittedFold(
         heads={name: _record(head, plan.alpha) for name, head in heads.items()},
         top_heads=tuple(top_heads),
+        people=fold.people[first:],
+        tested=np.arange(first, len(fold.ages)) >= n_val,
         ages=ages,
         guess=np.full(len(ages), fold.guess),
         estimates=estimates,
+        spreads=spreads,
     )
+
+
+def calibrated(folds: Sequence[FittedFold], ensemble: str, plan: HeadPlan) -> list[FittedFold]:
+    """The folds with intervals and age bias, from all folds' held-out people together.
+
+    Cross-conformal (Vovk 2015, Ann Math Artif Intell 74, 9): every residual is of a person whom neither
+    networks nor heads were fitted on, and the folds' residuals are pooled.
+    """
+    ages = np.concatenate([fold.ages for fold in folds])
+    result = []
+    for fold in folds:
+        heads = []
+        for head in fold.top_heads:
+            key = ("ensemble", ensemble, head.modalities)
+            estimates = np.concatenate([each.estimates[key] for each in folds])
+            spreads = np.concatenate([each.spreads[head.modalities] for each in folds])
+            several = len(head.sub_ensembles) > 1
+            heads.append(head.model_copy(update=_calibration(estimates, ages, spreads, plan, several)))
+        result.append(replace(fold, top_heads=tuple(heads)))
+    return result
+
+
+def _calibration(
+    estimates: np.ndarray, ages: np.ndarray, spreads: np.ndarray, plan: HeadPlan, several: bool
+) -> dict[str, object]:
+    """What calibration adds to a top head's record."""
+    residuals = estimates - ages
+    bias = AgeBias.fit(estimates, ages)
+    return {
+        "n_calibration": len(ages),
+        "half_widths": _quantiles(residuals, plan),
+        "normalised": _normalised(residuals, spreads, plan),
+        "age_bias": AgeBiasRecord(intercept=bias.intercept, slope=bias.slope),
+        "disagreement_99": float(np.percentile(spreads, 99)) if several else None,
+    }
+
+
+def _normalised(residuals: np.ndarray, spreads: np.ndarray, plan: HeadPlan) -> NormalisedRecord | None:
+    offset = float(spreads.mean())
+    if plan.interval == "constant" or offset <= 0:
+        return None
+    scores = normalised_scores(residuals, spreads, offset)
+    return NormalisedRecord(offset=offset, quantiles=_quantiles(scores, plan))
+
+
+def _quantiles(scores: np.ndarray, plan: HeadPlan) -> dict[float, float]:
+    widths = {level: conformal_half_width(scores, level) for level in plan.levels}
+    return {level: width for level, width in widths.items() if width is not None}
 
 
 def modality_subsets(modalities: Sequence[str]) -> list[tuple[str, ...]]:
@@ -149,27 +219,15 @@ def measure_errors(
 
 
 def _top_head(
-    ensemble: EnsemblePlan,
-    plan: HeadPlan,
-    subset: tuple[str, ...],
-    subs: Mapping[str, np.ndarray],
-    ages: np.ndarray,
-    seed: int,
-) -> tuple[TopHeadRecord, np.ndarray]:
-    names = tuple(name for name, _, modality in ensemble.sub_ensembles() if modality in subset)
-    columns = np.stack([subs[name] for name in names], axis=1)
-    crossed = cross_fitted(columns, ages, plan.top_alpha, plan.cross_validation, seed)
-    widths = {level: conformal_half_width(crossed - ages, level) for level in plan.levels}
-    several = len(names) > 1
-    record = TopHeadRecord(
+    plan: HeadPlan, subset: tuple[str, ...], names: tuple[str, ...], columns: np.ndarray, ages: np.ndarray
+) -> TopHeadRecord:
+    """The head above the sub-ensembles `names`, fitted on their estimates (n, m)."""
+    return TopHeadRecord(
         modalities=subset,
         sub_ensembles=names,
         head=_record(HeadModel.fit(columns, ages, plan.top_alpha), plan.top_alpha),
-        n_calibration=len(ages),
-        half_widths={level: width for level, width in widths.items() if width is not None},
-        disagreement_99=float(np.percentile(columns.std(axis=1, ddof=1), 99)) if several else None,
+        n_calibration=0,
     )
-    return record, crossed
 
 
 def _record(head: HeadModel, alpha: float) -> HeadRecord:

@@ -9,9 +9,23 @@ import numpy as np
 
 from bids_brainage import messages
 from bids_brainage.errors import InputError
+from bids_brainage.models.age_bias import AgeBias
 from bids_brainage.models.head_model import HeadModel
 from bids_brainage.models.sub_ensemble import SubEnsemble
-from bids_brainage.models.uncertainty import confidence_width
+from bids_brainage.models.uncertainty import confidence_width, model_spread
+
+
+@dataclass(frozen=True, eq=False)
+class NormalisedInterval:
+    """Half widths of quantile * (spread + offset), in years; quantiles by nominal coverage."""
+
+    offset: float
+    quantiles: Mapping[float, float]
+
+    def half_width(self, level: float, spread: float) -> float | None:
+        """Years, or None where there were too few people for that level."""
+        quantile = self.quantiles.get(level)
+        return None if quantile is None else quantile * (spread + self.offset)
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +39,11 @@ class TopHead:
         In the order of the head's coefficients.
     head : HeadModel
     half_widths : mapping of float to float
-        Nominal coverage to half width (years) of the calibrated interval.
+        Nominal coverage to half width (years) of the calibrated interval, the same for everybody.
+    normalised : NormalisedInterval or None
+        The interval that is wider for people whom the models disagree on; goes before `half_widths`.
+    age_bias : AgeBias or None
+        What to take off for the corrected estimate.
     disagreement_99 : float or None
         99th percentile, over held-out people, of the standard deviation between sub-ensembles.
     """
@@ -35,6 +53,14 @@ class TopHead:
     head: HeadModel
     half_widths: Mapping[float, float] = field(default_factory=dict)
     disagreement_99: float | None = None
+    normalised: NormalisedInterval | None = None
+    age_bias: AgeBias | None = None
+
+    def half_width(self, level: float, spread: float | None) -> float | None:
+        """Half width (years) of the interval at `level` for a person of that model spread, or None."""
+        if self.normalised is not None and spread is not None:
+            return self.normalised.half_width(level, spread)
+        return self.half_widths.get(level)
 
 
 @dataclass(frozen=True)
@@ -68,6 +94,9 @@ class EnsembleEstimate:
         Calibrated prediction interval, years; None where too few people were held out for one.
     disagreement : float or None
         Standard deviation (years) between the sub-ensembles.
+    spread : float or None
+        What the interval's width follows: the disagreement, or that of the base models of a single
+        sub-ensemble.
     sub_ensembles : tuple of SubEnsembleEstimate
     constant : float
         Years that no base model contributes.
@@ -84,6 +113,7 @@ class EnsembleEstimate:
     lower_95: float | None
     upper_95: float | None
     disagreement: float | None
+    spread: float | None
     sub_ensembles: tuple[SubEnsembleEstimate, ...]
     constant: float
     base_model_weights: Mapping[str, np.ndarray]
@@ -93,7 +123,7 @@ class EnsembleEstimate:
 
     def interval(self, level: float = 0.95) -> tuple[float, float] | None:
         """Calibrated prediction interval (years) at `level`, or None where the bundle has none."""
-        half = self.top_head.half_widths.get(level)
+        half = self.top_head.half_width(level, self.spread)
         return None if half is None else (self.brain_age - half, self.brain_age + half)
 
 
@@ -148,7 +178,8 @@ class MultiLevelEnsemble:
         brain_age = float(top.head.apply(ages))
         weights = {part.name: part.weight * self.sub_ensembles[part.name].head.coefficients for part in parts}
         intercepts = np.array([self.sub_ensembles[part.name].head.intercept for part in parts])
-        half = top.half_widths.get(0.95)
+        spread = model_spread(ages, values[top.sub_ensembles[0]])
+        half = top.half_width(0.95, spread)
         return EnsembleEstimate(
             ensemble=self.name,
             brain_age=brain_age,
@@ -156,6 +187,7 @@ class MultiLevelEnsemble:
             lower_95=None if half is None else brain_age - half,
             upper_95=None if half is None else brain_age + half,
             disagreement=float(ages.std(ddof=1)) if len(ages) > 1 else None,
+            spread=spread,
             sub_ensembles=tuple(parts),
             constant=float(top.head.apply(intercepts)),
             base_model_weights=weights,

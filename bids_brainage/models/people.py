@@ -50,6 +50,7 @@ def read_cohort(
     participants: Path,
     modalities: Iterable[str],
     group_column: str | None = None,
+    labels: Sequence[str] = (),
 ) -> TrainingCohort:
     """Find everybody who has an age and finished images of all modalities.
 
@@ -64,6 +65,8 @@ def read_cohort(
     modalities : iterable of str
     group_column : str, optional
         People with the same entry here are never split between training and test.
+    labels : sequence of str
+        Only these participants, without ``sub-``; all where it is empty.
 
     Raises
     ------
@@ -73,6 +76,8 @@ def read_cohort(
     wanted = tuple(modalities)
     people = []
     for row in _rows(participants, group_column):
+        if labels and row["participant_id"].removeprefix("sub-") not in labels:
+            continue
         age = _age(row.get("age"))
         if age is None:
             _log.warning(messages.LEFT_OUT_AGE.format(participant=row["participant_id"], file=participants))

@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel as PydanticModel
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
+import bids_brainage
 from bids_brainage import messages
 from bids_brainage.errors import InputError
 from bids_brainage.models.architecture import BaseModelSpec, Initializer
@@ -16,6 +17,7 @@ from bids_brainage.models.augmentation import AugmentationPlan
 from bids_brainage.models.schema import PURPOSES, Label
 from bids_brainage.preprocessing.model_input import InputSpec, IntensityRule
 
+SHIPPED = Path(bids_brainage.__file__).parent / "data" / "models"
 SPACES = {"subject": "T1w", "standard": "MNI152NLin6Asym"}
 
 
@@ -115,6 +117,9 @@ class HeadPlan(Part):
     top_fitted_on: Literal["test", "validation+test"] = "test"
     cross_validation: int = Field(default=5, ge=2)
     levels: tuple[float, ...] = (0.8, 0.9, 0.95)
+    interval: Literal["normalised", "constant"] = Field(
+        default="normalised", description="wider where the models disagree, or the same for everybody"
+    )
 
 
 class TrainingPlan(Part):
@@ -143,6 +148,12 @@ class TrainingPlan(Part):
     def modalities(self) -> tuple[str, ...]:
         """All modalities that any ensemble sees."""
         return tuple(dict.fromkeys(m for ensemble in self.ensembles for m in ensemble.modalities))
+
+
+def find_plan(name_or_path: str) -> Path:
+    """The file of a plan: one that ships with the program (``paper``, ``demo``), or any path."""
+    shipped = SHIPPED / f"{name_or_path}_plan.yaml"
+    return shipped if shipped.is_file() else Path(name_or_path).expanduser()
 
 
 def load_plan(path: Path) -> TrainingPlan:

@@ -66,6 +66,20 @@ class Errors(Record):
     guess_mae: float
 
 
+class NormalisedRecord(Record):
+    """Interval that follows the spread of the models: estimate +- quantile * (spread + offset), years."""
+
+    offset: float = Field(gt=0)
+    quantiles: dict[Level, float]
+
+
+class AgeBiasRecord(Record):
+    """Line of (estimate - age) on age in people held out, in years."""
+
+    intercept: float
+    slope: float
+
+
 class TopHeadRecord(Record):
     """Head above the sub-ensembles of one subset of modalities, with its calibration."""
 
@@ -74,6 +88,8 @@ class TopHeadRecord(Record):
     head: HeadRecord
     n_calibration: Count
     half_widths: dict[Level, float] = Field(default_factory=dict)
+    normalised: NormalisedRecord | None = None
+    age_bias: AgeBiasRecord | None = None
     disagreement_99: float | None = None
 
     @model_validator(mode="after")

@@ -77,6 +77,11 @@ class TrainingTask:
         return f"{ensemble}/fold-{self.fold}/{sub}_bm-{self.index:02d}.safetensors"
 
     @property
+    def notes(self) -> Path:
+        """Beside the weights: how the training went; written last."""
+        return (self.folder / self.file).with_suffix(".json")
+
+    @property
     def checkpoint(self) -> Path:
         """Where training stands; gone when it is done."""
         return (self.folder / self.file).with_suffix(".checkpoint.safetensors")
@@ -127,10 +132,8 @@ def train_base_model(task: TrainingTask) -> TrainingResult:
     NetworkError
         Loss or errors are not finite; the checkpoint of the last good epoch stays.
     """
-    notes = (task.folder / task.file).with_suffix(".json")
-    fingerprint = task.fingerprint()
-    kept = _finished(notes)
-    if kept is not None and kept.fingerprint == fingerprint and (task.folder / task.file).is_file():
+    kept = finished_result(task)
+    if kept is not None:
         return kept
     started = time.monotonic()
     fitted = _Fit(task).run()
@@ -143,14 +146,14 @@ def train_base_model(task: TrainingTask) -> TrainingResult:
     best_epoch = min(range(len(history)), key=lambda epoch: history[epoch]["validation_mse"])
     result = TrainingResult(
         file=task.file,
-        fingerprint=fingerprint,
+        fingerprint=task.fingerprint(),
         best_epoch=best_epoch,
         validation_mae=history[best_epoch]["validation_mae"],
         seconds=round(time.monotonic() - started, 1),
         history=history,
         restarts=fitted.attempt,
     )
-    write_text(notes, json.dumps(asdict(result), indent=1))
+    write_text(task.notes, json.dumps(asdict(result), indent=1))
     task.checkpoint.unlink(missing_ok=True)
     return result
 
@@ -345,8 +348,11 @@ def _validation_errors(task: TrainingTask, weights: dict[str, np.ndarray]) -> di
     }
 
 
-def _finished(notes: Path) -> TrainingResult | None:
+def finished_result(task: TrainingTask) -> TrainingResult | None:
+    """How the training of a base model went, if it is finished and of this plan and data."""
     try:
-        return TrainingResult(**json.loads(notes.read_text(encoding="utf-8")))
+        result = TrainingResult(**json.loads(task.notes.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
+    there = (task.folder / task.file).is_file()
+    return result if there and result.fingerprint == task.fingerprint() else None

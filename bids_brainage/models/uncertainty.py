@@ -55,3 +55,33 @@ def conformal_half_width(residuals: np.ndarray, level: float) -> float | None:
     # The small offset keeps 0.95 * 20 from being rounded up to 20 by floating point.
     rank = math.ceil((errors.size + 1) * level - 1e-9)
     return float(errors[rank - 1]) if 1 <= rank <= errors.size else None
+
+
+def model_spread(sub_estimates: np.ndarray, base_predictions: np.ndarray) -> float | None:
+    """How far the parts of an ensemble are apart for one person, in years.
+
+    Parameters
+    ----------
+    sub_estimates : array (m,)
+        The sub-ensembles' estimates; of a single one, the base models' spread is taken.
+    base_predictions : array (k,)
+        Predictions of the first sub-ensemble's base models.
+
+    Returns
+    -------
+    float or None
+        Sample standard deviation; None where there is only one of anything.
+    """
+    for values in (np.asarray(sub_estimates, float), np.asarray(base_predictions, float)):
+        if values.size > 1:
+            return float(values.std(ddof=1))
+    return None
+
+
+def normalised_scores(residuals: np.ndarray, spreads: np.ndarray, offset: float) -> np.ndarray:
+    """Residuals (n,) in units of how unsure the ensemble was of each person.
+
+    |residual| / (spread + offset), the normalised nonconformity score of Papadopoulos et al. 2011 (JAIR
+    40, 815); the offset keeps people whom all models agree on from ruling the quantile.
+    """
+    return np.abs(residuals) / (np.asarray(spreads) + offset)

@@ -96,12 +96,12 @@ def _only_reports(tasks: Sequence[Any], config: RunConfig) -> RunOutcome:
     from bids_brainage.workflows.participant import init_reports_wf
     from bids_brainage.workflows.progress import Progress, read_crashes
 
-    _configure_nipype(config)
+    configure_nipype(config)
     participants: dict[str, list[tuple[str, Path]]] = {task.session.participant: [] for task in tasks}
     pages = {f"sub_{label}_report": label for label in participants}
-    plugin, plugin_args = _plugin(config, Progress({}, config.log_dir))
+    plugin, plugin_args = find_plugin(config, Progress({}, config.log_dir))
     try:
-        _run_workflow(init_reports_wf(participants=participants, config=config), config, plugin, plugin_args)
+        run_workflow(init_reports_wf(participants=participants, config=config), config, plugin, plugin_args)
     finally:
         if hasattr(plugin, "close"):
             plugin.close()
@@ -121,10 +121,10 @@ def _run_tasks(
 ) -> RunOutcome:
     from bids_brainage.workflows.progress import Progress, read_crashes
 
-    _configure_nipype(config)
+    configure_nipype(config)
     people = {task.workflow_name: task.session.name for task in tasks}
     progress = Progress(people, config.log_dir)
-    plugin, plugin_args = _plugin(config, progress)
+    plugin, plugin_args = find_plugin(config, progress)
     done: list[str] = []
     failed: dict[str, str] = {}
     total = len(todo)
@@ -157,10 +157,10 @@ def _run_batch(
 
     dataset = str(read_json(config.bids_dir / "dataset_description.json").get("Name", ""))
     workflow = init_batch_wf(tasks=batch, config=config, bundle=bundle, dataset=dataset)
-    _run_workflow(workflow, config, plugin, plugin_args)
+    run_workflow(workflow, config, plugin, plugin_args)
 
 
-def _run_workflow(workflow: Any, config: RunConfig, plugin: Any, plugin_args: Mapping[str, Any]) -> None:
+def run_workflow(workflow: Any, config: RunConfig, plugin: Any, plugin_args: Mapping[str, Any]) -> None:
     try:
         workflow.run(plugin=plugin, plugin_args=dict(plugin_args))
     except RuntimeError as error:
@@ -184,7 +184,7 @@ def _report_failures(
     participants: dict[str, list[tuple[str, Path]]] = {}
     for task in tasks:
         participants.setdefault(task.session.participant, []).extend(crashes.get(task.session.name, ()))
-    _run_workflow(init_reports_wf(participants=participants, config=config), config, plugin, plugin_args)
+    run_workflow(init_reports_wf(participants=participants, config=config), config, plugin, plugin_args)
 
 
 def _complete(session: SessionInputs, config: RunConfig, sha256: str) -> bool:
@@ -209,7 +209,7 @@ def _batches(tasks: Sequence[Any], config: RunConfig) -> Iterator[list[Any]]:
         yield batch
 
 
-def _configure_nipype(config: RunConfig) -> None:
+def configure_nipype(config: RunConfig) -> None:
     """Set nipype up: crash files as text beside the log, its own chatter quiet, no network."""
     import nipype
     from nipype import config as nipype_config
@@ -234,7 +234,7 @@ def _configure_nipype(config: RunConfig) -> None:
     LOGGER.debug("nipype %s", nipype.__version__)
 
 
-def _plugin(config: RunConfig, progress: Any) -> tuple[Any, dict[str, Any]]:
+def find_plugin(config: RunConfig, progress: Any) -> tuple[Any, dict[str, Any]]:
     """Give nipype's plugin and its arguments: our pool, or what --use-plugin asks for."""
     if config.use_plugin is not None:
         settings = read_plugin_file(config.use_plugin)

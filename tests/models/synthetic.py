@@ -25,6 +25,7 @@ def write_people(root: Path, n: int, seed: int = 0, standard: bool = False) -> t
         age = float(rng.uniform(20, 80))
         label = f"{number:03d}"
         rows.append(f"sub-{label}\t{age:.2f}\t{'FM'[number % 2]}\t{number // 2}")
+        (raw / f"sub-{label}/anat").mkdir(parents=True)
         write_person(out, label, age, rng, standard)
     (raw / "participants.tsv").write_text("\n".join(rows) + "\n")
     generator = [{"Name": "bids_brainage_simulate"}]

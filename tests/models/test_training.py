@@ -14,11 +14,13 @@ from bids_brainage.models import trainer
 from bids_brainage.models.architecture import BaseModelSpec, build
 from bids_brainage.models.base_model import get_weights
 from bids_brainage.models.checkpoint import Checkpoint, load_checkpoint
+from bids_brainage.models.design import TrainingDesign, load_design, make_splits
 from bids_brainage.models.people import read_cohort
 from bids_brainage.models.splits import Split
 from bids_brainage.models.store import build_store, input_specs
 from bids_brainage.models.trainer import learning_rate, load_trained, make_step, train_base_model
-from bids_brainage.models.training import make_splits, train_bundle, training_tasks
+from bids_brainage.models.training import train_bundle
+from bids_brainage.models.training_tables import errors_table, log_table
 from bids_brainage.preprocessing.model_input import InputSpec, grey_values
 
 from .synthetic import small_plan, write_people
@@ -33,8 +35,8 @@ def derivatives(tmp_path_factory):
 def trained(derivatives, tmp_path_factory):
     out, raw = derivatives
     folder = tmp_path_factory.mktemp("trained")
-    bundle = train_bundle([out], raw / "participants.tsv", small_plan(), folder / "balls", folder / "work")
-    return bundle, folder
+    done = train_bundle([out], raw / "participants.tsv", small_plan(), folder / "balls", folder / "work")
+    return done, folder
 
 
 def prepared(derivatives, folder, plan):
@@ -42,12 +44,13 @@ def prepared(derivatives, folder, plan):
     cohort = read_cohort([out], raw / "participants.tsv", plan.modalities)
     store = build_store(folder / "store", cohort.people, input_specs(plan, cohort.people))
     ages = np.array([person.age for person in cohort.people])
-    return training_tasks(plan, store, ages, make_splits(plan, cohort), folder / "models"), store, cohort
+    design = TrainingDesign(plan, store, ages, make_splits(plan, cohort), folder / "models")
+    return design.tasks(), store, cohort
 
 
 def test_a_trained_bundle_is_whole_and_honest(trained):
-    bundle, folder = trained
-    record = bundle.record
+    done, _ = trained
+    bundle, record = done.bundle, done.bundle.record
     assert all(check.passed for check in bundle.reference_checks())
     assert record.cohort.n == 40
     assert record.cohort.simulated
@@ -57,12 +60,12 @@ def test_a_trained_bundle_is_whole_and_honest(trained):
     assert record.protocol.top_heads_fitted_on == "validation+test"
     assert {row.level for row in record.ensembles[0].errors} == {"base_model", "sub_ensemble", "ensemble"}
     assert all(row.n == 16 for row in record.ensembles[0].errors)
-    assert (folder / "work" / "training_log.tsv").read_text().count("\n") == 5
-    assert (folder / "work" / "errors.tsv").read_text().count("\n") == 1 + len(record.ensembles[0].errors)
+    assert log_table(done.results).count("\n") == 5
+    assert errors_table(record.ensembles[0].errors).count("\n") == 1 + len(record.ensembles[0].errors)
 
 
 def test_test_people_have_a_fold_that_never_saw_them(trained):
-    bundle, _ = trained
+    bundle = trained[0].bundle
     folds = [bundle.fold_of(f"sub-{number:03d}", "Balls") for number in range(40)]
     assert folds.count(0) == 8
     assert folds.count(None) == 32
@@ -71,17 +74,17 @@ def test_test_people_have_a_fold_that_never_saw_them(trained):
 
 
 def test_a_second_call_trains_nothing_and_gives_the_same(trained, derivatives, monkeypatch):
-    bundle, folder = trained
+    done, folder = trained
     out, raw = derivatives
     before = {path: path.stat().st_mtime_ns for path in (folder / "work" / "base_models").rglob("*.json")}
     again = train_bundle([out], raw / "participants.tsv", small_plan(), folder / "balls", folder / "work")
-    assert again.sha256 == bundle.sha256
+    assert again.bundle.sha256 == done.bundle.sha256
     assert before == {path: path.stat().st_mtime_ns for path in before}
 
 
 def test_a_killed_training_goes_on_to_the_same_bundle(trained, derivatives, tmp_path):
     """As if killed while the second model was written; two processes instead of one."""
-    bundle, folder = trained
+    done, folder = trained
     out, raw = derivatives
     shutil.copytree(folder / "work", tmp_path / "work")
     models = tmp_path / "work" / "base_models" / "TypeI" / "fold-0"
@@ -91,7 +94,23 @@ def test_a_killed_training_goes_on_to_the_same_bundle(trained, derivatives, tmp_
     again = train_bundle(
         [out], raw / "participants.tsv", small_plan(), tmp_path / "balls", tmp_path / "work", nprocs=2
     )
-    assert again.sha256 == bundle.sha256
+    assert again.bundle.sha256 == done.bundle.sha256
+
+
+def test_the_design_on_disk_makes_the_same_tasks(derivatives, tmp_path):
+    plan = small_plan(split={"parts": (3, 1, 1), "folds": 2, "group_column": "family"})
+    out, raw = derivatives
+    cohort = read_cohort([out], raw / "participants.tsv", plan.modalities, "family")
+    store = build_store(tmp_path / "store", cohort.people, input_specs(plan, cohort.people))
+    ages = np.array([person.age for person in cohort.people])
+    design = TrainingDesign(plan, store, ages, make_splits(plan, cohort), tmp_path / "models")
+    again = load_design(design.save(tmp_path / "design.json"))
+    first, second = (
+        {task.file: task.fingerprint() for group in d.tasks().values() for task in group}
+        for d in (design, again)
+    )
+    assert first == second
+    assert len(first) == 8
 
 
 def test_a_model_killed_between_any_two_epochs_ends_the_same(derivatives, tmp_path, monkeypatch):
@@ -307,7 +326,8 @@ def test_both_types_with_the_real_template(tmp_path):
          "modalities": ["T1w", "FLAIR"], "base_models": 1},
     ]  # fmt: skip
     plan = small_plan(ensembles=ensembles, input={"voxel_size": 4.0, "margin": 1})
-    bundle = train_bundle([out], raw / "participants.tsv", plan, tmp_path / "b", tmp_path / "w", nprocs=2)
+    done = train_bundle([out], raw / "participants.tsv", plan, tmp_path / "b", tmp_path / "w", nprocs=2)
+    bundle = done.bundle
     spec: InputSpec = bundle.ensemble("TypeII").sub_ensembles["Cerebellum_T1w"].input
     assert spec.stage == "standard"
     assert spec.space == "MNI152NLin6Asym"

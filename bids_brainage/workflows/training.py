@@ -1,0 +1,276 @@
+"""The training level: finished derivatives in, a model bundle, its tables and its page out."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from nipype.pipeline import engine as pe
+from pydantic import ValidationError
+
+from bids_brainage import messages
+from bids_brainage.atomic import write_text
+from bids_brainage.config import RunConfig
+from bids_brainage.errors import InputError
+from bids_brainage.interfaces.training import TrainBaseModel
+from bids_brainage.models.design import TrainingDesign
+from bids_brainage.models.plan import TrainingPlan, find_plan, load_plan
+from bids_brainage.models.trainer import TrainingResult, TrainingTask, finished_result
+from bids_brainage.models.training import Trained, TrainingProgress, train_bundle
+from bids_brainage.workflows.progress import read_crashes
+from bids_brainage.workflows.run import configure_nipype, find_plugin, run_workflow
+
+if TYPE_CHECKING:
+    from bids_brainage.models.calibration import FittedFold
+    from bids_brainage.models.people import TrainingCohort
+    from bids_brainage.reports.training import HeldOut
+
+LOGGER = logging.getLogger(__name__)
+
+# What TensorFlow takes before the first image, and how many copies of a step's activations live at once.
+LEAST_MEMORY_GB = 0.8
+COPIES = 4
+# Seconds a voxel, a person and an epoch on one thread, measured at 44 x 46 x 52 on an AVX2 processor.
+SECONDS_PER_VOXEL = 1.8e-7
+
+
+def run_training(config: RunConfig) -> Path:
+    """Train a bundle of what the participant level has prepared in ``config.output_dir``.
+
+    Returns
+    -------
+    Path
+        The bundle's folder.
+
+    Raises
+    ------
+    InputError
+        No or not enough people, a plan that cannot be used, or a base model that could not be trained.
+    """
+    plan = read_plan(config)
+    work_dir = config.work_dir / f"training_{plan.name}"
+    configure_nipype(config)
+    LOGGER.info(messages.TRAINING_BEGINS.format(name=plan.name, work_dir=work_dir))
+    done = train_bundle(
+        [config.output_dir],
+        config.bids_dir / "participants.tsv",
+        plan,
+        model_out(config),
+        work_dir,
+        nprocs=config.nprocs,
+        run=lambda design: train_as_nodes(design, config, work_dir),
+        labels=config.participant_label,
+    )
+    write_results(config, plan, done)
+    return done.bundle.path
+
+
+def model_out(config: RunConfig) -> Path:
+    """Where the bundle goes; InputError where that is not said, or not free."""
+    if config.model_out is None:
+        raise InputError(messages.MODEL_OUT_MISSING)
+    return config.model_out
+
+
+def read_plan(config: RunConfig) -> TrainingPlan:
+    """The plan, with what was typed in place of what it says."""
+    plan = load_plan(find_plan(config.training_plan))
+    typed: dict[str, Any] = {}
+    if config.folds is not None:
+        typed["split"] = plan.split.model_dump() | {"folds": config.folds}
+    if config.model_out is not None:
+        typed["name"] = config.model_out.name
+    try:
+        return TrainingPlan.model_validate(plan.model_dump() | typed)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "plan"
+        raise InputError(
+            messages.PLAN_WRONG.format(file=config.training_plan, where=where, reason=first["msg"])
+        ) from error
+
+
+def train_as_nodes(design: TrainingDesign, config: RunConfig, work_dir: Path) -> list[TrainingResult]:
+    """Train every base model of a design as a node of its own."""
+    design_file = design.save(work_dir / "design.json")
+    tasks = [task for group in design.tasks().values() for task in group]
+    todo = [task for task in tasks if finished_result(task) is None]
+    progress = TrainingProgress(len(tasks))
+    progress.done = len(tasks) - len(todo)
+    if todo:
+        names = {node_name(task): task for task in todo}
+        workflow = init_training_wf(tasks=todo, design_file=design_file, work_dir=work_dir)
+        plugin, arguments = find_plugin(config, _Told(names, progress))
+        try:
+            run_workflow(workflow, config, plugin, arguments)
+        finally:
+            if hasattr(plugin, "close"):
+                plugin.close()
+    return _collected(tasks, config.log_dir)
+
+
+def init_training_wf(
+    *, tasks: Sequence[TrainingTask], design_file: Path, work_dir: Path, name: str = "training_wf"
+) -> pe.Workflow:
+    """One node a base model; none depends on another.
+
+    Parameters
+    ----------
+    tasks : sequence of TrainingTask
+        Base models still to train.
+    design_file : Path
+        Which `TrainingDesign.save` wrote, where every node can read it.
+    work_dir : Path
+        Where nipype works.
+    """
+    workflow = pe.Workflow(name=name, base_dir=str(work_dir))
+    for task in tasks:
+        train = TrainBaseModel(
+            design_file=str(design_file),
+            key=task.key,
+            fold=task.fold,
+            index=task.index,
+            fingerprint=task.fingerprint(),
+        )
+        workflow.add_nodes([pe.Node(train, name=node_name(task), mem_gb=memory_gb(task), n_procs=1)])
+    return workflow
+
+
+def node_name(task: TrainingTask) -> str:
+    """Name of a base model's node."""
+    return f"{task.key.replace('/', '_')}_fold{task.fold}_bm{task.index:02d}"
+
+
+def memory_gb(task: TrainingTask) -> float:
+    """Gigabytes a training step takes: activations of a batch, and TensorFlow itself."""
+    voxels = float(np.prod(task.input_shape))
+    activations = voxels * max(task.architecture.filters[:1]) * 4 * task.fitting.batch_size * COPIES
+    return round(LEAST_MEMORY_GB + activations / 1e9, 2)
+
+
+class _Told:
+    """Nipype status callback that tells of every base model that is done."""
+
+    def __init__(self, tasks: dict[str, TrainingTask], progress: TrainingProgress) -> None:
+        self.tasks = tasks
+        self.progress = progress
+
+    def __call__(self, node: Any, status: str) -> None:
+        task = self.tasks.get(node.name)
+        if task is None or status != "end":
+            return
+        result = finished_result(task)
+        if result is not None:
+            self.progress.tell(result)
+
+
+def _collected(tasks: Sequence[TrainingTask], log_dir: Path) -> list[TrainingResult]:
+    """The results of all; InputError where one is missing."""
+    results = [finished_result(task) for task in tasks]
+    missing = [task for task, result in zip(tasks, results, strict=True) if result is None]
+    if missing:
+        crashes = read_crashes(log_dir, {node_name(task): task.file for task in missing})
+        reason = next((found[0][0] for found in crashes.values()), messages.SESSION_INCOMPLETE)
+        raise InputError(
+            messages.TRAINING_INCOMPLETE.format(missing=len(missing), total=len(tasks), reason=reason)
+        )
+    return [result for result in results if result is not None]
+
+
+def write_results(config: RunConfig, plan: TrainingPlan, done: Trained) -> Path:
+    """Write tables, figure and page of a training into the derivatives folder."""
+    from bids_brainage.models.training_tables import (
+        ERROR_COLUMNS,
+        PREDICTION_COLUMNS,
+        errors_table,
+        log_table,
+        predictions_table,
+    )
+    from bids_brainage.reports.training import write_training_page
+
+    folder = config.output_dir / "train" / plan.name
+    record = done.bundle.record
+    labels = [person.participant for person in done.cohort.people]
+    errors = [row for ensemble in record.ensembles for row in ensemble.errors]
+    write_text(folder / "errors.tsv", errors_table(errors))
+    write_text(folder / "predictions.tsv", predictions_table(labels, dict(done.fitted)))
+    write_text(folder / "training_log.tsv", log_table(done.results))
+    for name, columns in (("errors", ERROR_COLUMNS), ("predictions", PREDICTION_COLUMNS)):
+        described = {column: {"Description": text} for column, text in columns.items()}
+        write_text(folder / f"{name}.json", json.dumps(described, indent=2) + "\n")
+    held_out = {name: _held_out(name, folds) for name, folds in done.fitted.items()}
+    page = config.output_dir / f"train_{plan.name}.html"
+    return write_training_page(page, folder, record.model_dump(mode="json"), held_out)
+
+
+def _held_out(ensemble: str, folds: Sequence[FittedFold]) -> HeldOut:
+    """An ensemble's held-out estimates of all folds, with no modality missing."""
+    from bids_brainage.reports.training import HeldOut, pooled
+
+    whole = max(folds[0].spreads, key=len)
+    parts = [
+        HeldOut(fold.ages, fold.estimates["ensemble", ensemble, whole], fold.spreads[whole], fold.guess)
+        for fold in folds
+    ]
+    return pooled(parts)
+
+
+def describe_training(config: RunConfig) -> str:
+    """What a training would do (``--dry-run``): who, how many models, how long, how much memory and disk."""
+    from bids_brainage.models.design import make_splits
+    from bids_brainage.models.people import read_cohort
+    from bids_brainage.models.store import input_specs
+
+    plan = read_plan(config)
+    table = config.bids_dir / "participants.tsv"
+    cohort = read_cohort(
+        [config.output_dir],
+        table,
+        plan.modalities,
+        plan.split.group_column,
+        labels=config.participant_label,
+    )
+    splits = make_splits(plan, cohort)
+    specs = input_specs(plan, cohort.people[:PEOPLE_LOOKED_AT])
+    design = TrainingDesign(
+        plan, _planned_store(specs, cohort), np.array([p.age for p in cohort.people]), splits, Path("-")
+    )
+    tasks = [task for group in design.tasks().values() for task in group]
+    voxels = {key: float(np.prod(spec.box)) for key, spec in specs.items()}
+    seconds = sum(
+        SECONDS_PER_VOXEL * voxels[task.key] * len(task.split.training) * task.fitting.epochs
+        for task in tasks
+    )
+    lines = [
+        f"{plan.name}: {len(cohort.people)} people of {cohort.dataset or config.bids_dir.name}, "
+        f"{min(design.ages):.0f} to {max(design.ages):.0f} years old",
+        f"{len(splits)} folds of {len(splits[0].training)} : {len(splits[0].validation)} : "
+        f"{len(splits[0].test)} people for training, validation and test",
+    ]
+    for ensemble in plan.ensembles:
+        own = [task for task in tasks if task.key.startswith(f"{ensemble.name}/")]
+        lines.append(
+            f"{ensemble.name}: {len(own)} base models ({ensemble.base_models} in each of "
+            f"{len(ensemble.sub_ensembles())} sub-ensembles, {len(splits)} folds), "
+            f"{own[0].fitting.epochs} epochs"
+        )
+    lines += [
+        f"about {seconds / 3600 / config.nprocs:.1f} hours on {config.nprocs} processors",
+        f"{max(memory_gb(task) for task in tasks):.1f} GB of memory a base model, "
+        f"{sum(voxels.values()) * len(cohort.people) / 1e9:.2f} GB of disk for the volumes",
+    ]
+    return "\n".join(lines)
+
+
+# Their brain masks tell how large a box is needed; all are looked at when training begins.
+PEOPLE_LOOKED_AT = 20
+
+
+def _planned_store(specs: Any, cohort: TrainingCohort) -> Any:
+    from bids_brainage.models.store import VolumeStore
+
+    return VolumeStore(Path("-"), dict(specs), len(cohort.people), "")
