@@ -283,6 +283,13 @@ BASE_MODEL_DONE = (
     "{done} of {total} base models: {file}, validation MAE {mae:.2f} years in epoch {epoch}; about {left:.0f} "
     "minutes left."
 )
+SEEN_IN_TRAINING = (
+    "This person was among those the model learned from, and no fold was kept that never saw them: the estimate "
+    "is closer to the age than it would be for a new person."
+)
+TRAINING_PARTICIPANT = (
+    "This person was among those the model learned from; the estimate is by fold {fold}, which never saw them."
+)
 MODEL_OUT_MISSING = "The level train needs --model-out DIR, the folder of the new model bundle."
 MODEL_OUT_NOT_FREE = (
     "The folder {path} holds something else than a model bundle; give --model-out a new or empty folder."

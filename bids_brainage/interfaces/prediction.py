@@ -143,7 +143,11 @@ def estimate_record(bundle: Any, estimate: Any, person: Mapping[str, Any]) -> di
 
     age = person["age"]
     foreign = bundle.is_demonstration and not person["simulated"]
-    flags = estimate_flags(bundle, estimate, age=age, simulated=person["simulated"])
+    known = (person["participant_id"], person["dataset"])
+    trained_on, fold = bundle.in_training_set(*known), bundle.fold_of(*known)
+    flags = estimate_flags(
+        bundle, estimate, age=age, simulated=person["simulated"], trained_on=trained_on, fold=fold
+    )
     return {
         "participant_id": f"sub-{person['participant_id']}",
         "session_id": f"ses-{person['session_id']}" if person["session_id"] else None,
@@ -153,10 +157,12 @@ def estimate_record(bundle: Any, estimate: Any, person: Mapping[str, Any]) -> di
         "sex": person["sex"],
         "brain_age": estimate.brain_age,
         "dba": None if age is None else estimate.brain_age - age,
+        **corrected(estimate, age),
         "uncertainty": estimate.uncertainty,
         "lower_95": estimate.lower_95,
         "upper_95": estimate.upper_95,
-        "in_training_set": bundle.in_training_set(person["participant_id"], person["dataset"]),
+        "in_training_set": trained_on,
+        "fold": fold,
         "flags": [{"code": f.code, "severity": f.severity, "text": f.text} for f in flags],
         "disclaimer": messages.DEMO_ON_REAL_DATA.format(model=bundle.name) if foreign else None,
         "constant": estimate.constant,
@@ -179,6 +185,15 @@ def estimate_record(bundle: Any, estimate: Any, person: Mapping[str, Any]) -> di
         "fingerprint": person["fingerprints"][estimate.ensemble],
         "outputs": [],
     }
+
+
+def corrected(estimate: Any, age: float | None) -> dict[str, float | None]:
+    """The estimate without the regression to the mean, where age and line are known; never the headline."""
+    bias = estimate.top_head.age_bias
+    if bias is None or age is None:
+        return {"brain_age_corrected": None, "dba_corrected": None}
+    value = bias.corrected(estimate.brain_age, age)
+    return {"brain_age_corrected": value, "dba_corrected": value - age}
 
 
 def _part_record(part: Any) -> dict[str, Any]:

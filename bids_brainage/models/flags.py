@@ -23,7 +23,13 @@ class Flag:
 
 
 def estimate_flags(
-    bundle: Bundle, estimate: EnsembleEstimate, *, age: float | None, simulated: bool
+    bundle: Bundle,
+    estimate: EnsembleEstimate,
+    *,
+    age: float | None,
+    simulated: bool,
+    trained_on: bool = False,
+    fold: int | None = None,
 ) -> tuple[Flag, ...]:
     """All that is to be said of an estimate.
 
@@ -36,9 +42,14 @@ def estimate_flags(
         Chronological age in years, where it is known.
     simulated : bool
         Whether the person is a simulated one.
+    trained_on : bool
+        Whether the bundle knows the person from its training.
+    fold : int, optional
+        The fold that never saw them.
     """
     return (
         *_model_flags(bundle, simulated),
+        *_training_flags(trained_on, fold),
         *_age_flags(bundle.training_range, estimate, age),
         *_ensemble_flags(estimate),
     )
@@ -50,6 +61,13 @@ def _model_flags(bundle: Bundle, simulated: bool) -> Iterator[Flag]:
         yield Flag("demonstration_model", "warning", text)
     elif simulated and not bundle.record.cohort.simulated:
         yield Flag("simulated_input", "warning", messages.SIMULATED_INPUT.format(model=bundle.name))
+
+
+def _training_flags(trained_on: bool, fold: int | None) -> Iterator[Flag]:
+    if trained_on and fold is None:
+        yield Flag("seen_in_training", "warning", messages.SEEN_IN_TRAINING)
+    elif trained_on:
+        yield Flag("training_participant", "note", messages.TRAINING_PARTICIPANT.format(fold=fold))
 
 
 def _age_flags(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from bids_brainage.interfaces.prediction import estimate_record, model_inputs, preparation
+from bids_brainage.models.age_bias import AgeBias
 from bids_brainage.models.bundle import Bundle
 from tests.integration.small_bundle import make_bundle
 
@@ -50,6 +52,31 @@ def test_without_an_age_there_is_an_estimate_but_no_dba(bundle: Bundle) -> None:
     assert content["dba"] is None
     assert content["brain_age"] == record(bundle)["brain_age"]
     assert "age_unknown" in {flag["code"] for flag in content["flags"]}
+
+
+def test_a_training_participant_is_told_of(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a fold that never saw them, or, with a warning, by one that did."""
+    assert not {"seen_in_training", "training_participant"} & {
+        flag["code"] for flag in record(bundle)["flags"]
+    }
+    monkeypatch.setattr(Bundle, "in_training_set", lambda self, *person: True)
+    assert "seen_in_training" in {flag["code"] for flag in record(bundle)["flags"]}
+    monkeypatch.setattr(Bundle, "fold_of", lambda self, *person: 2)
+    content = record(bundle)
+    assert content["fold"] == 2
+    assert "by fold 2" in next(f["text"] for f in content["flags"] if f["code"] == "training_participant")
+
+
+def test_the_corrected_estimate_is_beside_the_raw_one(bundle: Bundle) -> None:
+    """A line of -10 + 0.2 age makes 2 years at 60 and nothing at 50; without an age there is none."""
+    ensemble = bundle.ensemble("TypeI")
+    estimate = ensemble.estimate({name: np.array([45.0, 55.0]) for name in ensemble.sub_ensembles})
+    biased = replace(estimate, top_head=replace(estimate.top_head, age_bias=AgeBias(-10, 0.2)))
+    content = estimate_record(bundle, biased, PERSON | {"age": 60.0})
+    assert content["brain_age"] == estimate.brain_age
+    assert content["brain_age_corrected"] == pytest.approx(estimate.brain_age - 2)
+    assert content["dba_corrected"] == pytest.approx(content["dba"] - 2)
+    assert estimate_record(bundle, biased, PERSON | {"age": None})["brain_age_corrected"] is None
 
 
 def test_a_demonstration_model_on_a_real_brain_says_so(bundle: Bundle) -> None:

@@ -10,7 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from bids_brainage.models.uncertainty import confidence_width, conformal_half_width
+from bids_brainage.models.uncertainty import (
+    confidence_width,
+    conformal_half_width,
+    model_spread,
+    normalised_scores,
+)
 
 
 @settings(deadline=None)
@@ -55,3 +60,28 @@ def test_coverage_is_what_theory_says(n, level):
     standard_error = math.sqrt(expected * (1 - expected) / trials)
     assert abs(covered - expected) < 4 * standard_error
     assert covered >= level - 4 * standard_error
+
+
+def test_spread_is_that_of_the_sub_ensembles_or_of_a_single_ones_base_models():
+    assert model_spread(np.array([40.0, 44.0]), np.array([1.0, 2.0])) == pytest.approx(8**0.5)
+    assert model_spread(np.array([40.0]), np.array([1.0, 3.0])) == pytest.approx(2**0.5)
+    assert model_spread(np.array([40.0]), np.array([1.0])) is None
+
+
+@pytest.mark.parametrize("level", [0.8, 0.9, 0.95])
+def test_normalised_intervals_cover_and_follow_the_spread(level):
+    """Errors in proportion to the spread: the right coverage for sure and for unsure people alike."""
+    rng = np.random.default_rng(7)
+    covered, width = [], []
+    for _ in range(400):
+        spreads = rng.uniform(0.5, 4, 301)
+        errors = rng.standard_normal(301) * spreads
+        offset = 0.01
+        quantile = conformal_half_width(normalised_scores(errors[:300], spreads[:300], offset), level)
+        half = quantile * (spreads[300] + offset)
+        covered.append((spreads[300] > 2.25, abs(errors[300]) <= half))
+        width.append(half / spreads[300])
+    for unsure in (False, True):
+        group = [inside for who, inside in covered if who == unsure]
+        assert abs(np.mean(group) - level) < 4 * math.sqrt(level * (1 - level) / len(group)) + 0.01
+    assert np.mean(width) == pytest.approx(stats.norm.ppf((1 + level) / 2), rel=0.05)
