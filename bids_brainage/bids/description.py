@@ -43,6 +43,9 @@ def write_dataset_description(
     sources += [_source(path, _source_description(path)) for path in (derivatives or {}).values()]
     if sources:
         description["SourceDatasets"] = sources
+    if bids_dir:
+        # Sidecars name their sources as bids:raw:sub-01/...
+        description["DatasetLinks"] = {"raw": bids_dir.resolve().as_uri()}
     path = out_dir / "dataset_description.json"
     return write_text(path, json.dumps(description, indent=2, ensure_ascii=False) + "\n")
 
