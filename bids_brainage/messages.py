@@ -283,6 +283,12 @@ BASE_MODEL_DONE = (
     "{done} of {total} base models: {file}, validation MAE {mae:.2f} years in epoch {epoch}; about {left:.0f} "
     "minutes left."
 )
+_UNLIKE = "{z:.0f} standard deviations from those the model learned from; look at the image, mask and registration."
+IMAGE_UNUSUAL = {
+    "brightness": "The mean grey value of {input} lies " + _UNLIKE,
+    "size": "The brain volume in {input} lies " + _UNLIKE,
+    "anatomy": "The anatomy in {input} is less like the average than training images, " + _UNLIKE,
+}
 SEEN_IN_TRAINING = (
     "This person was among those the model learned from, and no fold was kept that never saw them: the estimate "
     "is closer to the age than it would be for a new person."

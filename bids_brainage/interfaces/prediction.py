@@ -53,14 +53,17 @@ class EstimateBrainAge(SimpleInterface):
 
     def _run_interface(self, runtime: Any) -> Any:
         from bids_brainage.models.bundle import load_bundle
+        from bids_brainage.models.typicality import unusual_inputs
 
         person = dict(self.inputs.person)
         bundle = load_bundle(self.inputs.bundle)
         ensemble = ensemble_for(bundle, self.inputs.ensemble, person)
         inputs = model_inputs(ensemble, self.inputs)
-        estimate = ensemble.predict({name: model_input.array for name, model_input in inputs.items()})
+        arrays = {name: model_input.array for name, model_input in inputs.items()}
+        estimate = ensemble.predict(arrays)
+        unusual = unusual_inputs(bundle, self.inputs.ensemble, arrays)
         person["preprocessing"] = dict(person["preprocessing"]) | preparation(self.inputs.subject_images)
-        record = estimate_record(bundle, estimate, person)
+        record = estimate_record(bundle, estimate, person, unusual)
         out_dir = Path(runtime.cwd) / "results"
         path = output_path(
             out_dir, person["participant_id"], person["session_id"], "brainage", ensemble=self.inputs.ensemble
@@ -122,7 +125,9 @@ def by_modality(paths: Sequence[str]) -> dict[str, Path]:
     return {Path(path).name.split(".", 1)[0].rsplit("_", 1)[-1]: Path(path) for path in paths}
 
 
-def estimate_record(bundle: Any, estimate: Any, person: Mapping[str, Any]) -> dict[str, Any]:
+def estimate_record(
+    bundle: Any, estimate: Any, person: Mapping[str, Any], unusual: Sequence[Any] = ()
+) -> dict[str, Any]:
     """Put into words of JSON what an estimate is made of.
 
     Parameters
@@ -132,6 +137,8 @@ def estimate_record(bundle: Any, estimate: Any, person: Mapping[str, Any]) -> di
     person : mapping
         ``participant_id``, ``session_id``, ``age``, ``sex``, ``simulated``, ``dataset``,
         ``preprocessing``, ``lrp``, ``inputs``, ``warnings`` and ``fingerprints``.
+    unusual : sequence of Unusual
+        What about the images is unlike training.
 
     Returns
     -------
@@ -146,7 +153,13 @@ def estimate_record(bundle: Any, estimate: Any, person: Mapping[str, Any]) -> di
     known = (person["participant_id"], person["dataset"])
     trained_on, fold = bundle.in_training_set(*known), bundle.fold_of(*known)
     flags = estimate_flags(
-        bundle, estimate, age=age, simulated=person["simulated"], trained_on=trained_on, fold=fold
+        bundle,
+        estimate,
+        age=age,
+        simulated=person["simulated"],
+        trained_on=trained_on,
+        fold=fold,
+        unusual=unusual,
     )
     return {
         "participant_id": f"sub-{person['participant_id']}",

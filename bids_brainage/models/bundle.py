@@ -173,6 +173,11 @@ class Bundle:
         datasets = self.record.cohort.datasets or ("",) if dataset is None else (dataset,)
         return [participant_key(self.record.participants.salt, participant_id, name) for name in datasets]
 
+    def reference_inputs(self) -> dict[str, np.ndarray]:
+        """The reference inputs, uint8 (*box, 1) by ``<ensemble>/<sub-ensemble>``."""
+        file = self.record.reference.file
+        return read_arrays(checked_content(self.path, file, self.record.files[file]), file)
+
     def reference_checks(self) -> Iterator[ReferenceCheck]:
         """Recompute the reference predictions, base model by base model."""
         reference = self.record.reference

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from bids_brainage import messages
 from bids_brainage.models.bundle import Bundle
 from bids_brainage.models.ensemble import EnsembleEstimate
+from bids_brainage.models.typicality import Unusual
 
 Severity = Literal["note", "warning", "error"]
 
@@ -30,6 +31,7 @@ def estimate_flags(
     simulated: bool,
     trained_on: bool = False,
     fold: int | None = None,
+    unusual: Sequence[Unusual] = (),
 ) -> tuple[Flag, ...]:
     """All that is to be said of an estimate.
 
@@ -46,12 +48,15 @@ def estimate_flags(
         Whether the bundle knows the person from its training.
     fold : int, optional
         The fold that never saw them.
+    unusual : sequence of Unusual
+        What about the images is unlike training.
     """
     return (
         *_model_flags(bundle, simulated),
         *_training_flags(trained_on, fold),
         *_age_flags(bundle.training_range, estimate, age),
         *_ensemble_flags(estimate),
+        *_image_flags(unusual),
     )
 
 
@@ -101,3 +106,9 @@ def _ensemble_flags(estimate: EnsembleEstimate) -> Iterator[Flag]:
         yield Flag("sub_ensembles_disagree", "warning", text)
     if estimate.lower_95 is None:
         yield Flag("interval_unavailable", "note", messages.NO_INTERVAL)
+
+
+def _image_flags(unusual: Sequence[Unusual]) -> Iterator[Flag]:
+    for found in unusual:
+        text = messages.IMAGE_UNUSUAL[found.measure].format(input=found.sub_ensemble, z=abs(found.z))
+        yield Flag(f"image_unusual_{found.measure}", "warning", text)

@@ -27,6 +27,7 @@ from bids_brainage.models.schema import (
 from bids_brainage.models.splits import Split
 from bids_brainage.models.store import VolumeStore
 from bids_brainage.models.trainer import TrainingTask, load_trained
+from bids_brainage.models.typicality import Norms, training_norms
 from bids_brainage.models.weights_file import read_arrays
 
 REFERENCE_FILE = "reference.safetensors"
@@ -48,6 +49,10 @@ def bundle_record(
         for task in group
     }
     arrays[REFERENCE_FILE] = {key: _mean_volume(store, key, splits[0].training) for key in store.specs}
+    norms = {
+        key: training_norms(store.volumes(key), splits[0].training, mean[..., 0])
+        for key, mean in arrays[REFERENCE_FILE].items()
+    }
     record = BundleRecord.model_construct(
         schema_version=1,
         name=plan.name,
@@ -59,7 +64,7 @@ def bundle_record(
         unit="years",
         cohort=_cohort(plan, cohort),
         protocol=_protocol(plan, splits),
-        ensembles=tuple(_ensemble(e, plan, store, tasks, fitted[e.name]) for e in plan.ensembles),
+        ensembles=tuple(_ensemble(e, plan, store, tasks, fitted[e.name], norms) for e in plan.ensembles),
         participants=_participants(plan, cohort, splits),
         reference=_reference(arrays[REFERENCE_FILE], tasks, len(splits)),
         files={},
@@ -118,6 +123,7 @@ def _ensemble(
     store: VolumeStore,
     tasks: Tasks,
     fitted: Sequence[FittedFold],
+    norms: Mapping[str, Norms],
 ) -> EnsembleRecord:
     def folds(name: str) -> tuple[SubEnsembleFold, ...]:
         return tuple(
@@ -136,6 +142,7 @@ def _ensemble(
                 input=store.specs[f"{ensemble.name}/{name}"],
                 architecture=plan.architecture,
                 folds=folds(name),
+                norms=norms[f"{ensemble.name}/{name}"],
             )
             for name, _, _ in ensemble.sub_ensembles()
         ),

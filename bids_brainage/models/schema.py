@@ -9,6 +9,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from pydantic import BaseModel as PydanticModel
 
 from bids_brainage.models.architecture import BaseModelSpec
+from bids_brainage.models.typicality import Norms
 from bids_brainage.preprocessing.model_input import InputSpec
 
 SCHEMA_VERSION = 1
@@ -119,6 +120,9 @@ class SubEnsembleRecord(Record):
     input: InputSpec
     architecture: BaseModelSpec
     folds: tuple[SubEnsembleFold, ...] = Field(min_length=1)
+    norms: Norms = Field(
+        default_factory=dict, description="mean and standard deviation of training inputs' measures"
+    )
 
     @property
     def input_shape(self) -> tuple[int, int, int, int]:
