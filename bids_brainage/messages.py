@@ -283,7 +283,9 @@ BASE_MODEL_DONE = (
     "{done} of {total} base models: {file}, validation MAE {mae:.2f} years in epoch {epoch}; about {left:.0f} "
     "minutes left."
 )
-_UNLIKE = "{z:.0f} standard deviations from those the model learned from; look at the image, mask and registration."
+_UNLIKE = (
+    "{z:.0f} standard deviations from those the model learned from; look at the image, mask and registration."
+)
 IMAGE_UNUSUAL = {
     "brightness": "The mean grey value of {input} lies " + _UNLIKE,
     "size": "The brain volume in {input} lies " + _UNLIKE,
@@ -293,14 +295,14 @@ SEEN_IN_TRAINING = (
     "This person was among those the model learned from, and no fold was kept that never saw them: the estimate "
     "is closer to the age than it would be for a new person."
 )
-TRAINING_PARTICIPANT = (
-    "This person was among those the model learned from; the estimate is by fold {fold}, which never saw them."
-)
+TRAINING_PARTICIPANT = "This person was among those the model learned from; the estimate is by fold {fold}, which never saw them."
 MODEL_OUT_MISSING = "The level train needs --model-out DIR, the folder of the new model bundle."
 MODEL_OUT_NOT_FREE = (
     "The folder {path} holds something else than a model bundle; give --model-out a new or empty folder."
 )
-TRAINING_BEGINS = "Training {name}; what is finished is kept in {work_dir}, and the same command goes on from there."
+TRAINING_BEGINS = (
+    "Training {name}; what is finished is kept in {work_dir}, and the same command goes on from there."
+)
 TRAINING_DONE = "The model bundle is in {path}; tables and page are in {page}."
 TRAINING_INCOMPLETE = (
     "{missing} of {total} base models could not be trained ({reason}); mend that and run the same command "
