@@ -267,9 +267,7 @@ def test_freesurfers_brain_gives_the_estimate_of_the_image_it_was_made_of(
     folder = tmp_path / "freesurfer/sub-0001/mri"
     folder.mkdir(parents=True)
     volume.to_filename(folder / "brain.finalsurfs.mgz")
-    record = _t1w_only(
-        dataset, bundle, tmp_path / "out", "--fs-subjects-dir", str(tmp_path / "freesurfer")
-    )
+    record = _t1w_only(dataset, bundle, tmp_path / "out", "--fs-subjects-dir", str(tmp_path / "freesurfer"))
     assert record["preprocessing"]["source"] == "freesurfer"
     raw = _t1w_only(dataset, bundle, tmp_path / "raw_out")
     for found, expected in zip(_base_models(record), _base_models(raw), strict=True):
