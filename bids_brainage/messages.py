@@ -118,6 +118,10 @@ UNEXPECTED_ERROR = (
     "Unexpected {kind}: {text}; this is a fault of bids_brainage. Details are in {log}; --debug shows them "
     "here."
 )
+DISK_FULL = (
+    "No space is left at {place}; free some, or choose another place for the output or the work folder (-w), and "
+    "run the same command again: what is finished is kept."
+)
 INTERRUPTED = "Interrupted; what is finished is kept, and the same command goes on from there."
 SOME_FAILED = "{failed} of {count} sessions failed: {names}. The others are done."
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import shutil
 import signal
@@ -52,6 +53,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except _Terminated:
         _log.error(messages.INTERRUPTED)
         return TERMINATED
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            return _fault(error, config)
+        _log.error(messages.DISK_FULL.format(place=error.filename or "the disk"))
+        _show_traceback(config)
+        return WRONG_INPUT
     except Exception as error:
         return _fault(error, config)
 

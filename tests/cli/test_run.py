@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -136,6 +137,17 @@ def test_fault_of_the_program_keeps_its_traceback_for_the_log(run, workflows, tm
     assert "Traceback" not in error
     assert "Unexpected RuntimeError: oh;" in error
     assert "Traceback" in the_log(tmp_path).read_text()
+
+
+def test_a_full_disk_is_told_with_its_remedy(run, workflows, capsys):
+    def answer(config, sessions):
+        raise OSError(errno.ENOSPC, "No space left on device", "/scratch/work/x.nii.gz")
+
+    workflows.answer = answer
+    assert run("--participant-label", "01") == 2
+    error = capsys.readouterr().err
+    assert "No space is left at /scratch/work/x.nii.gz; free some" in error
+    assert "Traceback" not in error
 
 
 def test_debug_shows_the_traceback(run, workflows, capsys):
