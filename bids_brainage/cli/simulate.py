@@ -51,6 +51,9 @@ def build_parser() -> argparse.ArgumentParser:
         "--base-models", type=_at_least(1), default=2, metavar="K", help="networks to train (default: 2)"
     )
     tori.add_argument(
+        "--as-in-paper", action="store_true", help="constant learning rate, tori never mirrored"
+    )
+    tori.add_argument(
         "--nprocs",
         type=_at_least(1),
         default=available_processors(),
@@ -116,7 +119,9 @@ def _tori(arguments: argparse.Namespace) -> int:
     from bids_brainage.workflows.tori_training import StudySettings
 
     _tell_always(arguments.verbose)
-    settings = StudySettings(arguments.n, arguments.seed, arguments.epochs, arguments.base_models)
+    settings = StudySettings(
+        arguments.n, arguments.seed, arguments.epochs, arguments.base_models, arguments.as_in_paper
+    )
     page = run_tori_study(arguments.folder, settings, arguments.nprocs)
     sys.stdout.write(f"The page is {page}\n")
     return 0

@@ -20,12 +20,26 @@ def lrp(network: Network, images: NDArray) -> NDArray:
     return explain(network, images, threads=1).relevance
 
 
-#: The methods compared, by name; all maps are in years.
+def edges(network: Network, images: NDArray) -> NDArray:
+    """The edges of each image (Sobel's gradient times the image), which say nothing of the network.
+
+    A control: what a map must do better to have told anything (Adebayo et al. 2018).
+    """
+    from scipy.ndimage import sobel
+
+    images = np.asarray(images, np.float32)
+    spatial = range(1, images.ndim - 1)
+    steepness = np.sqrt(sum(sobel(images, axis) ** 2 for axis in spatial))
+    return (images * steepness).astype(np.float32)
+
+
+#: The methods compared, by name; maps are in years, but for the control.
 METHODS: Mapping[str, Explainer] = {
     "LRP": lrp,
     "gradient x input": gradient_x_input,
     "integrated gradients": integrated_gradients,
     "SmoothGrad": smooth_grad,
+    "edges": edges,
 }
 
 

@@ -147,10 +147,11 @@ def cascading_randomisation(
     -------
     dict
         For each layer with weights, from the output down: the rank correlation of the magnitudes of the map
-        of the network randomised down to this layer with those of the original map. A map that depends on
-        what was learned loses its likeness.
+        of the network randomised down to this layer with those of the original map, where the image is not
+        zero. A map that depends on what was learned loses its likeness.
     """
     random = np.random.default_rng(seed)
+    filled = image != 0
     original = explainer(network, image[None])[0]
     layers = list(network.layers)
     likeness = {}
@@ -160,7 +161,7 @@ def cascading_randomisation(
             continue
         layers[index] = _shuffled(layer, random)
         changed = explainer(replace(network, layers=tuple(layers)), image[None])[0]
-        likeness[layer.name] = rank_correlation(np.abs(original), np.abs(changed))
+        likeness[layer.name] = rank_correlation(np.abs(original[filled]), np.abs(changed[filled]))
     return likeness
 
 

@@ -27,7 +27,17 @@ OLDER_PANELS = (
     ("lesions and atrophies", "Both"),
 )
 SECTIONS = ("Summary", "Estimates", "Maps", "Quality", "Training", "Methods")
-YOUNGER_PANELS = (("intact border", "Intact border"), ("intact matter", "Intact matter"))
+YOUNGER_PANELS = (
+    ("border", "Border"),
+    ("intact border", "Intact border"),
+    ("intact matter", "Intact matter"),
+)
+SIGN_PANELS = (
+    ("lesions", "On lesions"),
+    ("atrophies", "Beside atrophies"),
+    ("intact border", "Intact border"),
+    ("intact matter", "Intact matter"),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,13 +103,17 @@ def _draw(folder: Path, study: TorusStudy) -> dict[str, Any]:
             study.examples, folder / "tori.svg", f"Tori of the ages {ages} with relevance and truth."
         ),
         "methods": figures.methods_figure(
-            study.examples[-2], study.rivals, folder / "methods.svg", "One torus explained by four methods."
+            study.examples[-2], study.rivals, folder / "methods.svg", "One torus, several methods."
         ),
         "older": figures.truth_figure(
             older, OLDER_PANELS, folder / "older.svg", "Positive relevance on the evidence for a higher age."
         ),
         "younger": figures.truth_figure(
-            younger, YOUNGER_PANELS, folder / "younger.svg", "Negative relevance on intact border and matter."
+            younger, YOUNGER_PANELS, folder / "younger.svg", "Negative relevance on borders and intact parts."
+        ),
+        "signs": figures.sign_figure(
+            [row for row in rows if row["measure"] == "positive share"], SIGN_PANELS, ages_of(rows),
+            folder / "signs.svg", "Share of relevance that is positive, by region and age."
         ),
         "curves": figures.curves_figure(
             study.curves, folder / "perturbation.svg",
@@ -119,6 +133,11 @@ def _draw(folder: Path, study: TorusStudy) -> dict[str, Any]:
         )
         for name, path in paths.items()
     }
+
+
+def ages_of(rows: Sequence[Row]) -> list[str]:
+    """The age groups of a table, without all."""
+    return [name for name in dict.fromkeys(row["ages"] for row in rows) if name != "all"]
 
 
 def _section(name: str, study: TorusStudy, drawn: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ METHOD_COLOURS = {
     "gradient x input": YOUNGER,
     "integrated gradients": AGE,
     "SmoothGrad": "#d98e04",
+    "edges": "#8895a3",
 }
 # Each pixel of a torus becomes a square of so many, lest JPEG blur it.
 ENLARGED = 5
@@ -145,7 +146,7 @@ def methods_figure(
             torus.age, torus.prediction, torus.image, torus.lesions, torus.atrophies, relevance
         )
         limit = colours.symmetric_limit(relevance)
-        sheet.text(x + side / 2, 0.034, f"{method}  (±{scientific(limit)} years)", weight="bold")
+        sheet.text(x + side / 2, 0.034, f"{method}  (±{scientific(limit)})", weight="bold")
         sheet.tile(_Tile(_map(picture, limit), torus.lesions != 0), x, 0.045, side)
     return canvas.save(sheet.figure, out, title)
 
@@ -164,7 +165,7 @@ def truth_figure(rows: Sequence[Row], panels: Sequence[tuple[str, str]], out: Pa
     title : str
         What is read out instead of the picture.
     """
-    figure = canvas.new_figure(WIDTH, 2.5)
+    figure = canvas.new_figure(WIDTH, 2.7)
     sheets = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     sheets[0].invert_yaxis()
     for axes, (region, heading) in zip(sheets, panels, strict=True):
@@ -191,6 +192,28 @@ def truth_figure(rows: Sequence[Row], panels: Sequence[tuple[str, str]], out: Pa
     return _save(figure, out, title)
 
 
+def sign_figure(
+    rows: Sequence[Row], panels: Sequence[tuple[str, str]], ages: Sequence[str], out: Path, title: str
+) -> Path:
+    """Draw which part of the relevance in each region is positive, from young to old tori."""
+    figure = canvas.new_figure(WIDTH, 2.6)
+    sheets = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    for axes, (region, heading) in zip(sheets, panels, strict=True):
+        _frame(axes, "age", "positive (per cent)" if axes is sheets[0] else "")
+        axes.axhline(50, color=QUIET, linewidth=1, linestyle=(0, (4, 2)), zorder=1)
+        for method, colour in METHOD_COLOURS.items():
+            own = {row["ages"]: row for row in rows if (row["method"], row["region"]) == (method, region)}
+            values = [own[age]["mean"] if age in own else None for age in ages]
+            points = [np.nan if value is None else 100 * value for value in values]
+            axes.plot(
+                range(len(ages)), points, color=colour, linewidth=1.6, marker="o", markersize=4, label=method
+            )
+        axes.set_xticks(range(len(ages)), list(ages), fontsize=8)
+        axes.set(xlim=(-0.3, len(ages) - 0.7), ylim=(-4, 104))
+        axes.set_title(heading, fontsize=9.5, color=INK)
+    return _save(figure, out, title, legend=True)
+
+
 def curves_figure(points: Sequence[Row], out: Path, title: str) -> Path:
     """Draw the mean perturbation curves of all methods and of random orders."""
     names = list(dict.fromkeys(point["curve"] for point in points))
@@ -209,7 +232,7 @@ def curves_figure(points: Sequence[Row], out: Path, title: str) -> Path:
 
 def randomisation_figure(rows: Sequence[Row], out: Path, title: str) -> Path:
     """Draw how like the original a map stays while layers are randomised from the output down."""
-    figure = canvas.new_figure(0.75 * WIDTH, 2.9)
+    figure = canvas.new_figure(WIDTH, 2.7)
     axes = figure.subplots()
     _frame(axes, "randomised from the output down to", "rank correlation")
     layers = list(dict.fromkeys(row["region"] for row in rows))
@@ -225,7 +248,7 @@ def randomisation_figure(rows: Sequence[Row], out: Path, title: str) -> Path:
 
 def training_figure(fits: Sequence[tuple[Sequence[float], int]], out: Path, title: str) -> Path:
     """Draw the validation error of each base model (errors by epoch, best epoch)."""
-    figure = canvas.new_figure(0.75 * WIDTH, 2.7)
+    figure = canvas.new_figure(WIDTH, 2.5)
     axes = figure.subplots()
     _frame(axes, "epoch", "validation MAE (years)")
     for number, (errors, best) in enumerate(fits, start=1):

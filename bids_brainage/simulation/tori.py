@@ -146,18 +146,27 @@ class Tori:
 
 
 def simulate_torus(
-    seed: int, index: int, *, age: float | None = None, lesions: bool = True, atrophies: bool = True
+    seed: int,
+    index: int,
+    *,
+    age: float | None = None,
+    lesions: bool = True,
+    atrophies: bool = True,
+    atrophy_age: float | None = None,
 ) -> Torus:
     """Make torus `index` of simulation `seed`.
 
     Parameters
     ----------
     seed, index : int
-        Same seed and index, same torus, whatever else is made.
+        Same seed and index, same torus, whatever else is made. At a lower age it has lost the first of
+        the pixels that it has lost at a higher one.
     age : float, optional
         Its age in years, where that is not to be drawn.
     lesions, atrophies : bool
         Whether it has any; all else is the same without them.
+    atrophy_age : float, optional
+        The age by which it has atrophies, where that is not its own.
     """
     spec = load_tori_spec()
     age = draw_age(seed, index) if age is None else age
@@ -172,7 +181,8 @@ def simulate_torus(
     lost = np.zeros(image.shape, bool)
     if atrophies:
         rng = _stream(seed, index, "atrophies")
-        lost = lose_pixels(image != 0, _number(spec.atrophies.per_year * age, spec.atrophies, rng), rng)
+        years = age if atrophy_age is None else atrophy_age
+        lost = lose_pixels(image != 0, _number(spec.atrophies.per_year * years, spec.atrophies, rng), rng)
     image[lost] = 0
     middle = (1 + spec.torus.hole) / 2
     sides = np.where(distance > middle, OUTER, INNER) * lost
@@ -185,11 +195,12 @@ def simulate_tori(
     *,
     lesions: bool = True,
     atrophies: bool = True,
+    atrophy_age: float | None = None,
     nprocs: int = 1,
     progress: Callable[[Iterable[Torus], int], Iterable[Torus]] | None = None,
 ) -> Tori:
     """Make several tori of simulation `seed`, in so many processes; see `simulate_torus`."""
-    make = partial(simulate_torus, seed, lesions=lesions, atrophies=atrophies)
+    make = partial(simulate_torus, seed, lesions=lesions, atrophies=atrophies, atrophy_age=atrophy_age)
     watched = progress or (lambda tori, _: tori)
     if nprocs <= 1:
         return Tori.of(watched(map(make, indices), len(indices)))
@@ -237,12 +248,13 @@ def older_evidence(tori: Tori, distance: int) -> dict[str, NDArray[np.bool_]]:
 def younger_evidence(tori: Tori) -> dict[str, NDArray[np.bool_]]:
     """Where the evidence for a lower age is, each (n, size, size).
 
-    The intact border has a zero beside it that was always there, and no atrophy or lesion within one pixel;
-    intact matter is all that has neither within one pixel.
+    The border, all pixels beside a zero, shows how few atrophies there are. The intact border has no atrophy
+    or lesion within one pixel; intact matter is all of the torus that has neither within one pixel.
     """
     body = tori.images > 0
+    border = body & near(~body, 1)
     intact = body & ~near(tori.lesions | (tori.atrophies > 0), 1)
-    return {"intact border": intact & near(~body, 1), "intact matter": intact}
+    return {"border": border, "intact border": intact & border, "intact matter": intact}
 
 
 def _stream(seed: int, index: int, name: str) -> np.random.Generator:

@@ -15,6 +15,7 @@ from bids_brainage.models.base_model import BaseModel
 from bids_brainage.relevance.comparison import METHODS, Robustness, truth_scores
 from bids_brainage.simulation.tori import (
     Tori,
+    load_tori_spec,
     older_evidence,
     simulate_tori,
     simulate_torus,
@@ -33,6 +34,8 @@ Maps = dict[str, NDArray[np.float32]]
 Places = NDArray[np.bool_]
 # Relevance of a change is looked for up to so many pixels from it, where it is compared with its effect.
 REACH = 1
+# Ages to which tori are brought, in years.
+YOUNG, OLD = load_tori_spec().age.range
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +67,8 @@ def measure(trained: Trained, explained: Explained, seed: int, pool: Executor) -
     groups = {name: (tori.ages >= low) & (tori.ages < high) for name, (low, high) in plan.age_groups.items()}
     rows = [
         *_truth_rows(maps, tori, groups, plan.distances),
+        *_sign_rows(maps, tori, groups),
+        *_sum_rows(maps, trained.predictions[0, test]),
         *_effect_rows(maps, tori, trained, seed, groups, pool),
     ]
     chosen = np.argsort(tori.ages)[
@@ -134,22 +139,41 @@ def _truth_rows(maps: Maps, tori: Tori, groups: Mapping[str, Places], distances:
     return rows
 
 
+def _sign_rows(maps: Maps, tori: Tori, groups: Mapping[str, Places]) -> list[Row]:
+    """Which part of the absolute relevance in a region is positive: what the region is said to tell."""
+    regions = older_evidence(tori, REACH) | younger_evidence(tori) | {"torus": tori.images > 0}
+    rows = []
+    for method, (region, place) in product(maps, regions.items()):
+        inside = maps[method] * place
+        positive = np.maximum(inside, 0).sum(axis=(1, 2), dtype=np.float64)
+        whole = np.abs(inside).sum(axis=(1, 2), dtype=np.float64)
+        shares = np.divide(positive, whole, out=np.full(len(whole), np.nan), where=whole > 0)
+        for ages, chosen in groups.items():
+            rows.append(row("positive share", method, shares[chosen], region=region, ages=ages))
+    return rows
+
+
+def _sum_rows(maps: Maps, predictions: NDArray[np.float64]) -> list[Row]:
+    """How the sums of maps follow the predictions."""
+    rows = []
+    for method, own in maps.items():
+        r = _correlation(own.sum(axis=(1, 2), dtype=np.float64), predictions)
+        rows.append(row("correlation with prediction", method, [r]) | {"n": len(predictions)})
+    return rows
+
+
 def _effect_rows(
-    maps: Maps,
-    tori: Tori,
-    trained: Trained,
-    seed: int,
-    groups: Mapping[str, Places],
-    pool: Executor,
+    maps: Maps, tori: Tori, trained: Trained, seed: int, groups: Mapping[str, Places], pool: Executor
 ) -> list[Row]:
     """What lesions and atrophies do to the estimate, and how relevance on them follows that.
 
-    The effect is the estimate for a torus less that for its twin without them.
+    The effect is the estimate for a torus less that for its twin without lesions, or with no more
+    atrophies than at the youngest age.
     """
     test = trained.split.test
     twins = {
         "lesions": simulate_tori(seed, test.tolist(), lesions=False),
-        "atrophies": simulate_tori(seed, test.tolist(), atrophies=False),
+        "atrophies": simulate_tori(seed, test.tolist(), atrophy_age=YOUNG),
     }
     places = older_evidence(tori, REACH)
     rows = []
@@ -160,10 +184,17 @@ def _effect_rows(
             rows.append(row("effect", "none", effects[chosen & has], region=region, ages=ages))
         for method, own in maps.items():
             sums = (own * places[region]).sum(axis=(1, 2), dtype=np.float64)
-            r = np.corrcoef(sums[has], effects[has])[0, 1] if has.sum() > 2 else np.nan
+            r = _correlation(sums[has], effects[has])
             entry = row("correlation with effect", method, [r], region=region, distance=REACH)
             rows.append(entry | {"n": int(has.sum())})
     return rows
+
+
+def _correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """Pearson's correlation; NaN for fewer than three values or constant ones."""
+    if len(a) < 3 or not a.std() or not b.std():
+        return float("nan")
+    return float(np.corrcoef(a, b)[0, 1])
 
 
 def _agreement_rows(maps: Maps, tori: Tori, trained: Trained, pool: Executor) -> list[Row]:
@@ -211,11 +242,10 @@ def _robustness_of(
     from bids_brainage.relevance import from_keras
     from bids_brainage.relevance.comparison import robustness
 
-    healed = simulate_torus(*torus, lesions=False, atrophies=False).image[..., None]
-    aged = simulate_torus(*torus, age=80.0).image[..., None]
+    young, old = (simulate_torus(*torus, age=age).image[..., None] for age in (YOUNG, OLD))
     replacements: dict[str, tuple[int, NDArray[np.float32] | float]] = {
-        "older first, healed": (1, healed),
-        "younger first, aged": (-1, aged),
+        "older first, made 20": (1, young),
+        "younger first, made 80": (-1, old),
         "older first, black": (1, 0.0),
         "younger first, black": (-1, 0.0),
     }

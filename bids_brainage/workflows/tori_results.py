@@ -23,7 +23,7 @@ from bids_brainage.workflows.tori_measures import REACH, Measures, Row
 from bids_brainage.workflows.tori_training import Explained, StudySettings, Trained, load_study_plan
 
 # Ages of the tori that are drawn, as far as there are test tori near them.
-EXAMPLE_AGES = (24, 34, 44, 54, 64, 76)
+EXAMPLE_AGES = (22, 31, 41, 52, 63, 76)
 
 
 def write_results(
@@ -58,6 +58,7 @@ def _summary(
         "seed": settings.seed,
         "epochs": settings.epochs,
         "base_models": settings.base_models,
+        "as_in_paper": settings.as_in_paper,
         "n_training": len(split.training),
         "n_validation": len(split.validation),
         "n_test": len(split.test),

@@ -59,12 +59,24 @@ def load_study_plan() -> StudyPlan:
 
 @dataclass(frozen=True)
 class StudySettings:
-    """What a study is made of; a folder holds one study."""
+    """What a study is made of; a folder holds one study.
+
+    With `as_in_paper` the learning rate is constant and no torus is mirrored.
+    """
 
     n: int = 2000
     seed: int = 0
     epochs: int = 80
     base_models: int = 2
+    as_in_paper: bool = False
+
+    @property
+    def fitting(self) -> FittingPlan:
+        """How a base model is fitted."""
+        changes: dict[str, Any] = {"epochs": self.epochs}
+        if self.as_in_paper:
+            changes |= {"schedule": "constant", "flip": False}
+        return load_study_plan().fitting.model_copy(update=changes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,12 +159,11 @@ def train_on_tori(folder: Path, settings: StudySettings, tori: Tori, pool: Execu
     plan = load_study_plan()
     names = [str(index) for index in range(settings.n)]
     (split,) = split_by_age(tori.ages, names, plan.parts, 1, settings.seed)
-    fitting = plan.fitting.model_copy(update={"epochs": settings.epochs})
     images = tori.images[..., None]
     tasks = [
         ImageTask(
             folder / "models" / f"base-model-{number}.safetensors",
-            images, tori.ages, split, plan.architecture, fitting,
+            images, tori.ages, split, plan.architecture, settings.fitting,
             seed=int(np.random.SeedSequence([settings.seed, number]).generate_state(1)[0]) % 2**30,
         )
         for number in range(1, settings.base_models + 1)

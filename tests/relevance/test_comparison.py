@@ -43,6 +43,21 @@ def test_methods_explain_an_image_in_years(make_model, random):
     np.testing.assert_array_equal(maps["LRP"], explain(network, images).relevance)
 
 
+def test_edges_are_where_an_image_changes():
+    """Of a bright half: the two columns at its edge, but only what is not zero, the same along the edge."""
+    images = np.zeros((1, 6, 8, 1), np.float32)
+    images[:, :, 4:] = 0.5
+    found = METHODS["edges"](linear(images.shape[1:]), images)[0, ..., 0]
+    assert (found[:, 4] > 0).all()
+    assert np.ptp(found[:, 4]) == 0
+    assert not np.delete(found, 4, axis=1).any()
+
+
+def linear(shape):
+    kernel = np.ones((int(np.prod(shape)), 1), np.float32)
+    return Network((Flatten("f", ("image",)), Dense("d", ("f",), kernel, None)), shape)
+
+
 @pytest.mark.parametrize("method", ["LRP", "gradient x input"])
 def test_robustness_of_a_linear_network(random, method):
     """Healing a bright patch that makes older is best done first, at any method that finds it."""

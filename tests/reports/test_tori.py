@@ -33,15 +33,25 @@ def rows():
         for region in ("lesions", "atrophies", "lesions and atrophies"):
             for distance in (0, 1, 2):
                 add(measure, 0.431, region, distance, "older", chance=0.2)
-        for region in ("intact border", "intact matter"):
+        for region in ("border", "intact border", "intact matter"):
             add(measure, 0.3, region, None, "younger", chance=0.1)
     for region in ("lesions", "atrophies"):
         add("effect", 5.67, region, method="none")
         add("correlation with effect", 0.87, region, 1)
-    for name in ("older first, healed", "younger first, aged", "older first, black", "younger first, black"):
+    for name in (
+        "older first, made 20",
+        "younger first, made 80",
+        "older first, black",
+        "younger first, black",
+    ):
         add("perturbation area", 3.21, name, chance=0.0)
     for layer in ("output", "conv_1"):
         add("likeness after randomisation", 0.4, f"down to {layer}")
+    for region in ("lesions", "atrophies", "intact border", "intact matter"):
+        for ages in ("below 40", "from 40"):
+            add("positive share", 0.6, region)
+            found[-1]["ages"] = ages
+    add("correlation with prediction", 0.99)
     add("continuity", 1.5)
     return found
 
@@ -58,7 +68,13 @@ def study():
         TorusPicture(age, age + 1, image, lesions, atrophies, relevance) for age in (25.0, 60.0, 75.0)
     ]
     curves = [
-        {"curve": "older first, healed", "method": method, "part": part, "change": -part, "random": -part / 2}
+        {
+            "curve": "older first, made 20",
+            "method": method,
+            "part": part,
+            "change": -part,
+            "random": -part / 2,
+        }
         for method in METHOD_COLOURS
         for part in (0.0, 0.5, 1.0)
     ]
@@ -90,7 +106,7 @@ def test_the_page_tells_the_figures_and_loads_nothing(study, tmp_path):
     assert page.loaded
     assert all(address.startswith(("data:image/", "#")) for address in page.loaded)
     assert "NiReports" not in page.text
-    assert len(list((tmp_path / "figures").glob("*.svg"))) == 8
+    assert len(list((tmp_path / "figures").glob("*.svg"))) == 9
 
 
 def test_what_was_not_measured_is_not_available(study, tmp_path):

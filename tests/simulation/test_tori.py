@@ -141,6 +141,15 @@ def test_atrophies_grow_from_the_borders(tori) -> None:
             assert len(touching) == count > 0
 
 
+def test_a_torus_keeps_what_it_has_lost_when_it_gets_older() -> None:
+    young, old = (simulate_torus(8, 1, age=age) for age in (20.0, 80.0))
+    assert ((young.atrophies > 0) <= (old.atrophies > 0)).all()
+    assert (young.atrophies > 0).sum() == pytest.approx(100, abs=6)
+    mixed = simulate_torus(8, 1, age=80.0, atrophy_age=20.0)
+    np.testing.assert_array_equal(mixed.atrophies, young.atrophies)
+    assert mixed.n_lesions == old.n_lesions > 35
+
+
 def test_what_has_more_zeros_around_it_is_lost_sooner() -> None:
     """Of a square of 3 x 3, corners have 5 zeros around them and edges 3: 20 to 12 for the corners."""
     body = np.zeros((5, 5), bool)

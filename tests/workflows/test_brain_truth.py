@@ -95,7 +95,8 @@ def test_all_relevance_lies_in_a_region_that_is_the_brain(person):
         wide = find(rows, region="ventricles", method=method, distance=1)
         assert wide["relevance"] == pytest.approx(row["relevance"], rel=1e-6)
         assert find(rows, region="iron", method=method, distance=0)["older"] is None
-    assert len({row["relevance"] for row in rows if row["region"] == "ventricles"}) == 4
+    sums = {row["relevance"] for row in rows if row["region"] == "ventricles"}
+    assert len(sums) == len(brain_truth_methods())
 
 
 def brain_truth_methods():

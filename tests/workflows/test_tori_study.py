@@ -81,9 +81,9 @@ def test_effects_are_what_lesions_and_atrophies_do(tori):
         models=[model],
         predictions=model.predict(tori.images[..., None], 1)[None],
     )
-    whole = simulate_tori(SEED, range(30), atrophies=False)
+    young = simulate_tori(SEED, range(30), atrophy_age=20)
     rows = tori_measures._effect_rows({"image": tori.images}, tori, trained, SEED, everybody(tori), Here())
-    lost = (whole.images * (tori.atrophies > 0)).sum(axis=(1, 2))
+    lost = (young.images * (tori.atrophies > 0)).sum(axis=(1, 2))
     assert find(rows, measure="effect", region="atrophies")["mean"] == pytest.approx(-lost.mean(), rel=1e-5)
     has = tori.lesions.any(axis=(1, 2))
     lesions = find(rows, measure="effect", region="lesions")
@@ -92,6 +92,20 @@ def test_effects_are_what_lesions_and_atrophies_do(tori):
     assert 1.2 < lesions["mean"] / tori.n_lesions[has].mean() < 1.8
     follows = find(rows, measure="correlation with effect", region="lesions")
     assert follows["mean"] > 0.9
+
+
+def test_signs_and_sums_of_maps_that_are_known(tori):
+    """A map that is positive on what aged, and negative elsewhere."""
+    aged = older_evidence(tori, 1)["lesions and atrophies"]
+    maps = {"knows": np.where(aged, 1.0, -1.0) * (tori.images > 0)}
+    rows = tori_measures._sign_rows(maps, tori, everybody(tori))
+    assert find(rows, region="lesions")["mean"] == 1
+    assert find(rows, region="intact matter")["mean"] == 0
+    share = aged.sum(axis=(1, 2)) / (tori.images > 0).sum(axis=(1, 2))
+    assert find(rows, region="torus")["mean"] == pytest.approx(share.mean())
+    sums = maps["knows"].sum(axis=(1, 2))
+    assert tori_measures._sum_rows(maps, 50 + 2 * sums)[0]["mean"] == pytest.approx(1)
+    assert tori_measures._sum_rows(maps, -sums)[0]["mean"] == pytest.approx(-1)
 
 
 def test_rows_and_tables_have_the_same_columns():
@@ -123,10 +137,13 @@ def test_too_few_tori_are_refused(capsys):
 
 
 def test_the_plan_is_the_papers_but_for_schedule_and_mirroring():
-    plan = load_study_plan()
+    plan, own, paper = load_study_plan(), StudySettings().fitting, StudySettings(as_in_paper=True).fitting
+    assert (own.schedule, own.flip, paper.schedule, paper.flip) == ("cosine", True, "constant", False)
+    assert own == paper.model_copy(update={"schedule": "cosine", "flip": True})
+    assert StudySettings(epochs=3).fitting.epochs == 3
     assert plan.architecture.activation == "relu"
     assert plan.architecture.count_parameters((98, 98, 1)) == 60_593
-    assert (plan.fitting.epochs, plan.fitting.batch_size, plan.fitting.learning_rate) == (80, 4, 5e-4)
+    assert (paper.epochs, paper.batch_size, paper.learning_rate) == (80, 4, 5e-4)
     assert plan.parts == (8, 1, 1)
 
 
