@@ -159,8 +159,16 @@ def test_debug_shows_the_traceback(run, workflows, capsys):
     assert "Traceback" in capsys.readouterr().err
 
 
+@pytest.fixture
+def interruptible():
+    """What a shell runs in the background inherits that Ctrl-C is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_interruption(run, workflows, capsys, number, code):
+def test_interruption(run, workflows, capsys, interruptible, number, code):
     workflows.answer = lambda config, sessions: os.kill(os.getpid(), number)
     before = signal.getsignal(signal.SIGTERM)
     assert run("--participant-label", "01") == code
