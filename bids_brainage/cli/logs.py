@@ -18,6 +18,8 @@ def set_up_console(verbose: int) -> None:
     for handler in [handler for handler in root.handlers if handler.name == _CONSOLE]:
         root.removeHandler(handler)
     root.setLevel(logging.DEBUG)
+    # Another command of the same process may have made the project quieter.
+    logging.getLogger("bids_brainage").setLevel(logging.NOTSET)
     handler = _console_handler()
     handler.name = _CONSOLE
     handler.setLevel(logging.DEBUG if verbose else logging.INFO)
