@@ -28,9 +28,12 @@ def edges(network: Network, images: NDArray) -> NDArray:
     from scipy.ndimage import sobel
 
     images = np.asarray(images, np.float32)
-    spatial = range(1, images.ndim - 1)
-    steepness = np.sqrt(sum(sobel(images, axis) ** 2 for axis in spatial))
-    return (images * steepness).astype(np.float32)
+    steepness = np.empty_like(images)
+    for index in np.ndindex(images.shape[0], images.shape[-1]):
+        channel = (index[0], ..., index[1])
+        slopes = (sobel(images[channel], axis) for axis in range(images.ndim - 2))
+        steepness[channel] = np.sqrt(sum(slope**2 for slope in slopes))
+    return images * steepness
 
 
 #: The methods compared, by name; maps are in years, but for the control.

@@ -45,9 +45,13 @@ def test_methods_explain_an_image_in_years(make_model, random):
 
 def test_edges_are_where_an_image_changes():
     """Of a bright half: the two columns at its edge, but only what is not zero, the same along the edge."""
-    images = np.zeros((1, 6, 8, 1), np.float32)
-    images[:, :, 4:] = 0.5
-    found = METHODS["edges"](linear(images.shape[1:]), images)[0, ..., 0]
+    images = np.zeros((2, 6, 8, 2), np.float32)
+    images[0, :, 4:, 0] = 0.5
+    images[1, 2:, :, 1] = 1
+    edges = METHODS["edges"](linear(images.shape[1:]), images)
+    assert not edges[0, ..., 1].any()
+    assert not edges[1, ..., 0].any()
+    found = edges[0, ..., 0]
     assert (found[:, 4] > 0).all()
     assert np.ptp(found[:, 4]) == 0
     assert not np.delete(found, 4, axis=1).any()
