@@ -114,14 +114,16 @@ def test_a_second_run_trains_nothing(
 def test_killed_three_times_it_comes_to_the_same_bundle(
     trained: Path, people: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    """SIGKILL to the whole process group, at moments that differ."""
+    """SIGKILL to the whole process group: while volumes are prepared, and twice while models are trained."""
     started = [sys.executable, "-m", "bids_brainage", *command(people, tmp_path, trained / "plan.yaml")]
-    for seconds in (12, 14, 16):
+    for pattern, number in (("*.done", 5), ("*.checkpoint.safetensors", 1), ("*_bm-*.json", 12)):
         process = subprocess.Popen(started, start_new_session=True, stderr=subprocess.DEVNULL)
-        time.sleep(seconds)
-        assert process.poll() is None, "the training was over before it could be killed"
+        while len(list((tmp_path / "work").rglob(pattern))) < number:
+            assert process.poll() is None, "the training was over before it could be killed"
+            time.sleep(0.02)
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        assert process.wait() == -signal.SIGKILL
+        assert not (tmp_path / "balls").exists()
     subprocess.run(started, check=True, stderr=subprocess.DEVNULL)
     expected = json.loads((trained / "balls/bundle.json").read_text())
     found = json.loads((tmp_path / "balls/bundle.json").read_text())
