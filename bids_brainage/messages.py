@@ -274,6 +274,18 @@ TABLE_PARTICIPANT = (
     "{file} names {participant!r} twice or not by a BIDS label; give each participant one row."
 )
 LEFT_OUT_AGE = "{participant} is left out of the training: no age in years in {file}."
+LEFT_OUT_TARGET = "{participant} is left out of the training: no number in column {column} of {file}."
+TARGET_MISSING = (
+    "{file} has no column {column} to learn (its columns: {columns}); add it, or name another one by --target."
+)
+TARGET_TEXT = (
+    "The column {column} of {file} holds text ({found}), which cannot be learnt; name a column of numbers by "
+    "--target."
+)
+TARGET_CONSTANT = "All {n} people have the same {column} ({value:g}); nothing can be learnt from it."
+NOBODY_WITH_TARGET = (
+    "Nobody in {file} has both a number in column {column} and finished derivatives; nothing can be trained."
+)
 LEFT_OUT_IMAGES = (
     "{participant} is left out of the training: not all modalities are there; run bids_brainage ... "
     "participant --preproc-only first."
@@ -283,8 +295,24 @@ TOO_FEW_PEOPLE = (
     "Only {n} people can be trained on, too few for the plan's split; at least {least} are needed."
 )
 CONSTANT_AGE = "All {n} people have the same age; a model of age needs different ones."
+TRANSFER_CONFLICT = (
+    "The training plan {file} asks for another {where} than the bundle {model} has; leave it out of the plan, since "
+    "--from-bundle decides it."
+)
+TRANSFER_SHAPE = (
+    "The ensemble {ensemble} is not made of all its regions in all its sequences, so it cannot be transferred; "
+    "train one anew."
+)
+TRANSFER_RESTARTS = (
+    "The training plan {file} has fitting.restart_after, which would throw the transferred weights away; remove it "
+    "from the plan."
+)
+TRANSFER_KNOWN = (
+    "{n} of {total} people were among those the bundle {model} learned from: the errors on them are smaller than "
+    "they would be on new people."
+)
 BASE_MODEL_DONE = (
-    "{done} of {total} base models: {file}, validation MAE {mae:.2f} years in epoch {epoch}; about {left:.0f} "
+    "{done} of {total} base models: {file}, validation MAE {mae:.4g} {unit} in epoch {epoch}; about {left:.0f} "
     "minutes left."
 )
 _UNLIKE = (

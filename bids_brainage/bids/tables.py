@@ -57,7 +57,7 @@ class Ages:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.path = root / "participants.tsv"
-        self.unit, self.unit_warning = _age_unit(root / "participants.json")
+        self.unit, self.unit_warning = age_unit(root / "participants.json")
         if self.path.is_symlink() and not self.path.exists():
             raise InputError(messages.CONTENT_NOT_HERE.format(path=self.path))
         self.rows = _by_id(self.path, "participant_id", "sub-") if self.path.is_file() else None
@@ -92,6 +92,15 @@ class Ages:
         if not math.isfinite(age) or not 0 <= age <= _OLDEST:
             return None, messages.IMPLAUSIBLE_AGE.format(path=table, name=name, value=text[:40])
         return age, None
+
+    def value(self, participant: str, session: str | None, column: str) -> float | None:
+        """Return the number in a column, the session's own before the participant's, or None."""
+        rows = (self._session_row(participant, session) if session else {}, self._row(participant, session))
+        for row in rows:
+            number = read_number((row or {}).get(column))
+            if number is not None:
+                return number
+        return None
 
     def _row(self, participant: str, session: str | None) -> Row | None:
         rows = self.rows or {}
@@ -153,7 +162,7 @@ def _by_id(path: Path, column: str, prefix: str) -> dict[tuple[str, str | None],
     return rows
 
 
-def _age_unit(path: Path) -> tuple[float, str | None]:
+def age_unit(path: Path) -> tuple[float, str | None]:
     """Return years per unit of the age column, as participants.json declares it; years if it does not."""
     if not path.is_file():
         return 1.0, None
@@ -167,6 +176,15 @@ def _age_unit(path: Path) -> tuple[float, str | None]:
     if str(unit).strip().lower() in _YEARS_PER_UNIT:
         return _YEARS_PER_UNIT[str(unit).strip().lower()], None
     return 1.0, messages.UNKNOWN_AGE_UNIT.format(path=path, unit=str(unit)[:40])
+
+
+def read_number(text: str | None) -> float | None:
+    """Return the finite number that a cell holds, or None."""
+    try:
+        number = float((text or "").strip())
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _column(row: Row, name: str) -> str | None:

@@ -20,16 +20,20 @@ from bids_brainage.errors import BundleError
 from bids_brainage.models.age_bias import AgeBias
 from bids_brainage.models.base_model import BaseModel, check_weights
 from bids_brainage.models.ensemble import MultiLevelEnsemble, NormalisedInterval, TopHead
-from bids_brainage.models.head_model import HeadModel
+from bids_brainage.models.head_model import Head, HeadModel
 from bids_brainage.models.schema import (
+    AGE,
     SCHEMA_VERSION,
     BundleRecord,
+    Cohort,
     EnsembleRecord,
     FileRecord,
     HeadRecord,
+    Participants,
     SubEnsembleRecord,
     TopHeadRecord,
 )
+from bids_brainage.models.spline_head import Curve, SplineHead
 from bids_brainage.models.sub_ensemble import SubEnsemble
 from bids_brainage.models.weights_file import read_arrays, write_arrays
 
@@ -86,9 +90,19 @@ class Bundle:
         return self.record.purpose == "demonstration"
 
     @property
-    def training_range(self) -> tuple[float, float] | None:
+    def estimates_age(self) -> bool:
+        """Whether it estimates age, and not another number."""
+        return self.record.target == AGE
+
+    @property
+    def age_range(self) -> tuple[float, float] | None:
         """Youngest and oldest age trained on, in years; None where it is not known."""
         return self.record.cohort.age_range
+
+    @property
+    def training_range(self) -> tuple[float, float] | None:
+        """Least and greatest value of the target trained on, in its unit; None where it is not known."""
+        return self.age_range if self.estimates_age else self.record.cohort.target_range
 
     @property
     def ensembles(self) -> tuple[str, ...]:
@@ -148,14 +162,20 @@ class Bundle:
         )
         return SubEnsemble(record.name, record.input, models, _head(trained.head))
 
-    def in_training_set(self, participant_id: str, dataset: str | None = None) -> bool:
+    def in_training_set(self, participant_id: str, dataset: str | None = None) -> bool | None:
         """Whether the participant was trained, validated or tested on (``sub-01`` or ``01``).
+
+        None where the bundle, or one that it was transferred from, does not know whom it was trained on.
 
         Labels such as sub-01 exist in every dataset. With `dataset`, the name in the
         dataset_description.json, only that dataset's participants are meant; without it, those of
         any dataset that was trained on.
         """
-        return any(key in self.record.participants.folds for key in self._keys(participant_id, dataset))
+        record = self.record
+        known = [(record.participants, record.cohort), *((p.participants, p.cohort) for p in record.parents)]
+        if any(_found(*each, participant_id, dataset) for each in known):
+            return True
+        return False if all(participants.folds for participants, _ in known) else None
 
     def fold_of(self, participant_id: str, dataset: str | None = None) -> int | None:
         """The fold whose models never saw this training participant, or None.
@@ -163,15 +183,10 @@ class Bundle:
         None for people who were not trained on (any fold will do), and for those whom every fold
         saw; `in_training_set` tells the two apart.
         """
-        for key in self._keys(participant_id, dataset):
-            fold = self.record.participants.folds.get(key)
-            if fold is not None:
-                return fold
-        return None
-
-    def _keys(self, participant_id: str, dataset: str | None) -> list[str]:
-        datasets = self.record.cohort.datasets or ("",) if dataset is None else (dataset,)
-        return [participant_key(self.record.participants.salt, participant_id, name) for name in datasets]
+        if any(_found(p.participants, p.cohort, participant_id, dataset) for p in self.record.parents):
+            return None
+        folds = _found(self.record.participants, self.record.cohort, participant_id, dataset)
+        return next((fold for fold in folds if fold is not None), None)
 
     def reference_inputs(self) -> dict[str, np.ndarray]:
         """The reference inputs, uint8 (*box, 1) by ``<ensemble>/<sub-ensemble>``."""
@@ -195,6 +210,15 @@ class Bundle:
                         yield ReferenceCheck(
                             ensemble.name, sub.name, fold, index, old, float(new), reference.tolerance
                         )
+
+
+def _found(
+    participants: Participants, cohort: Cohort, participant_id: str, dataset: str | None
+) -> list[int | None]:
+    """The folds that tested somebody, one a dataset that knows the label; empty for new people."""
+    datasets = cohort.datasets or ("",) if dataset is None else (dataset,)
+    keys = [participant_key(participants.salt, participant_id, name) for name in datasets]
+    return [participants.folds[key] for key in keys if key in participants.folds]
 
 
 def participant_key(salt: str, participant_id: str, dataset: str = "") -> str:
@@ -324,15 +348,15 @@ def write_bundle(path: Path, record: BundleRecord, arrays: Mapping[str, Mapping[
     return load_bundle(path / FILE_NAME)
 
 
-def head_record(head: HeadModel, alpha: float) -> HeadRecord:
-    """A head as ``bundle.json`` keeps it."""
-    return HeadRecord(
-        coefficients=tuple(float(value) for value in head.coefficients), intercept=head.intercept, alpha=alpha
+def _head(record: HeadRecord) -> Head:
+    linear = HeadModel(np.array(record.coefficients, dtype=np.float64), record.intercept)
+    if not record.curves:
+        return linear
+    curves = tuple(
+        Curve(np.array(curve.knots), np.array(curve.coefficients), curve.degree) if curve else None
+        for curve in record.curves
     )
-
-
-def _head(record: HeadRecord) -> HeadModel:
-    return HeadModel(np.array(record.coefficients, dtype=np.float64), record.intercept)
+    return SplineHead(linear, curves)
 
 
 def _top_head(record: TopHeadRecord) -> TopHead:

@@ -10,9 +10,17 @@ from typing import Literal
 import numpy as np
 
 from bids_brainage.models.age_bias import AgeBias
-from bids_brainage.models.head_model import HeadModel
+from bids_brainage.models.head_model import Head, HeadModel
 from bids_brainage.models.plan import EnsemblePlan, HeadPlan
-from bids_brainage.models.schema import AgeBiasRecord, Errors, HeadRecord, NormalisedRecord, TopHeadRecord
+from bids_brainage.models.schema import (
+    AgeBiasRecord,
+    CurveRecord,
+    Errors,
+    HeadRecord,
+    NormalisedRecord,
+    TopHeadRecord,
+)
+from bids_brainage.models.spline_head import Curve, SplineHead
 from bids_brainage.models.uncertainty import conformal_half_width, model_spread, normalised_scores
 
 
@@ -30,6 +38,8 @@ class FoldPredictions:
     n_validation : int
     guess : float
         Mean age of the training people.
+    base_scale, scale : float
+        Units of the base models' predictions and of the target that penalties are meant in.
     """
 
     people: np.ndarray
@@ -37,6 +47,34 @@ class FoldPredictions:
     ages: np.ndarray
     n_validation: int
     guess: float
+    base_scale: float = 1.0
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class HeadFit:
+    """How a head is fitted: its kind and its penalties."""
+
+    kind: Literal["linear", "spline"]
+    alpha: float
+    spline_alpha: float
+    knots: int
+
+    @classmethod
+    def of(cls, plan: HeadPlan, level: Literal["sub_ensemble", "top"], scale: float) -> HeadFit:
+        """As the plan says; `scale` is the unit of the predictions that penalties are meant in."""
+        kind, alpha = (plan.kind, plan.top_alpha) if level == "top" else (plan.sub_ensemble_kind, plan.alpha)
+        return cls(kind, alpha * scale**2, plan.spline_alpha, plan.knots)
+
+    def fit(self, predictions: np.ndarray, ages: np.ndarray) -> Head:
+        """A head for predictions (n, k) of people of `ages` (n,)."""
+        if self.kind == "linear":
+            return HeadModel.fit(predictions, ages, self.alpha)
+        return SplineHead.fit(predictions, ages, self.alpha, self.spline_alpha, self.knots)
+
+    def record(self, predictions: np.ndarray, ages: np.ndarray) -> HeadRecord:
+        """The same as ``bundle.json`` keeps it."""
+        return head_record(self.fit(predictions, ages), self.alpha)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +112,7 @@ class FittedFold:
 def fit_fold(ensemble: EnsemblePlan, plan: HeadPlan, fold: FoldPredictions, seed: int) -> FittedFold:
     """Fit the heads of one ensemble in one fold.
 
-    Sub-ensembles' heads are ridge models of the validation people. Top heads, one a subset of
+    Sub-ensembles' heads are models of the validation people. Top heads, one a subset of
     modalities, are fitted on the test people; where the plan says so, to have more of them, on the
     validation people as well, whose sub-ensemble estimates then come from cross-validation. Top heads'
     errors and intervals come from cross-validation in any case.
@@ -82,14 +120,16 @@ def fit_fold(ensemble: EnsemblePlan, plan: HeadPlan, fold: FoldPredictions, seed
     n_val = fold.n_validation
     first = n_val if plan.top_fitted_on == "test" else 0
     ages = fold.ages[first:]
-    heads: dict[str, HeadModel] = {}
+    heads: dict[str, HeadRecord] = {}
+    sub_fit, top_fit = HeadFit.of(plan, "sub_ensemble", fold.base_scale), HeadFit.of(plan, "top", fold.scale)
     estimates: dict[tuple[str, str, tuple[str, ...]], np.ndarray] = {}
     subs: dict[str, np.ndarray] = {}
     for name, _, modality in ensemble.sub_ensembles():
         base = fold.base[name]
-        heads[name] = HeadModel.fit(base[:n_val], fold.ages[:n_val], plan.alpha)
-        crossed = cross_fitted(base[:n_val], fold.ages[:n_val], plan.alpha, plan.cross_validation, seed)
-        subs[name] = np.concatenate([crossed, heads[name].apply(base[n_val:])])[first:]
+        head = sub_fit.fit(base[:n_val], fold.ages[:n_val])
+        heads[name] = head_record(head, sub_fit.alpha)
+        crossed = cross_fitted(base[:n_val], fold.ages[:n_val], sub_fit, plan.cross_validation, seed)
+        subs[name] = np.concatenate([crossed, head.apply(base[n_val:])])[first:]
         estimates["sub_ensemble", name, (modality,)] = subs[name]
         for index, column in enumerate(base[first:].T):
             estimates["base_model", f"{name}_bm-{index:02d}", (modality,)] = column
@@ -97,14 +137,15 @@ def fit_fold(ensemble: EnsemblePlan, plan: HeadPlan, fold: FoldPredictions, seed
     for subset in modality_subsets(ensemble.modalities):
         names = tuple(name for name, _, modality in ensemble.sub_ensembles() if modality in subset)
         columns = np.stack([subs[name] for name in names], axis=1)
-        top_heads.append(_top_head(plan, subset, names, columns, ages))
+        record = top_fit.record(columns, ages)
+        top_heads.append(TopHeadRecord(modalities=subset, sub_ensembles=names, head=record, n_calibration=0))
         estimates["ensemble", ensemble.name, subset] = cross_fitted(
-            columns, ages, plan.top_alpha, plan.cross_validation, seed
+            columns, ages, top_fit, plan.cross_validation, seed
         )
         pairs = zip(columns, fold.base[names[0]][first:], strict=True)
         spreads[subset] = np.array([model_spread(*pair) or 0.0 for pair in pairs])
     return FittedFold(
-        heads={name: _record(head, plan.alpha) for name, head in heads.items()},
+        heads=heads,
         top_heads=tuple(top_heads),
         people=fold.people[first:],
         tested=np.arange(first, len(fold.ages)) >= n_val,
@@ -170,7 +211,7 @@ def modality_subsets(modalities: Sequence[str]) -> list[tuple[str, ...]]:
 
 
 def cross_fitted(
-    predictions: np.ndarray, ages: np.ndarray, alpha: float, folds: int, seed: int
+    predictions: np.ndarray, ages: np.ndarray, fit: HeadFit, folds: int, seed: int
 ) -> np.ndarray:
     """Each person's estimate (n,) by a head fitted on the other folds' people."""
     from sklearn.model_selection import KFold
@@ -178,7 +219,7 @@ def cross_fitted(
     result = np.empty(len(ages))
     splitter = KFold(min(folds, len(ages)), shuffle=True, random_state=seed)
     for train, test in splitter.split(predictions):
-        result[test] = HeadModel.fit(predictions[train], ages[train], alpha).apply(predictions[test])
+        result[test] = fit.fit(predictions[train], ages[train]).apply(predictions[test])
     return result
 
 
@@ -218,19 +259,23 @@ def measure_errors(
     )
 
 
-def _top_head(
-    plan: HeadPlan, subset: tuple[str, ...], names: tuple[str, ...], columns: np.ndarray, ages: np.ndarray
-) -> TopHeadRecord:
-    """The head above the sub-ensembles `names`, fitted on their estimates (n, m)."""
-    return TopHeadRecord(
-        modalities=subset,
-        sub_ensembles=names,
-        head=_record(HeadModel.fit(columns, ages, plan.top_alpha), plan.top_alpha),
-        n_calibration=0,
+def head_record(head: Head, alpha: float) -> HeadRecord:
+    """A head as ``bundle.json`` keeps it."""
+    linear = head.linear if isinstance(head, SplineHead) else head
+    if not isinstance(linear, HeadModel):
+        raise TypeError(f"no head to be kept: {head!r}")
+    curves = head.curves if isinstance(head, SplineHead) else ()
+    return HeadRecord(
+        coefficients=tuple(float(value) for value in linear.coefficients),
+        intercept=linear.intercept,
+        alpha=alpha,
+        curves=tuple(_curve_record(curve) if curve else None for curve in curves),
     )
 
 
-def _record(head: HeadModel, alpha: float) -> HeadRecord:
-    return HeadRecord(
-        coefficients=tuple(float(value) for value in head.coefficients), intercept=head.intercept, alpha=alpha
+def _curve_record(curve: Curve) -> CurveRecord:
+    return CurveRecord(
+        knots=tuple(curve.knots.tolist()),
+        coefficients=tuple(curve.coefficients.tolist()),
+        degree=curve.degree,
     )

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from bids_brainage import messages
 from bids_brainage.atomic import write_text
 from bids_brainage.errors import InputError
-from bids_brainage.models.people import TrainingCohort
+from bids_brainage.models.architecture import BaseModelSpec
+from bids_brainage.models.people import AGE, TrainingCohort
 from bids_brainage.models.plan import TrainingPlan
 from bids_brainage.models.splits import Split, split_by_age
+from bids_brainage.models.start import Start
 from bids_brainage.models.store import VolumeStore
 from bids_brainage.models.trainer import TrainingTask
 from bids_brainage.preprocessing.model_input import InputSpec
+
+# Learning rates and penalties are made for ages, whose standard deviation is about so many years. Other
+# targets are trained, and their heads fitted, in a unit in which theirs is the same.
+SPREAD_OF_AGES = 15.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +41,8 @@ class TrainingDesign:
         One a fold.
     folder : Path
         Where trained base models are kept.
+    starts : mapping of str to sequence of Start
+        By sub-ensemble, where its base models begin from; empty where all are made anew.
     """
 
     plan: TrainingPlan
@@ -41,12 +50,34 @@ class TrainingDesign:
     ages: np.ndarray
     splits: Sequence[Split]
     folder: Path
+    starts: Mapping[str, Sequence[Start]] = field(default_factory=dict)
+
+    @property
+    def kept(self) -> bool:
+        """Whether base models are another bundle's as they are, so that only heads are fitted."""
+        return any(start.kept for group in self.starts.values() for start in group)
+
+    def scale(self, fold: int) -> float:
+        """The target's unit of training and of the heads' penalties; 1 year of ages."""
+        if self.plan.target == AGE:
+            return 1.0
+        split = self.splits[fold]
+        fitted_on = split.training if len(split.training) > 1 else split.validation
+        return float(self.ages[fitted_on].std()) / SPREAD_OF_AGES or 1.0
+
+    def base_scale(self, fold: int) -> float:
+        """The unit that the heads' penalties take base models' predictions in."""
+        kept = [start.scale for group in self.starts.values() for start in group if start.kept]
+        return kept[0] if kept else self.scale(fold)
 
     def tasks(self) -> dict[tuple[str, int], list[TrainingTask]]:
         """All base models to train, by (key of the sub-ensemble, fold)."""
         return {
             (f"{ensemble.name}/{name}", fold): [
-                self.task(f"{ensemble.name}/{name}", fold, index) for index in range(ensemble.base_models)
+                self.task(f"{ensemble.name}/{name}", fold, index)
+                for index in range(
+                    len(self.starts.get(f"{ensemble.name}/{name}", ())) or ensemble.base_models
+                )
             ]
             for fold in range(len(self.splits))
             for ensemble in self.plan.ensembles
@@ -57,6 +88,7 @@ class TrainingDesign:
         """One of them."""
         ensemble = next(e for e in self.plan.ensembles if e.name == key.partition("/")[0])
         fitting = self.plan.fitting
+        start = self.starts[key][index] if self.starts else None
         return TrainingTask(
             key=key,
             fold=fold,
@@ -64,10 +96,12 @@ class TrainingDesign:
             store=self.store,
             ages=self.ages,
             split=self.splits[fold],
-            architecture=self.plan.architecture,
+            architecture=start.architecture if start else self.plan.architecture,
             fitting=fitting.model_copy(update={"epochs": ensemble.epochs or fitting.epochs}),
             seed=self.plan.seed,
             folder=self.folder,
+            scale=self.scale(fold),
+            start=start,
         )
 
     def save(self, path: Path) -> Path:
@@ -86,6 +120,7 @@ class TrainingDesign:
                 for split in self.splits
             ],
             "folder": str(self.folder),
+            "starts": {key: [_start_on_disk(start) for start in group] for key, group in self.starts.items()},
         }
         return write_text(path, json.dumps(content))
 
@@ -104,18 +139,46 @@ def load_design(path: Path) -> TrainingDesign:
             for split in content["splits"]
         ],
         folder=Path(content["folder"]),
+        starts={
+            key: tuple(
+                Start(
+                    **{
+                        **start,
+                        "file": Path(start["file"]),
+                        "architecture": BaseModelSpec.model_validate(start["architecture"]),
+                    }
+                )
+                for start in group
+            )
+            for key, group in content["starts"].items()
+        },
     )
 
 
-def make_splits(plan: TrainingPlan, cohort: TrainingCohort) -> list[Split]:
-    """The plan's folds; InputError where the people do not suffice for them."""
-    ages = np.array([person.age for person in cohort.people])
+def _start_on_disk(start: Start) -> dict[str, Any]:
+    return {
+        **{name: getattr(start, name) for name in ("sha256", "kept", "same_target", "scale")},
+        "file": str(start.file),
+        "architecture": start.architecture.model_dump(mode="json"),
+    }
+
+
+def make_splits(plan: TrainingPlan, cohort: TrainingCohort, heads_only: bool = False) -> list[Split]:
+    """The plan's folds; InputError where the people do not suffice for them.
+
+    With `heads_only` no base model is trained on anybody, so everybody who is not tested validates.
+    """
+    values = cohort.values
     least = 2 * sum(plan.split.parts)
-    if np.ptp(ages) == 0:
-        raise InputError(messages.CONSTANT_AGE.format(n=len(ages)))
+    if np.ptp(values) == 0:
+        sentence = messages.CONSTANT_AGE if cohort.target == AGE else messages.TARGET_CONSTANT
+        raise InputError(sentence.format(n=len(values), column=cohort.target, value=values[0]))
     groups = [person.group for person in cohort.people]
-    splits = split_by_age(ages, groups, plan.split.parts, plan.split.folds, plan.seed)
+    splits = split_by_age(values, groups, plan.split.parts, plan.split.folds, plan.seed)
     smallest = min(len(role) for s in splits for role in (s.training, s.validation, s.test))
-    if len(ages) < least or smallest < 2:
-        raise InputError(messages.TOO_FEW_PEOPLE.format(n=len(ages), least=least))
-    return splits
+    if len(values) < least or smallest < 2:
+        raise InputError(messages.TOO_FEW_PEOPLE.format(n=len(values), least=least))
+    if not heads_only:
+        return splits
+    nobody = np.zeros(0, dtype=int)
+    return [Split(nobody, np.union1d(split.training, split.validation), split.test) for split in splits]

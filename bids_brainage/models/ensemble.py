@@ -10,7 +10,7 @@ import numpy as np
 from bids_brainage import messages
 from bids_brainage.errors import InputError
 from bids_brainage.models.age_bias import AgeBias
-from bids_brainage.models.head_model import HeadModel
+from bids_brainage.models.head_model import Head
 from bids_brainage.models.sub_ensemble import SubEnsemble
 from bids_brainage.models.uncertainty import confidence_width, model_spread
 
@@ -36,8 +36,8 @@ class TopHead:
     ----------
     modalities : tuple of str
     sub_ensembles : tuple of str
-        In the order of the head's coefficients.
-    head : HeadModel
+        In the order of what the head takes.
+    head : Head
     half_widths : mapping of float to float
         Nominal coverage to half width (years) of the calibrated interval, the same for everybody.
     normalised : NormalisedInterval or None
@@ -50,7 +50,7 @@ class TopHead:
 
     modalities: tuple[str, ...]
     sub_ensembles: tuple[str, ...]
-    head: HeadModel
+    head: Head
     half_widths: Mapping[float, float] = field(default_factory=dict)
     disagreement_99: float | None = None
     normalised: NormalisedInterval | None = None
@@ -67,7 +67,8 @@ class TopHead:
 class SubEnsembleEstimate:
     """One sub-ensemble's part in an estimate; ages and widths in years.
 
-    `weight` is d estimate / d brain_age of this sub-ensemble.
+    `weight` is d estimate / d brain_age of this sub-ensemble; of a head that bends, the slope of the
+    secant from the sub-ensemble's estimate at its base models' target biases.
     """
 
     name: str
@@ -101,7 +102,8 @@ class EnsembleEstimate:
     constant : float
         Years that no base model contributes.
     base_model_weights : mapping of str to array (k,)
-        d estimate / d base-model prediction, for each sub-ensemble used.
+        d estimate / d base-model prediction, for each sub-ensemble used; of heads that bend, the slopes of
+        secants, so that the sum above holds as well.
     modalities_used, modalities_missing : tuple of str
     top_head : TopHead
         The head that was used.
@@ -173,11 +175,18 @@ class MultiLevelEnsemble:
         """
         values = self._checked(predictions)
         top = self.top_head(frozenset(values))
-        parts = [self._part(name, values[name], top) for name in top.sub_ensembles]
-        ages = np.array([part.brain_age for part in parts])
+        subs = [self.sub_ensembles[name] for name in top.sub_ensembles]
+        ages = np.array([float(sub.head.apply(values[sub.name])) for sub in subs])
+        starts = np.array([float(sub.head.apply(sub.target_biases)) for sub in subs])
+        shares, constant = top.head.secants(ages, starts)
+        parts = [
+            _part(sub, values[sub.name], float(age), float(share))
+            for sub, age, share in zip(subs, ages, shares, strict=True)
+        ]
+        within = [sub.head.secants(values[sub.name], sub.target_biases) for sub in subs]
+        weights = {sub.name: share * own for sub, share, (own, _) in zip(subs, shares, within, strict=True)}
+        constant += float(shares @ np.array([rest for _, rest in within]))
         brain_age = float(top.head.apply(ages))
-        weights = {part.name: part.weight * self.sub_ensembles[part.name].head.coefficients for part in parts}
-        intercepts = np.array([self.sub_ensembles[part.name].head.intercept for part in parts])
         spread = model_spread(ages, values[top.sub_ensembles[0]])
         half = top.half_width(0.95, spread)
         return EnsembleEstimate(
@@ -189,7 +198,7 @@ class MultiLevelEnsemble:
             disagreement=float(ages.std(ddof=1)) if len(ages) > 1 else None,
             spread=spread,
             sub_ensembles=tuple(parts),
-            constant=float(top.head.apply(intercepts)),
+            constant=constant,
             base_model_weights=weights,
             modalities_used=tuple(m for m in self.modalities if m in top.modalities),
             modalities_missing=tuple(m for m in self.modalities if m not in top.modalities),
@@ -215,14 +224,14 @@ class MultiLevelEnsemble:
             raise InputError(messages.BASE_PREDICTIONS.format(sub_ensemble=misfit[0], k=k))
         return values
 
-    def _part(self, name: str, values: np.ndarray, top: TopHead) -> SubEnsembleEstimate:
-        sub = self.sub_ensembles[name]
-        return SubEnsembleEstimate(
-            name=name,
-            region=sub.region,
-            modality=sub.modality,
-            brain_age=float(sub.head.apply(values)),
-            uncertainty=confidence_width(values),
-            base_models=tuple(float(value) for value in values),
-            weight=float(top.head.coefficients[top.sub_ensembles.index(name)]),
-        )
+
+def _part(sub: SubEnsemble, values: np.ndarray, brain_age: float, weight: float) -> SubEnsembleEstimate:
+    return SubEnsembleEstimate(
+        name=sub.name,
+        region=sub.region,
+        modality=sub.modality,
+        brain_age=brain_age,
+        uncertainty=confidence_width(values),
+        base_models=tuple(float(value) for value in values),
+        weight=weight,
+    )

@@ -1,10 +1,29 @@
-"""The linear models that turn several predictions into one."""
+"""The models that turn several predictions into one; linear ones."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
+
+
+class Head(Protocol):
+    """What a head must be able to do: estimate, and tell each prediction's part in an estimate."""
+
+    def apply(self, predictions: np.ndarray) -> np.ndarray:
+        """Estimates (...,) from predictions (..., k)."""
+
+    def secants(self, values: np.ndarray, references: np.ndarray) -> tuple[np.ndarray, float]:
+        """One person's weights (k,) and constant, with which constant + weights @ values is the estimate.
+
+        Parameters
+        ----------
+        values : array (k,)
+            The person's predictions.
+        references : array (k,)
+            What each prediction starts from, the same for everybody.
+        """
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,3 +62,7 @@ class HeadModel:
     def apply(self, predictions: np.ndarray) -> np.ndarray:
         """Estimates (...,) in years from predictions (..., k)."""
         return np.asarray(predictions, dtype=np.float64) @ self.coefficients + self.intercept
+
+    def secants(self, values: np.ndarray, references: np.ndarray) -> tuple[np.ndarray, float]:
+        """Coefficients and intercept, whatever the values; see `Head.secants`."""
+        return self.coefficients, self.intercept

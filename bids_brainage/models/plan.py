@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel as PydanticModel
@@ -14,7 +15,7 @@ from bids_brainage import messages
 from bids_brainage.errors import InputError
 from bids_brainage.models.architecture import BaseModelSpec, Initializer
 from bids_brainage.models.augmentation import AugmentationPlan
-from bids_brainage.models.schema import PURPOSES, Label
+from bids_brainage.models.schema import AGE, PURPOSES, Label
 from bids_brainage.preprocessing.model_input import InputSpec, IntensityRule
 
 SHIPPED = Path(bids_brainage.__file__).parent / "data" / "models"
@@ -110,7 +111,21 @@ class SplitPlan(Part):
 
 
 class HeadPlan(Part):
-    """How the heads are fitted; `top_alpha` 0 is the plain linear model of the paper."""
+    """How the heads are fitted; `top_alpha` 0 is the plain linear model of the paper.
+
+    Penalties are those for ages in years; for another target they are scaled with its spread.
+    """
+
+    kind: Literal["linear", "spline"] = Field(
+        default="linear", description="top heads: linear, or with a smooth curve for each sub-ensemble"
+    )
+    sub_ensemble_kind: Literal["linear", "spline"] = Field(
+        default="linear", description="sub-ensembles' heads, with a curve for each base model"
+    )
+    knots: int = Field(default=4, ge=2, le=20, description="of each curve")
+    spline_alpha: float = Field(
+        default=1.0, gt=0, description="penalty of the curves: the larger, the more linear"
+    )
 
     alpha: float = Field(default=1.0, ge=0)
     top_alpha: float = Field(default=0.0, ge=0)
@@ -131,6 +146,9 @@ class TrainingPlan(Part):
     purpose: PURPOSES = "research"
     description: str = ""
     seed: int = Field(default=0, ge=0)
+    target: str = Field(
+        default=AGE, min_length=1, max_length=200, description="column of participants.tsv to estimate"
+    )
     ensembles: tuple[EnsemblePlan, ...] = Field(min_length=1)
     input: InputPlan = InputPlan()
     architecture: BaseModelSpec = BaseModelSpec()
@@ -151,19 +169,34 @@ class TrainingPlan(Part):
 
 
 def find_plan(name_or_path: str) -> Path:
-    """The file of a plan: one that ships with the program (``paper``, ``demo``), or any path."""
+    """The file of a plan: one that ships with the program (``paper``, ``demo``, ...), or any path."""
     shipped = SHIPPED / f"{name_or_path}_plan.yaml"
     return shipped if shipped.is_file() else Path(name_or_path).expanduser()
 
 
 def load_plan(path: Path) -> TrainingPlan:
     """Read a plan from YAML; InputError where it is missing or wrong."""
+    return make_plan(read_plan_file(path), str(path))
+
+
+def read_plan_file(path: Path) -> dict[str, Any]:
+    """What a plan's YAML says, not checked yet; InputError where it cannot be read."""
     try:
-        return TrainingPlan.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise InputError(messages.PLAN_UNREADABLE.format(file=path, reason=reason)) from error
+    if not isinstance(content, dict):
+        reason = "it must hold settings by name"
+        raise InputError(messages.PLAN_WRONG.format(file=path, where="plan", reason=reason))
+    return content
+
+
+def make_plan(content: Mapping[str, Any], file: str) -> TrainingPlan:
+    """The plan of that content; InputError where it is wrong."""
+    try:
+        return TrainingPlan.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "plan"
-        raise InputError(messages.PLAN_WRONG.format(file=path, where=where, reason=first["msg"])) from error
+        raise InputError(messages.PLAN_WRONG.format(file=file, where=where, reason=first["msg"])) from error

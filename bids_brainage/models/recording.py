@@ -6,18 +6,21 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from typing import Any
 
 import numpy as np
 
 import bids_brainage
 from bids_brainage.models.bundle import participant_key
 from bids_brainage.models.calibration import FittedFold, pooled_errors
-from bids_brainage.models.people import TrainingCohort
+from bids_brainage.models.design import TrainingDesign
+from bids_brainage.models.people import AGE, TrainingCohort
 from bids_brainage.models.plan import EnsemblePlan, TrainingPlan
 from bids_brainage.models.schema import (
     BundleRecord,
     Cohort,
     EnsembleRecord,
+    Parent,
     Participants,
     Protocol,
     Reference,
@@ -31,26 +34,28 @@ from bids_brainage.models.typicality import Norms, training_norms
 from bids_brainage.models.weights_file import read_arrays
 
 REFERENCE_FILE = "reference.safetensors"
+# What reference predictions may differ by, in years; in proportion for other targets.
+TOLERANCE = 0.01
 Tasks = Mapping[tuple[str, int], Sequence[TrainingTask]]
 
 
 def bundle_record(
-    plan: TrainingPlan,
+    design: TrainingDesign,
     cohort: TrainingCohort,
-    store: VolumeStore,
-    splits: Sequence[Split],
-    tasks: Tasks,
     fitted: Mapping[str, Sequence[FittedFold]],
+    parents: tuple[Parent, ...] = (),
 ) -> tuple[BundleRecord, dict[str, dict[str, np.ndarray]]]:
     """The bundle's record and its files' arrays."""
+    plan, store, splits, tasks = design.plan, design.store, design.splits, design.tasks()
+    typical = splits[0].training if len(splits[0].training) else splits[0].validation
     arrays = {
         task.file: read_arrays((task.folder / task.file).read_bytes(), task.file)
         for group in tasks.values()
         for task in group
     }
-    arrays[REFERENCE_FILE] = {key: _mean_volume(store, key, splits[0].training) for key in store.specs}
+    arrays[REFERENCE_FILE] = {key: _mean_volume(store, key, typical) for key in store.specs}
     norms = {
-        key: training_norms(store.volumes(key), splits[0].training, mean[..., 0])
+        key: training_norms(store.volumes(key), typical, mean[..., 0])
         for key, mean in arrays[REFERENCE_FILE].items()
     }
     record = BundleRecord.model_construct(
@@ -60,13 +65,14 @@ def bundle_record(
         licence=plan.licence,
         purpose=plan.purpose,
         description=plan.description,
-        target="age",
-        unit="years",
+        target=cohort.target,
+        unit=cohort.unit,
         cohort=_cohort(plan, cohort),
         protocol=_protocol(plan, splits),
-        ensembles=tuple(_ensemble(e, plan, store, tasks, fitted[e.name], norms) for e in plan.ensembles),
+        ensembles=tuple(_ensemble(e, store, tasks, fitted[e.name], norms) for e in plan.ensembles),
         participants=_participants(plan, cohort, splits),
-        reference=_reference(arrays[REFERENCE_FILE], tasks, len(splits)),
+        parents=parents,
+        reference=_reference(arrays[REFERENCE_FILE], tasks, len(splits), design.base_scale(0)),
         files={},
     )
     return record, arrays
@@ -80,23 +86,39 @@ def _mean_volume(store: VolumeStore, key: str, people: np.ndarray) -> np.ndarray
 
 
 def _cohort(plan: TrainingPlan, cohort: TrainingCohort) -> Cohort:
-    ages = np.array([person.age for person in cohort.people])
-    edges = np.arange(5 * np.floor(ages.min() / 5), ages.max() + 5.001, 5.0)
+    ages = np.array([person.age for person in cohort.people if np.isfinite(person.age)])
+    values = cohort.values
     sexes = Counter(person.sex or "n/a" for person in cohort.people)
     sites = Counter(person.site or "n/a" for person in cohort.people)
     return Cohort(
-        n=len(ages),
-        age_range=(float(ages.min()), float(ages.max())),
-        age_mean=float(ages.mean()),
-        age_sd=float(ages.std(ddof=1)),
-        age_edges=tuple(float(edge) for edge in edges),
-        age_counts=tuple(int(count) for count in np.histogram(ages, edges)[0]),
+        n=len(values),
+        **(_ages(ages) if len(ages) > 1 else {}),
+        **({} if cohort.target == AGE else _targets(values)),
         sexes=dict(sorted(sexes.items())),
         sites=dict(sorted(sites.items())),
-        sequences={modality: len(ages) for modality in plan.modalities},
+        sequences={modality: len(values) for modality in plan.modalities},
         datasets=(cohort.dataset,),
         simulated=cohort.simulated,
     )
+
+
+def _ages(ages: np.ndarray) -> dict[str, Any]:
+    edges = np.arange(5 * np.floor(ages.min() / 5), ages.max() + 5.001, 5.0)
+    return {
+        "age_range": (float(ages.min()), float(ages.max())),
+        "age_mean": float(ages.mean()),
+        "age_sd": float(ages.std(ddof=1)),
+        "age_edges": tuple(float(edge) for edge in edges),
+        "age_counts": tuple(int(count) for count in np.histogram(ages, edges)[0]),
+    }
+
+
+def _targets(values: np.ndarray) -> dict[str, Any]:
+    return {
+        "target_range": (float(values.min()), float(values.max())),
+        "target_mean": float(values.mean()),
+        "target_sd": float(values.std(ddof=1)),
+    }
 
 
 def _protocol(plan: TrainingPlan, splits: Sequence[Split]) -> Protocol:
@@ -119,7 +141,6 @@ def _protocol(plan: TrainingPlan, splits: Sequence[Split]) -> Protocol:
 
 def _ensemble(
     ensemble: EnsemblePlan,
-    plan: TrainingPlan,
     store: VolumeStore,
     tasks: Tasks,
     fitted: Sequence[FittedFold],
@@ -140,7 +161,7 @@ def _ensemble(
             SubEnsembleRecord(
                 name=name,
                 input=store.specs[f"{ensemble.name}/{name}"],
-                architecture=plan.architecture,
+                architecture=tasks[f"{ensemble.name}/{name}", 0][0].architecture,
                 folds=folds(name),
                 norms=norms[f"{ensemble.name}/{name}"],
             )
@@ -159,7 +180,7 @@ def _participants(plan: TrainingPlan, cohort: TrainingCohort, splits: Sequence[S
     return Participants(salt=salt, folds={key: tested.get(index) for index, key in enumerate(keys)})
 
 
-def _reference(images: Mapping[str, np.ndarray], tasks: Tasks, n_folds: int) -> Reference:
+def _reference(images: Mapping[str, np.ndarray], tasks: Tasks, n_folds: int, scale: float) -> Reference:
     predictions = {
         key: tuple(
             tuple(
@@ -170,4 +191,4 @@ def _reference(images: Mapping[str, np.ndarray], tasks: Tasks, n_folds: int) -> 
         )
         for key, image in images.items()
     }
-    return Reference(file=REFERENCE_FILE, predictions=predictions)
+    return Reference(file=REFERENCE_FILE, predictions=predictions, tolerance=TOLERANCE * scale)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -13,6 +14,7 @@ from bids_brainage.models.typicality import Norms
 from bids_brainage.preprocessing.model_input import InputSpec
 
 SCHEMA_VERSION = 1
+AGE = "age"
 LARGEST_BOX = 512
 PURPOSES = Literal["demonstration", "research"]
 
@@ -45,12 +47,37 @@ class FileRecord(Record):
     bytes: Count
 
 
+class CurveRecord(Record):
+    """A spline of one prediction: knots and B-spline coefficients in the target's unit; straight outside."""
+
+    knots: tuple[float, ...] = Field(max_length=200)
+    coefficients: tuple[float, ...] = Field(min_length=1)
+    degree: int = Field(default=3, ge=1, le=5)
+
+    @model_validator(mode="after")
+    def _a_spline(self) -> CurveRecord:
+        if len(self.knots) != len(self.coefficients) + self.degree + 1:
+            raise ValueError("a spline needs as many knots as coefficients, and degree + 1 more")
+        if any(later < earlier for earlier, later in pairwise(self.knots)):
+            raise ValueError("the knots of a spline must not descend")
+        if self.knots[self.degree] >= self.knots[-self.degree - 1]:
+            raise ValueError("the knots of a spline must span a range")
+        return self
+
+
 class HeadRecord(Record):
-    """A linear model's coefficients and intercept (years)."""
+    """A linear model's coefficients and intercept (years); of one that bends, a curve each beside them."""
 
     coefficients: tuple[float, ...] = Field(min_length=1)
     intercept: float
     alpha: float = Field(ge=0)
+    curves: tuple[CurveRecord | None, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_curve_each(self) -> HeadRecord:
+        if self.curves and len(self.curves) != len(self.coefficients):
+            raise ValueError("a head that bends needs a curve, or null, for each coefficient")
+        return self
 
 
 class Errors(Record):
@@ -159,7 +186,10 @@ class EnsembleRecord(Record):
 
 
 class Cohort(Record):
-    """Who the bundle was trained on; of an imported one, some of it may not be known."""
+    """Who the bundle was trained on; of an imported one, some of it may not be known.
+
+    `target_range`, `target_mean` and `target_sd` are those of a target other than age.
+    """
 
     n: Count | None = None
     age_range: tuple[float, float] | None = None
@@ -172,6 +202,9 @@ class Cohort(Record):
     sequences: dict[str, Count] = Field(default_factory=dict)
     datasets: tuple[str, ...] = ()
     simulated: bool
+    target_range: tuple[float, float] | None = None
+    target_mean: float | None = None
+    target_sd: float | None = None
 
 
 class Source(Record):
@@ -208,6 +241,22 @@ class Participants(Record):
     folds: dict[Sha256, int | None] = Field(default_factory=dict)
 
 
+class Parent(Record):
+    """The bundle that base models come from, and who it had been trained on.
+
+    `refit`: with new heads alone, or with all weights trained on.
+    """
+
+    name: Label
+    version: Label
+    sha256: Sha256
+    refit: Literal["heads", "all"]
+    target: str
+    unit: str
+    cohort: Cohort
+    participants: Participants
+
+
 class Reference(Record):
     """Reference inputs (uint8, `file`) and each base model's prediction of them in years.
 
@@ -220,7 +269,11 @@ class Reference(Record):
 
 
 class BundleRecord(Record):
-    """All of ``bundle.json``."""
+    """All of ``bundle.json``.
+
+    `target` is the column of participants.tsv that is estimated, `unit` its unit (empty where not known).
+    `parents` are the bundles this one was transferred from, the nearest first.
+    """
 
     schema_version: Literal[1] = 1
     name: Label
@@ -228,12 +281,13 @@ class BundleRecord(Record):
     licence: str
     purpose: PURPOSES
     description: str = ""
-    target: str = "age"
+    target: str = AGE
     unit: str = "years"
     cohort: Cohort
     protocol: Protocol
     ensembles: tuple[EnsembleRecord, ...] = Field(min_length=1)
     participants: Participants
+    parents: tuple[Parent, ...] = ()
     reference: Reference
     files: dict[RelativePath, FileRecord]
 

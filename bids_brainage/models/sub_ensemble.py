@@ -9,7 +9,7 @@ import numpy as np
 from bids_brainage import messages
 from bids_brainage.errors import InputError
 from bids_brainage.models.base_model import BaseModel
-from bids_brainage.models.head_model import HeadModel
+from bids_brainage.models.head_model import Head
 from bids_brainage.preprocessing.model_input import InputSpec
 
 
@@ -24,14 +24,14 @@ class SubEnsemble:
     input : InputSpec
         What the base models must be shown.
     base_models : tuple of BaseModel
-    head : HeadModel
+    head : Head
         From the k base models' predictions to one estimate.
     """
 
     name: str
     input: InputSpec
     base_models: tuple[BaseModel, ...]
-    head: HeadModel
+    head: Head
 
     @property
     def region(self) -> str:
@@ -42,6 +42,11 @@ class SubEnsemble:
     def modality(self) -> str:
         """Modality that is seen: T1w, FLAIR or T2starw."""
         return self.input.modality
+
+    @property
+    def target_biases(self) -> np.ndarray:
+        """What each base model (k,) says before any voxel has its say."""
+        return np.array([model.target_bias for model in self.base_models])
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Base-model predictions (n, k) in years for images (n, *box, 1) in [0, 1]."""

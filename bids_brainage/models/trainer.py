@@ -24,6 +24,7 @@ from bids_brainage.models.base_model import BaseModel, get_weights, set_weights
 from bids_brainage.models.checkpoint import Checkpoint, load_checkpoint
 from bids_brainage.models.plan import FittingPlan
 from bids_brainage.models.splits import Split
+from bids_brainage.models.start import Start
 from bids_brainage.models.store import VolumeStore
 from bids_brainage.models.weights_file import read_arrays, write_arrays
 
@@ -49,7 +50,7 @@ class TrainingTask:
         Repetition, and number of the base model in its sub-ensemble.
     store : VolumeStore
     ages : array (n,)
-        Of all people in the store, in years.
+        The target of all people in the store, in years or the target's unit.
     split : Split
     architecture : BaseModelSpec
     fitting : FittingPlan
@@ -57,6 +58,11 @@ class TrainingTask:
         Of the whole training; the model's own is derived from it.
     folder : Path
         Where finished models are kept.
+    scale : float
+        The target's unit of training: learning rates are made for the spread of ages. Finished weights
+        predict in the target's own unit.
+    start : Start or None
+        Where the model begins from, if not anew.
     """
 
     key: str
@@ -69,12 +75,20 @@ class TrainingTask:
     fitting: FittingPlan
     seed: int
     folder: Path
+    scale: float = 1.0
+    start: Start | None = None
 
     @property
     def file(self) -> str:
-        """Path of the weights, below `folder` and in the bundle alike."""
+        """Path of the weights, below `folder` and in the bundle alike; all folds share what is kept."""
         ensemble, _, sub = self.key.partition("/")
-        return f"{ensemble}/fold-{self.fold}/{sub}_bm-{self.index:02d}.safetensors"
+        fold = 0 if self.start and self.start.kept else self.fold
+        return f"{ensemble}/fold-{fold}/{sub}_bm-{self.index:02d}.safetensors"
+
+    @property
+    def targets(self) -> np.ndarray:
+        """The target of all people (n,) in units of training."""
+        return self.ages / self.scale
 
     @property
     def notes(self) -> Path:
@@ -105,12 +119,20 @@ class TrainingTask:
         digest.update(f"{self.model_seed} {self.store.fingerprint}".encode())
         for array in (self.ages, *asdict(self.split).values()):
             digest.update(np.ascontiguousarray(array).tobytes())
+        if self.scale != 1:
+            digest.update(f"{self.scale}".encode())
+        if self.start:
+            digest.update(self.start.fingerprint().encode())
         return digest.hexdigest()
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """How a base model's training went; errors in years."""
+    """How a base model's training went.
+
+    `validation_mae` is in the target's unit, `history` in units of training. `best_epoch` is -1 where the
+    weights it began from were better than those of any epoch.
+    """
 
     file: str
     fingerprint: str
@@ -136,19 +158,19 @@ def train_base_model(task: TrainingTask) -> TrainingResult:
     if kept is not None:
         return kept
     started = time.monotonic()
-    fitted = _Fit(task).run()
+    fit = _Fit(task)
+    fitted, begun = fit.run(), fit.begun
     history = fitted.history
-    weights = {
-        name: array.astype(task.fitting.weights_dtype) if array.ndim > 1 else array
-        for name, array in fitted.best.items()
-    }
-    write_arrays(task.folder / task.file, weights)
+    write_arrays(task.folder / task.file, _as_stored(task, fitted.best))
     best_epoch = min(range(len(history)), key=lambda epoch: history[epoch]["validation_mse"])
+    best = history[best_epoch]
+    if begun is not None and begun["validation_mse"] <= best["validation_mse"]:
+        best_epoch, best = -1, begun
     result = TrainingResult(
         file=task.file,
         fingerprint=task.fingerprint(),
         best_epoch=best_epoch,
-        validation_mae=history[best_epoch]["validation_mae"],
+        validation_mae=best["validation_mae"] * task.scale,
         seconds=round(time.monotonic() - started, 1),
         history=history,
         restarts=fitted.attempt,
@@ -158,6 +180,36 @@ def train_base_model(task: TrainingTask) -> TrainingResult:
     return result
 
 
+def keep_start(task: TrainingTask) -> TrainingResult:
+    """Take the weights a base model begins from as they are; nothing is trained.
+
+    Raises
+    ------
+    BundleError
+        They are not there any more, or altered.
+    """
+    if task.start is None:
+        raise ValueError("a base model without a start has nothing to keep")
+    write_arrays(task.folder / task.file, task.start.weights())
+    people = task.split.validation
+    errors = predict_people(load_trained(task), task.store, task.key, people) - task.ages[people]
+    mae = float(np.mean(np.abs(errors)))
+    return TrainingResult(task.file, task.fingerprint(), -1, mae, 0.0, [])
+
+
+def _as_stored(task: TrainingTask, weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Weights as they are kept: in the target's unit, kernels rounded as the plan says."""
+    stored = {
+        name: array.astype(task.fitting.weights_dtype) if array.ndim > 1 else array
+        for name, array in weights.items()
+    }
+    if task.scale != 1:
+        # float16 ends at 65504.
+        for name in ("output/kernel", "output/bias"):
+            stored[name] = (weights[name] * np.float32(task.scale)).astype(np.float32)
+    return stored
+
+
 def load_trained(task: TrainingTask) -> BaseModel:
     """The base model that `train_base_model` has kept."""
     weights = read_arrays((task.folder / task.file).read_bytes(), task.file)
@@ -165,7 +217,7 @@ def load_trained(task: TrainingTask) -> BaseModel:
 
 
 def predict_people(model: BaseModel, store: VolumeStore, key: str, people: np.ndarray) -> np.ndarray:
-    """Predictions (n,) in years for people of the store; the volumes are read a few at a time."""
+    """Predictions (n,) in the target's unit for people of the store; the volumes are read a few at a time."""
     volumes = store.volumes(key)
     batches = [people[start : start + 16] for start in range(0, len(people), 16)]
     scaled = (volumes[batch][..., None].astype(np.float32) / np.float32(255) for batch in batches)
@@ -246,7 +298,7 @@ class _Fit:
         from tensorflow import keras
 
         self.task = task
-        self.mean_age = float(task.ages[task.split.training].mean())
+        self.mean_age = float(task.targets[task.split.training].mean())
         self.model: keras.Model = build(
             task.architecture, task.input_shape, self.mean_age, task.model_seed, task.fitting.initializer
         )
@@ -254,6 +306,11 @@ class _Fit:
         self.step = make_step(self.model, task.architecture, self.optimizer)
         self.fingerprint = task.fingerprint()
         self.fresh_optimizer = self._optimizer_arrays()
+        #: Validation errors of the weights it begins from, where they are another bundle's.
+        self.begun: dict[str, float] | None = None
+        if task.start is not None:
+            set_weights(self.model, task.start.begin(self.mean_age, task.scale))
+            self.begun = _validation_errors(task, get_weights(self.model))
         self.state = Checkpoint(self.fingerprint, 0, [], get_weights(self.model), get_weights(self.model))
 
     def run(self) -> Checkpoint:
@@ -278,16 +335,22 @@ class _Fit:
         errors = _validation_errors(task, weights) if math.isfinite(loss) else {}
         if not all(math.isfinite(value) for value in (loss, *errors.values())):
             raise NetworkError(messages.LOSS_NOT_FINITE.format(model=task.file, epoch=epoch))
-        if not state.history or errors["validation_mse"] < min(e["validation_mse"] for e in state.history):
+        earlier = [*state.history, *([self.begun] if self.begun else [])]
+        if all(errors["validation_mse"] < e["validation_mse"] for e in earlier):
             state.best = weights
         state.weights, state.optimizer = weights, self._optimizer_arrays()
         state.history.append({"loss": round(loss, 4), **errors})
 
     def _is_stuck(self) -> bool:
-        """Whether, when it is time to look, the model is hardly better than guessing the mean age."""
+        """Whether, when it is time to look, the model is hardly better than guessing the mean age.
+
+        Beginning anew would throw transferred weights away, so a model that began from some never does.
+        """
+        if self.task.start is not None:
+            return False
         if len(self.state.history) != self.task.fitting.restart_after or self.state.attempt >= MOST_RESTARTS:
             return False
-        guess = np.mean((self.task.ages[self.task.split.validation] - self.mean_age) ** 2)
+        guess = np.mean((self.task.targets[self.task.split.validation] - self.mean_age) ** 2)
         return bool(min(e["validation_mse"] for e in self.state.history) > STUCK * guess)
 
     def _begin_anew(self) -> None:
@@ -317,16 +380,17 @@ def _variables(optimizer: keras.optimizers.Optimizer) -> Sequence[Any]:
 
 
 def _run_epoch(task: TrainingTask, step: Step, epoch: int, attempt: int) -> float:
-    """Show the training people in random order; the mean loss in squared years."""
+    """Show the training people in random order; the mean loss in squared units of training."""
     rng = np.random.default_rng([task.model_seed, attempt, epoch])
     volumes = task.store.volumes(task.key)
+    targets = task.targets.astype(np.float32)
     order = _order(task, rng)
     losses = []
     for start in range(0, len(order), task.fitting.batch_size):
         people = order[start : start + task.fitting.batch_size]
         images = augment(volumes[people], task.fitting.augmentation, rng, flip=task.fitting.flip)
         seed = rng.integers(2**31, size=2).astype(np.int32)
-        losses.append(float(step(images[..., None], task.ages[people].astype(np.float32), seed)))
+        losses.append(float(step(images[..., None], targets[people], seed)))
     return float(np.mean(losses))
 
 
@@ -335,13 +399,13 @@ def _order(task: TrainingTask, rng: np.random.Generator) -> np.ndarray:
     people = task.split.training
     if task.fitting.sampling == "everybody":
         return rng.permutation(people)
-    return rng.choice(people, len(people), p=even_age_weights(task.ages[people]))
+    return rng.choice(people, len(people), p=even_age_weights(task.targets[people]))
 
 
 def _validation_errors(task: TrainingTask, weights: dict[str, np.ndarray]) -> dict[str, float]:
     model = BaseModel(task.file, task.architecture, task.input_shape, weights)
     predictions = predict_people(model, task.store, task.key, task.split.validation)
-    errors = predictions - task.ages[task.split.validation]
+    errors = predictions - task.targets[task.split.validation]
     return {
         "validation_mse": round(float(np.mean(errors**2)), 4),
         "validation_mae": round(float(np.mean(np.abs(errors))), 4),
