@@ -154,13 +154,15 @@ def explain(
     """
     worker = _Engine(find_composite(composite), engine, threads)
     volumes = network.volumes(images)
-    outputs, accounts = [], []
-    relevance = np.empty_like(volumes)
-    for volume, into in zip(volumes, relevance, strict=True):
-        output, into[...], account = worker.explain(network, volume[None])
+    outputs, maps, accounts = [], [], []
+    for volume in volumes:
+        output, relevance, account = worker.explain(network, volume[None])
         outputs.append(output)
+        maps.append(relevance)
         accounts.append(account)
-    shaped = relevance.reshape(len(relevance), *network.input_shape)
+    # One map, the usual case, is not copied.
+    stacked = maps[0][None] if len(maps) == 1 else np.array(maps, np.float32)
+    shaped = stacked.reshape(len(maps), *network.input_shape)
     return Explanation(np.array(outputs, float), shaped, tuple(accounts), network.target_bias)
 
 
@@ -192,6 +194,8 @@ def explain_ensemble(
     NetworkError
         If networks, weights and image do not fit one another, or there is no such composite.
     """
+    from bids_brainage.relevance import loops
+
     weights = check_ensemble(networks, weights)
     worker = _Engine(find_composite(composite), "fast", threads)
     volume = networks[0].volumes(np.asarray(image)[None])
@@ -199,10 +203,9 @@ def explain_ensemble(
     relevance = np.zeros(volume.shape[1:], np.float32)
     directions = _Directions()
     for weight, (output, own, account) in zip(weights, worker.explain_all(networks, volume), strict=True):
-        sums.append(plain.total(own))
+        sums.append(loops.total(own.ravel()))
         directions.add(own)
-        own *= np.float32(weight)
-        relevance += own
+        loops.add_scaled(own.ravel(), np.float32(weight), relevance.ravel())
         outputs.append(output)
         accounts.append(account)
     return EnsembleExplanation(
@@ -226,10 +229,12 @@ class _Directions:
 
     def add(self, own: Floats) -> None:
         """Take one more map."""
+        from bids_brainage.relevance import loops
+
         length = np.sqrt(np.einsum("i,i->", own.ravel(), own.ravel()))
         if length > 0:
-            scaled = own / length
-            self.total = scaled if self.total is None else np.add(self.total, scaled, out=self.total)
+            self.total = np.zeros_like(own) if self.total is None else self.total
+            loops.add_scaled(own.ravel(), 1 / length, self.total.ravel())
             self.count += 1
 
     @property

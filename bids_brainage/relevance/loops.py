@@ -1,11 +1,13 @@
-"""Compiled loops: the fused first block, pooling, and convolutions at single places.
+"""Compiled loops: max pooling with winners, and convolutions at winners alone.
 
-Arrays are single volumes in C order. Inputs are padded, so that no loop asks for borders. Every function lets
-go of Python's lock, so that threads can share the work. What each loop means stands in `winners`, which calls
+Arrays are single volumes in C order, channels last, rows flat: (d, h, w * channels). Every function lets go
+of Python's lock, so that threads can share the work. What each loop means stands in `winners`, which calls
 them, and `pooling`, whose order of winners they keep: along the width, then the height, then the depth.
 
 Slices instead of sums of indices in the innermost loops are for the compiler: only then does it know that no
 index is negative, and uses vector instructions.
+
+A winner's *code* is its place in its window; see `windows`.
 """
 
 from __future__ import annotations
@@ -15,6 +17,10 @@ from typing import Any
 
 import numba
 import numpy as np
+
+from bids_brainage.relevance.lanes import chosen, filled, load, multiply_add, negated, plus, store
+from bids_brainage.relevance.lanes import total as total_of_lanes
+from bids_brainage.relevance.windows import CODE_BITS
 
 #: Sums may be reordered for vector instructions and products fused into them; infinity keeps its meaning.
 FASTMATH = {"reassoc", "contract", "nsz"}
@@ -30,380 +36,357 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @compiled
-def row_bounds(x, first, last):  # type: ignore[no-untyped-def]
-    """Note for each row of `x` (d, h, w) where its values that are not zero begin and end."""
-    for d in range(x.shape[0]):
-        for h in range(x.shape[1]):
+def _row_bounds(x, sights, counts):  # type: ignore[no-untyped-def]
+    """Return where the rows that some windows see begin and end to be anything but zero."""
+    lows, highs = np.full(x.shape[:2], x.shape[2]), np.zeros(x.shape[:2], np.int64)
+    (d0, d1, d_step), (h0, h1, h_step) = sights
+    for d in range(max(d0, 0), min(d1 + (counts[0] - 1) * d_step, x.shape[0])):
+        for h in range(max(h0, 0), min(h1 + (counts[1] - 1) * h_step, x.shape[1])):
             row = x[d, h]
             low, high = 0, row.size
             while low < high and row[low] == 0:
                 low += 1
             while high > low and row[high - 1] == 0:
                 high -= 1
-            first[d, h], last[d, h] = low, high
+            if low < high:
+                lows[d, h], highs[d, h] = low, high
+    return lows, highs
 
 
 @compiled
-def _add_taps(out, values, taps):  # type: ignore[no-untyped-def]
-    """Add the convolution of a row of `values` with one row of `taps` to `out`."""
-    n = out.size
-    e = 0
-    while e + 3 <= taps.size:
-        k0, k1, k2 = taps[e], taps[e + 1], taps[e + 2]
-        x0, x1, x2 = values[e : e + n], values[e + 1 : e + 1 + n], values[e + 2 : e + 2 + n]
-        for w in range(n):
-            out[w] += x0[w] * k0 + x1[w] * k1 + x2[w] * k2
-        e += 3
-    while e < taps.size:
-        k0 = taps[e]
-        x0 = values[e : e + n]
-        for w in range(n):
-            out[w] += x0[w] * k0
-        e += 1
-
-
-@compiled
-def _filled_range(bounds, d, h, shape, width):  # type: ignore[no-untyped-def]
-    """Return between which w the patches of (d, h) hold anything but zeros; (width, width) if nowhere."""
-    first, last = bounds
-    low, high = width, 0
-    for a in range(shape[1]):
-        for b in range(shape[2]):
-            if first[d + a, h + b] < last[d + a, h + b]:
-                low = min(low, first[d + a, h + b] - shape[3] + 1)
-                high = max(high, last[d + a, h + b])
-    low, high = max(low, 0), min(high, width)
-    return (low, high) if low < high else (width, width)
-
-
-@compiled
-def _convolve_row(x, kernel, bias, slope, d, h, low, high, row):  # type: ignore[no-untyped-def]
-    """Write the rectified convolution at (d, h), w in [low, high), into `row` (channels, w)."""
-    channels, depth, height, width = kernel.shape
-    for c in range(channels):
-        out = row[c, low:high]
-        out[:] = bias[c]
-        for a in range(depth):
-            for b in range(height):
-                _add_taps(out, x[d + a, h + b, low : high + width - 1], kernel[c, a, b])
-        for w in range(out.size):
-            out[w] = max(out[w], ZERO) + slope * min(out[w], ZERO)
-
-
-@compiled
-def _pool_width(row, base, geometry, tolerance, values, places):  # type: ignore[no-untyped-def]
-    """Pool `row` (w,), whose first place is `base`, into `values` and `places` (w',)."""
-    size, stride, before = geometry
-    for p in range(values.size):
-        at = max(p * stride - before, 0)
-        values[p], places[p] = row[at], base + at
-    for e in range(1, size):
-        begin = max(
-            -((e - before - 1) // stride), 0
-        )  # windows whose voxel e is not the first, and in the row
-        end = min((row.size - 1 - e + before) // stride + 1, values.size)
-        if end <= begin:
-            continue
-        shift = begin * stride + e - before
-        candidates, best, place = row[shift:], values[begin:end], places[begin:end]
-        if stride == 2:
-            for p in range(end - begin):
-                value = candidates[2 * p]
-                larger = value > best[p] + tolerance * abs(best[p])
-                best[p] = value if larger else best[p]
-                place[p] = base + shift + 2 * p if larger else place[p]
-        else:
-            for p in range(end - begin):
-                value = candidates[stride * p]
-                larger = value > best[p] + tolerance * abs(best[p])
-                best[p] = value if larger else best[p]
-                place[p] = base + shift + stride * p if larger else place[p]
-
-
-@compiled
-def _keep_larger(values, places, new_values, new_places, tolerance):  # type: ignore[no-untyped-def]
-    """Put the larger of two rows of values, with its place, into the first; the first wins ties."""
-    for i in range(values.size):
-        larger = new_values[i] > values[i] + tolerance * abs(values[i])
-        values[i] = new_values[i] if larger else values[i]
-        places[i] = new_places[i] if larger else places[i]
-
-
-@compiled
-def _convolve_and_pool_row(  # type: ignore[no-untyped-def]
-    x, kernel, bias, slope, bounds, d, h, row, geometry, tolerance, values, places
-):
-    """Write the convolution at (d, h), pooled over the width, into `values` and `places` (channels, w').
-
-    Places whose patch holds nothing but zeros are written as -1 - place: they can have no relevance of x.
-    """
-    height, width = x.shape[1] - kernel.shape[2] + 1, row.shape[1]
-    base = (d * height + h) * width
-    low, high = _filled_range(bounds, d, h, kernel.shape, width)
-    if low < high:
-        _convolve_row(x, kernel, bias, slope, d, h, low, high, row)
-    for c in range(row.shape[0]):
-        empty = max(bias[c], ZERO) + slope * min(bias[c], ZERO)
-        row[c, :low] = empty
-        row[c, high:] = empty
-        _pool_width(row[c], base, geometry, tolerance, values[c], places[c])
-        place = places[c]
-        for p in range(place.size):
-            inside = (place[p] >= base + low) & (place[p] < base + high)
-            place[p] = place[p] if inside else -1 - place[p]
-
-
-@compiled
-def _convolve_and_pool_plane(  # type: ignore[no-untyped-def]
-    x, kernel, bias, slope, bounds, d, rows, geometry, tolerance, values, places
-):
-    """Write the convolution at depth `d`, pooled over width and height, into `values` (h', channels, w')."""
-    size, stride, before = geometry[1]
-    conv_row, ring_values, ring_places = rows
-    height = x.shape[1] - kernel.shape[2] + 1
-    done = 0
-    for p in range(values.shape[0]):
-        begin = max(p * stride - before, 0)
-        end = min(p * stride - before + size, height)
-        for h in range(max(done, begin), end):
-            into_values, into_places = ring_values[h % size], ring_places[h % size]
-            _convolve_and_pool_row(
-                x,
-                kernel,
-                bias,
-                slope,
-                bounds,
-                d,
-                h,
-                conv_row,
-                geometry[2],
-                tolerance,
-                into_values,
-                into_places,
-            )
-        done = max(done, end)
-        values[p] = ring_values[begin % size]
-        places[p] = ring_places[begin % size]
-        best, place = values[p].ravel(), places[p].ravel()
-        for h in range(begin + 1, end):
-            here = h % size
-            _keep_larger(best, place, ring_values[here].ravel(), ring_places[here].ravel(), tolerance)
-
-
-@compiled
-def convolve_and_pool(  # type: ignore[no-untyped-def]
-    x, kernel, bias, slope, bounds, geometry, tolerance, low, high, values, places
-):
-    """Convolve a volume of one channel, rectify, and max-pool the slices [low, high) of the result.
+def find_spans(x, channels, sights, among, spans):  # type: ignore[no-untyped-def]
+    """Find the windows that see anything but zeros in `x` (d, h, w * channels).
 
     Parameters
     ----------
-    x : array (d, h, w)
-        Padded volume.
-    kernel : array (channels, kd, kh, kw)
+    sights : tuple of three (begin, end, step)
+        Which voxels the first window sees along each axis, and how far on the next one stands.
+    among : tuple of (int, int)
+        Windows along the width that are asked about.
+    spans : array (d', h', 2)
+        What is filled: see `windows.Layout.spans`.
+    """
+    lows, highs = _row_bounds(x, sights[:2], spans.shape)
+    (d0, d1, d_step), (h0, h1, h_step), (w0, w1, w_step) = sights
+    for p in range(spans.shape[0]):
+        for q in range(spans.shape[1]):
+            low, high = x.shape[2], 0
+            for d in range(max(d0 + p * d_step, 0), min(d1 + p * d_step, x.shape[0])):
+                for h in range(max(h0 + q * h_step, 0), min(h1 + q * h_step, x.shape[1])):
+                    low, high = min(low, lows[d, h]), max(high, highs[d, h])
+            first = max((low // channels - w1) // w_step + 1 + among[0], among[0])
+            end = min(((high - 1) // channels - w0) // w_step + 1 + among[0], among[1])
+            spans[p, q, 0], spans[p, q, 1] = (first, end) if low < high and first < end else (0, 0)
+
+
+def _compile_pool(width):  # type: ignore[no-untyped-def]
+    """Compile `pool` for channels in vectors of `width`. Codes are floats until the end, which is exact."""
+
+    @compiled
+    def activated(z, at, bias, slope):  # type: ignore[no-untyped-def]
+        zero = filled(ZERO, width)
+        y = plus(load(z, at, width), bias)
+        return multiply_add(slope, chosen(y, zero, zero, y), chosen(y, zero, y, zero))
+
+    @compiled
+    def barely_larger(x, tolerance):  # type: ignore[no-untyped-def]
+        return multiply_add(tolerance, chosen(x, filled(ZERO, width), x, negated(x)), x)
+
+    @compiled
+    def pool_row(z, at, bias, slope, axis, tolerance, values, codes):  # type: ignore[no-untyped-def]
+        """Pool the row of the convolution that begins at `at` over the width."""
+        size, step, begin, end, count, skipped = axis
+        channels = bias.size
+        for group in range(0, channels, width):
+            own_bias = load(bias, group, width)
+            for p in range(count):
+                first, last = max(p * step, begin), min(p * step + size, end)
+                place = at + (first - skipped) * channels + group
+                best = activated(z, place, own_bias, slope)
+                code = filled(np.float32(first - p * step), width)
+                for e in range(first + 1, last):
+                    place += channels
+                    new = activated(z, place, own_bias, slope)
+                    bar = barely_larger(best, tolerance)
+                    code = chosen(new, bar, filled(np.float32(e - p * step), width), code)
+                    best = chosen(new, bar, new, best)
+                store(values, p * channels + group, best)
+                store(codes, p * channels + group, code)
+
+    @compiled
+    def keep_larger(rows, row_codes, low, high, origin, unit, tolerance, values, codes):  # type: ignore[no-untyped-def]
+        """Keep the largest of rows [low, high), which stand in turn in `rows`, and their codes."""
+        size, length = rows.shape
+        flat, flat_codes = rows.reshape(-1), row_codes.reshape(-1)
+        for i in range(0, length, width):
+            at = (low % size) * length + i
+            best = load(flat, at, width)
+            code = plus(load(flat_codes, at, width), filled(np.float32((low - origin) * unit), width))
+            for e in range(low + 1, high):
+                at = (e % size) * length + i
+                new = load(flat, at, width)
+                new_code = plus(load(flat_codes, at, width), filled(np.float32((e - origin) * unit), width))
+                bar = barely_larger(best, tolerance)
+                code = chosen(new, bar, new_code, code)
+                best = chosen(new, bar, new, best)
+            store(values, i, best)
+            store(codes, i, code)
+
+    @compiled
+    def pool_plane(z, at, steps, bias, slope, axes, tolerance, rows, row_codes, values, codes):  # type: ignore[no-untyped-def]
+        """Pool the plane of the convolution that begins at `at` over width and height."""
+        size, step, begin, end, count, skipped = axes[1]
+        done = 0
+        for q in range(count):
+            low, high = max(q * step, begin), min(q * step + size, end)
+            for h in range(max(low, done), high):
+                row = at + (h - skipped) * steps[1]
+                pool_row(z, row, bias, slope, axes[2], tolerance, rows[h % size], row_codes[h % size])
+            done = max(done, high)
+            origin, unit = q * step, 1 << CODE_BITS
+            keep_larger(rows, row_codes, low, high, origin, unit, tolerance, values[q], codes[q])
+
+    @compiled
+    def pool(z, steps, bias, slope, axes, tolerance, starts, values, codes):  # type: ignore[no-untyped-def]
+        size, step, begin, end, count, skipped = axes[0]
+        slope, tolerance = filled(slope, width), filled(tolerance, width)
+        height, length = axes[1][4], axes[2][4] * bias.size
+        rows = np.empty((axes[1][0], length), np.float32), np.empty((axes[1][0], length), np.float32)
+        planes = np.empty((size, height, length), np.float32)
+        plane_codes = np.empty((size, height, length), np.float32)
+        code = np.empty(height * length, np.float32)
+        best = np.empty(height * length, np.float32)
+        done = 0
+        for p in range(count):
+            low, high = max(p * step, begin), min(p * step + size, end)
+            for d in range(max(low, done), high):
+                at, into, into_codes = (d - skipped) * steps[0], planes[d % size], plane_codes[d % size]
+                pool_plane(z, at, steps, bias, slope, axes, tolerance, rows[0], rows[1], into, into_codes)
+            done = max(done, high)
+            flat, flat_codes = planes.reshape(size, -1), plane_codes.reshape(size, -1)
+            origin, unit = p * step, 1 << (2 * CODE_BITS)
+            keep_larger(flat, flat_codes, low, high, origin, unit, tolerance, best, code)
+            left = starts[2] * bias.size
+            for q in range(height):
+                some = slice(q * length, (q + 1) * length)
+                kept = codes[starts[0] + p, starts[1] + q, left : left + length]
+                values[starts[0] + p, starts[1] + q, left : left + length] = best[some]
+                some_codes = code[some]
+                for i in range(length):
+                    kept[i] = np.int16(some_codes[i])
+
+    return pool
+
+
+#: By the width of the vectors.
+POOLS = {width: _compile_pool(width) for width in (1, 2, 4, 8, 16)}
+
+
+def pool(z, bias, slope, axes, tolerance, starts, values, codes):  # type: ignore[no-untyped-def]
+    """Add a bias to a convolution, rectify and max-pool a box of windows.
+
+    Parameters
+    ----------
+    z : array (d, h, w * channels)
+        The convolution without bias.
     bias : array (channels,)
     slope : float32
         Negative slope of the leaky ReLU; 0 for ReLU, 1 for none.
-    bounds : tuple of two arrays (d, h)
-        See `row_bounds`.
-    geometry : tuple of three (size, stride, padding before)
-        The pooling window along each axis.
+    axes : tuple of three tuples
+        See `windows.Axis.as_tuple`.
     tolerance : float32
         See `pooling`.
-    low, high : int
-        Slices of the result that are written.
-    values, places : arrays (d', h', w', channels)
-        Largest values, and the winners' flat indices into the volume of the convolution; see
-        `_convolve_and_pool_row` for those where x is zero.
+    starts : tuple of three int
+        First window of the box along each axis.
+    values, codes : arrays (all d', all h', all w' * channels)
+        Largest values and the codes of the winners.
     """
-    size, stride, before = geometry[0]
-    depth, width = x.shape[0] - kernel.shape[1] + 1, x.shape[2] - kernel.shape[3] + 1
-    channels = kernel.shape[0]
-    pooled_height, pooled_width = values.shape[1], values.shape[2]
-    rows = (
-        np.empty((channels, width), np.float32),
-        np.empty((geometry[1][0], channels, pooled_width), np.float32),
-        np.empty((geometry[1][0], channels, pooled_width), np.int32),
-    )
-    plane_values = np.empty((size, pooled_height, channels, pooled_width), np.float32)
-    plane_places = np.empty((size, pooled_height, channels, pooled_width), np.int32)
-    best = np.empty((channels, pooled_width), np.float32)
-    best_place = np.empty((channels, pooled_width), np.int32)
-    done = 0
-    for p in range(low, high):
-        begin = max(p * stride - before, 0)
-        end = min(p * stride - before + size, depth)
-        for d in range(max(done, begin), end):
-            into = (plane_values[d % size], plane_places[d % size])
-            _convolve_and_pool_plane(
-                x, kernel, bias, slope, bounds, d, rows, geometry, tolerance, into[0], into[1]
-            )
-        done = max(done, end)
-        for h in range(pooled_height):
-            best[:] = plane_values[begin % size, h]
-            best_place[:] = plane_places[begin % size, h]
-            for d in range(begin + 1, end):
-                news, new_places = plane_values[d % size, h].ravel(), plane_places[d % size, h].ravel()
-                _keep_larger(best.ravel(), best_place.ravel(), news, new_places, tolerance)
-            for w in range(pooled_width):
-                for c in range(channels):
-                    values[p, h, w, c] = best[c, w]
-                    places[p, h, w, c] = best_place[c, w]
+    width = next(width for width in reversed(POOLS) if bias.size % width == 0)
+    steps = (z.shape[1] * z.shape[2], z.shape[2])
+    POOLS[width](z.reshape(-1), steps, bias, slope, axes, tolerance, starts, values, codes)
 
 
 @compiled
-def _pool_row_at(z, bias, slope, d, h, begin, end, tolerance, values, places):  # type: ignore[no-untyped-def]
-    """Pool rectified z (d, h, w, channels) over w in [begin, end) into `values` (channels,)."""
-    base = (d * z.shape[1] + h) * z.shape[2]
-    for w in range(begin, end):
-        row = z[d, h, w]
-        for c in range(values.size):
-            y = row[c] + bias[c]
-            y = max(y, ZERO) + slope * min(y, ZERO)
-            larger = w == begin or y > values[c] + tolerance * abs(values[c])
-            values[c] = y if larger else values[c]
-            places[c] = base + w if larger else places[c]
-
-
-@compiled
-def pool(z, bias, slope, geometry, tolerance, low, high, values, places):  # type: ignore[no-untyped-def]
-    """Add a bias to z (d, h, w, channels), rectify and max-pool: slices [low, high) of `values`, `places`."""
-    (depth, stride_d, before_d), (height, stride_h, before_h), (width, stride_w, before_w) = geometry
-    row, row_place = np.empty_like(values[0, 0, 0]), np.empty_like(places[0, 0, 0])
-    plane, plane_place = np.empty_like(row), np.empty_like(row_place)
-    for p in range(low, high):
-        first_d, end_d = max(p * stride_d - before_d, 0), min(p * stride_d - before_d + depth, z.shape[0])
-        for q in range(values.shape[1]):
-            first_h, end_h = (
-                max(q * stride_h - before_h, 0),
-                min(q * stride_h - before_h + height, z.shape[1]),
-            )
-            for r in range(values.shape[2]):
-                begin, end = max(r * stride_w - before_w, 0), min(r * stride_w - before_w + width, z.shape[2])
-                best, place = values[p, q, r], places[p, q, r]
-                for d in range(first_d, end_d):
-                    _pool_row_at(z, bias, slope, d, first_h, begin, end, tolerance, plane, plane_place)
-                    for h in range(first_h + 1, end_h):
-                        _pool_row_at(z, bias, slope, d, h, begin, end, tolerance, row, row_place)
-                        _keep_larger(plane, plane_place, row, row_place, tolerance)
-                    if d == first_d:
-                        best[:] = plane
-                        place[:] = plane_place
-                    else:
-                        _keep_larger(best, place, plane, plane_place, tolerance)
-
-
-@compiled
-def list_relevant(  # type: ignore[no-untyped-def]
-    relevance, places, skip_empty, shape, strides, starts, channels, values
-):
-    """List the values of `relevance` (n, channels) that are not zero, and where their patches start.
+def join(relevance, codes, distance, step, out):  # type: ignore[no-untyped-def]
+    """Move the relevance of windows to the next window along one axis where that has the same winner.
 
     Parameters
     ----------
-    relevance, places : arrays (n, channels)
-        Relevance of windows, and the flat indices of their winners into a volume of `shape`.
-    skip_empty : bool
-        Leave out places marked as having nothing but zeros in their patch.
-    shape : tuple of int
-        Shape of the convolution's volume (d, h, w).
-    strides : tuple of int
-        Distance of neighbours along each axis in the padded input, in floats.
+    relevance, codes, out : arrays (rows, n)
+        What windows have, the codes of their winners, and what they have then. Rows lie across the axis.
+    distance : int
+        Of neighbouring windows.
+    step : int
+        By how much the codes of neighbouring windows differ for the same place.
+    """
+    for row in range(relevance.shape[0]):
+        own, code, into = relevance[row], codes[row], out[row]
+        n = own.size - distance
+        into[n:] = own[n:]
+        next_code, next_into = code[distance:], into[distance:]
+        for i in range(n):
+            into[i] = ZERO if code[i] - next_code[i] == step else own[i]
+        for i in range(n):
+            next_into[i] += own[i] if code[i] - next_code[i] == step else ZERO
+
+
+@compiled
+def _starts_of_codes(places):  # type: ignore[no-untyped-def]
+    """Return for each code how far its place lies from the window's first, in numbers."""
+    starts = np.empty(1 << 3 * CODE_BITS, np.int32)
+    mask = (1 << CODE_BITS) - 1
+    for code in range(starts.size):
+        deep, high, wide = code >> 2 * CODE_BITS, code >> CODE_BITS & mask, code & mask
+        starts[code] = deep * places[0] + high * places[1] + wide * places[2]
+    return starts
+
+
+@compiled
+def list_winners(relevance, codes, spans, windows, places, starts, channels, values):  # type: ignore[no-untyped-def]
+    """List the values of `relevance` that are not zero, and where their patches start.
+
+    Parameters
+    ----------
+    relevance, codes : arrays (d, h, w, channels)
+        Relevance of windows, and the codes of their winners.
+    spans : array (d, h, 2)
+        Which windows count along the width: from, to.
+    windows, places : tuple of int
+        Distance of neighbouring windows, and of neighbouring places, along each axis in the padded input.
     starts, channels, values : arrays
         What is filled.
 
     Returns
     -------
-    tuple of (int, float)
-        How many were listed, and the sum of the relevance left out.
+    int
+        How many were listed.
     """
-    index, left_out = 0, 0.0
-    for n in range(relevance.shape[0]):
-        for c in range(relevance.shape[1]):
-            value = relevance[n, c]
-            place = places[n, c]
-            if value != 0 and place < 0:
-                if skip_empty:
-                    left_out += value
-                    continue
-                place = -1 - place
-            if value != 0:
-                w = place % shape[2]
-                h = (place // shape[2]) % shape[1]
-                d = place // (shape[2] * shape[1])
-                starts[index] = d * strides[0] + h * strides[1] + w * strides[2]
-                channels[index] = c
-                values[index] = value
-                index += 1
-    return index, left_out
+    index = np.uint64(0)
+    of_codes = _starts_of_codes(places)
+    for p in range(relevance.shape[0]):
+        for q in range(relevance.shape[1]):
+            for r in range(spans[p, q, 0], spans[p, q, 1]):
+                at = np.int32(p * windows[0] + q * windows[1] + r * windows[2])
+                some, some_codes = relevance[p, q, r], codes[p, q, r]
+                for c in range(np.uint64(some.size)):
+                    # Written always and overwritten by the next if it does not count: quicker than to ask.
+                    starts[index] = at + of_codes[np.uint16(some_codes[c])]
+                    channels[index], values[index] = c, some[c]
+                    index += np.uint64(some[c] != 0)
+    return index
 
 
 @compiled
-def gather(x, rows, kernel, starts, channels, z):  # type: ignore[no-untyped-def]
-    """Add to each z the product of its patch of `x` with its channel's kernel.
+def total(x):  # type: ignore[no-untyped-def]
+    """Sum in double precision."""
+    result = 0.0
+    for i in range(x.size):
+        result += x[i]
+    return result
+
+
+@compiled
+def total_of(x, box):  # type: ignore[no-untyped-def]
+    """Sum of a box of `x` (d, h, w), in double precision."""
+    result = 0.0
+    for d in range(box[0][0], box[0][1]):
+        for h in range(box[1][0], box[1][1]):
+            result += total(x[d, h, box[2][0] : box[2][1]])
+    return result
+
+
+@compiled
+def add_product(x, y, begins, out, box):  # type: ignore[no-untyped-def]
+    """Add x times y to a box of `out`; returns the sum of what was added.
+
+    Parameters
+    ----------
+    x, y : arrays (d, h, w)
+        Factors.
+    begins : tuple of three int
+        What of `x` and `y` belongs to the begin of the box.
+    out : array (d', h', w')
+        What is added to.
+    box : tuple of three (int, int)
+        From and to along each axis.
+    """
+    result = 0.0
+    begin = box[2][0]
+    n = box[2][1] - begin
+    for d in range(box[0][1] - box[0][0]):
+        for h in range(box[1][1] - box[1][0]):
+            row = x[d + begins[0], h + begins[1], begins[2] : begins[2] + n]
+            other = y[d + begins[0], h + begins[1], begins[2] : begins[2] + n]
+            into = out[d + box[0][0], h + box[1][0], begin : begin + n]
+            row_total = 0.0
+            for w in range(n):
+                product = row[w] * other[w]
+                into[w] += product
+                row_total += product
+            result += row_total
+    return result
+
+
+@compiled
+def add_scaled(x, factor, out):  # type: ignore[no-untyped-def]
+    """Add x times a factor to `out`."""
+    for i in range(x.size):
+        out[i] += x[i] * factor
+
+
+def _compile_products(width):  # type: ignore[no-untyped-def]
+    """Compile `gather` and `scatter` for vectors of `width` numbers, three at a time."""
+
+    @compiled
+    def gather(x, offsets, kernel, starts, channels, z):  # type: ignore[no-untyped-def]
+        size = offsets.size
+        for i in range(np.uint64(z.size)):
+            start, at = np.intp(starts[i]), np.intp(channels[i]) * size * width
+            first, second, third = filled(ZERO, width), filled(ZERO, width), filled(ZERO, width)
+            for j in range(np.uint64(0), np.uint64(size), np.uint64(3)):
+                one, two = start + offsets[j], start + offsets[j + np.uint64(1)]
+                three = start + offsets[j + np.uint64(2)]
+                first = multiply_add(load(x, one, width), load(kernel, at, width), first)
+                second = multiply_add(load(x, two, width), load(kernel, at + width, width), second)
+                third = multiply_add(load(x, three, width), load(kernel, at + 2 * width, width), third)
+                at += 3 * width
+            z[i] = total_of_lanes(first) + total_of_lanes(second) + total_of_lanes(third)
+
+    @compiled
+    def scatter(s, offsets, kernel, starts, channels, x):  # type: ignore[no-untyped-def]
+        size = offsets.size
+        for i in range(np.uint64(s.size)):
+            start, at = np.intp(starts[i]), np.intp(channels[i]) * size * width
+            value = filled(s[i], width)
+            for j in range(np.uint64(size)):
+                place = start + offsets[j]
+                store(x, place, multiply_add(value, load(kernel, at, width), load(x, place, width)))
+                at += width
+
+    return gather, scatter
+
+
+#: By the width of the vectors.
+PRODUCTS = {width: _compile_products(width) for width in (4, 16)}
+
+
+def gather(x, offsets, kernel, starts, channels, z):  # type: ignore[no-untyped-def]
+    """Set each z to the product of its patch of `x` with its channel's kernel.
 
     Parameters
     ----------
     x : array (m,)
-        Padded input, flat.
-    rows : array (r,)
-        Where the rows of a patch begin, relative to its start.
-    kernel : array (channels, r, run)
-        Taps of each row of a patch: kw times the channels in.
+        Padded input, flat, with room for one more vector behind it.
+    offsets : array (v,)
+        Where the vectors of a patch begin, relative to its start; v is a multiple of three.
+    kernel : array (channels, v, 4 or 16)
+        What each number of a patch's vectors is multiplied by.
     starts, channels, z : arrays (n,)
-        For each winner its patch, its channel, and the sum.
+        For each winner its patch, its channel, and the product.
     """
-    run = kernel.shape[2]
-    for i in range(z.size):
-        weights = kernel[channels[i]]
-        total = ZERO
-        for r in range(rows.size):
-            at = starts[i] + rows[r]
-            if run == 3:
-                total += x[at] * weights[r, 0] + x[at + 1] * weights[r, 1] + x[at + 2] * weights[r, 2]
-            else:
-                patch, taps = x[at : at + run], weights[r]
-                part = ZERO
-                for e in range(run):
-                    part += patch[e] * taps[e]
-                total += part
-        z[i] += total
+    PRODUCTS[kernel.shape[2]][0](x, offsets, kernel.reshape(-1), starts, channels, z)
 
 
-@compiled
-def scatter(s, rows, kernel, starts, channels, x):  # type: ignore[no-untyped-def]
+def scatter(s, offsets, kernel, starts, channels, x):  # type: ignore[no-untyped-def]
     """Add each s times its channel's kernel to its patch of `x`: the transpose of `gather`."""
-    run = kernel.shape[2]
-    for i in range(s.size):
-        weights = kernel[channels[i]]
-        value = s[i]
-        for r in range(rows.size):
-            at = starts[i] + rows[r]
-            if run == 3:
-                x[at] += value * weights[r, 0]
-                x[at + 1] += value * weights[r, 1]
-                x[at + 2] += value * weights[r, 2]
-            else:
-                patch, taps = x[at : at + run], weights[r]
-                for e in range(run):
-                    patch[e] += value * taps[e]
-
-
-@compiled
-def multiply_rows(part, spread, before, low, high, out):  # type: ignore[no-untyped-def]
-    """Add part times spread to the slices [low, high) of `out`; return the sum of what was added.
-
-    `part` and `out` are (d, h, w * channels), `spread` is padded by `before` along each axis.
-    """
-    total = 0.0
-    for d in range(low, high):
-        for h in range(part.shape[1]):
-            x, into = part[d, h], out[d, h]
-            s = spread[d + before[0], h + before[1], before[2] :]
-            row_total = 0.0
-            for w in range(x.size):
-                share = x[w] * s[w]
-                into[w] += share
-                row_total += share
-            total += row_total
-    return total
+    PRODUCTS[kernel.shape[2]][1](s, offsets, kernel.reshape(-1), starts, channels, x)

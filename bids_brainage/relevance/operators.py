@@ -15,9 +15,13 @@ from bids_brainage.relevance.rules import Term, kernel_part
 
 
 class Operator(Protocol):
-    """A linear layer."""
+    """A linear layer; `bias` has one value a channel."""
 
     bias: Floats
+
+    def for_outputs(self, channels: Floats) -> Floats:
+        """Return one value a channel so that it broadcasts against outputs."""
+        ...
 
     def forward(self, x: Floats, term: Term) -> Floats:
         """Apply the kernel part of `term` to `x`, without bias."""
@@ -32,7 +36,14 @@ class Operator(Protocol):
         ...
 
 
-class _Kernel:
+class _ChannelsLast:
+    """What operators have in common whose outputs have their channels on the last axis."""
+
+    def for_outputs(self, channels: Floats) -> Floats:
+        return channels
+
+
+class _Kernel(_ChannelsLast):
     """What operators with a kernel have in common."""
 
     kernel: Floats
@@ -46,16 +57,20 @@ class _Kernel:
 
 
 class DenseOperator(_Kernel):
-    """A fully connected layer."""
+    """A fully connected layer.
+
+    Not `@`: the threads of the library behind it wait busily for some 0.1 s after every product, on the
+    processors that the other layers need. These products are small.
+    """
 
     def __init__(self, layer: Dense, shape: tuple[int, ...]) -> None:
         super().__init__(layer.kernel, layer.bias, layer.kernel.shape[1])
 
     def forward(self, x: Floats, term: Term) -> Floats:
-        return x @ kernel_part(self.kernel, term)
+        return np.einsum("ni,io->no", x, kernel_part(self.kernel, term))
 
     def transpose(self, s: Floats, term: Term) -> Floats:
-        return s @ kernel_part(self.kernel, term).T
+        return np.einsum("no,io->ni", s, kernel_part(self.kernel, term))
 
 
 class AffineOperator(_Kernel):
@@ -96,7 +111,7 @@ class ConvolutionOperator(_Kernel):
         return tf.nn.conv3d_transpose(s, kernel, (len(s), *self.shape[1:]), **self.settings).numpy()
 
 
-class AveragePoolingOperator:
+class AveragePoolingOperator(_ChannelsLast):
     """Average pooling: a convolution of each channel by itself, all of whose weights are positive."""
 
     def __init__(self, layer: Pooling, shape: tuple[int, ...]) -> None:

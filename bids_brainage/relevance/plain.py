@@ -28,7 +28,7 @@ from bids_brainage.relevance.network import (
 )
 from bids_brainage.relevance.operators import Operator
 from bids_brainage.relevance.pooling import Winners, max_pool, unpool
-from bids_brainage.relevance.rules import Rule
+from bids_brainage.relevance.rules import Rule, Term
 
 Linear = Convolution | Dense | Affine
 
@@ -128,24 +128,41 @@ def backward_layer(
 
 
 def through_linear(rule: Rule, operator: Operator, x: Floats, received: Floats) -> tuple[Floats, float]:
-    """Apply a rule to a linear layer (`rules`, the equation at the top)."""
-    own = (
-        operator.forward(x, rules.ALL) + operator.bias if any(group.given for group in rule.groups) else None
-    )
-    signs, x_negative = operator.signs(), bool((x < 0).any())
-    share, absorbed = np.zeros_like(x), 0.0
+    """Apply a rule to a linear layer: return what each input receives, and what is absorbed."""
+    shares, absorbed = divide_linear(rule, operator, x, received)
+    share = np.zeros_like(x)
+    for part, term, quotient in shares:
+        share += part * operator.transpose(quotient, term)
+    return share, absorbed
+
+
+def divide_linear(
+    rule: Rule, operator: Operator, x: Floats, received: Floats
+) -> tuple[list[tuple[Floats, Term, Floats]], float]:
+    """Divide what the outputs of a linear layer received (`rules`, the equation at the top).
+
+    Returns
+    -------
+    tuple of (list, float)
+        Terms with their part of `x` and the quotients, and what is absorbed.
+    """
+    own = None
+    if any(group.given for group in rule.groups):
+        own = operator.forward(x, rules.ALL) + operator.for_outputs(operator.bias)
+    signs, x_negative = operator.signs(), bool(x.min(initial=0) < 0)
+    shares: list[tuple[Floats, Term, Floats]] = []
+    absorbed = 0.0
     for group in rule.groups:
         terms = [term for term in group.terms if rules.matters(term, *signs, x_negative)]
-        parts = [rules.input_part(x, term.input, rule) for term in terms]
+        parts = [rules.input_part(x, term.input, rule, x_negative) for term in terms]
         z = np.zeros_like(received)
         for part, term in zip(parts, terms, strict=True):
             z += operator.forward(part, term)
-        bias = rules.bias_part(operator.bias, group)
+        bias = operator.for_outputs(rules.bias_part(operator.bias, group))
         quotient, kept = rules.divide(group, z, bias, received, own)
         absorbed += kept
-        for part, term in zip(parts, terms, strict=True):
-            share += part * operator.transpose(quotient, term)
-    return share, absorbed
+        shares.extend((part, term, quotient) for part, term in zip(parts, terms, strict=True))
+    return shares, absorbed
 
 
 def through_activation(layer: Activation, x: Floats, composite: Composite, received: Floats) -> Floats:

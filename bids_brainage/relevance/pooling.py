@@ -8,12 +8,14 @@ processor.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from bids_brainage.relevance.network import Floats, Padding, Triple
 
-Winners = NDArray[np.int32]
+Winners = NDArray[np.integer[Any]]
 
 
 def output_size(size: int, window: int, stride: int, padding: Padding) -> tuple[int, int]:

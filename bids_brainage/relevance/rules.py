@@ -163,13 +163,13 @@ def box(low: float = 0.0, high: float = 1.0) -> Rule:
     return Rule(f"box {low:g} {high:g}", (Group(terms),), low, high)
 
 
-def input_part(x: Floats, part: InputPart, rule: Rule) -> Floats:
-    """Return the part of the input `x` that a term takes."""
+def input_part(x: Floats, part: InputPart, rule: Rule, x_negative: bool) -> Floats:
+    """Return the part of the input `x` that a term takes; `x_negative` says whether any x is negative."""
     match part:
         case "all":
             return x
         case "positive":
-            return np.maximum(x, 0)
+            return np.maximum(x, 0) if x_negative else x
         case "negative":
             return np.minimum(x, 0)
         case "one":

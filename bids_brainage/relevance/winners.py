@@ -1,26 +1,28 @@
 """The fast engine: convolution, activation and max pooling as one block, explained at the winners only.
 
-Winner-takes-all pooling hands all relevance of a window to one voxel, so at most one output in eight of the
+Winner-takes-all pooling hands all relevance of a window to one place, so at most one output in eight of the
 convolution (windows of stride 2) has any. A rule needs denominators there and nowhere else. Hence
 
-- forward, the block keeps the pooled values and the winners' places, never the convolution's output. The
-  first block, whose one-channel input at full resolution costs most, is one compiled loop that works where
-  the image is not zero;
-- back, the relevant winners are listed, `rules.divide` is asked about them alone, and the compiled loops
-  `gather` and `scatter` stand for the convolution and its transpose.
+- forward, the block keeps the pooled values and the winners' codes, never the whole output of the
+  convolution, and does no work on windows that see nothing but zeros;
+- back, relevance of windows that share a winner is put together, the winners are listed, `rules.divide` is
+  asked about them alone, and the compiled loops `gather` and `scatter` stand for the convolution and its
+  transpose.
 
 The rules are those of the plain engine, which the tests hold this one against. Threads share the work in
-slabs whose borders depend on the volume only, and whose sums are added in one order, so that their number
-changes no result.
+tiles whose borders depend on the volume only, and whose shares are added in one order, so that the number of
+threads changes no result.
 """
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import cache
+from itertools import cycle, pairwise
 from typing import TypeVar
 
 import numpy as np
@@ -29,23 +31,33 @@ from numpy.typing import NDArray
 from bids_brainage.relevance import plain, rules
 from bids_brainage.relevance.accounts import LayerAccount
 from bids_brainage.relevance.composites import Composite
-from bids_brainage.relevance.network import (
-    Activation,
-    Convolution,
-    Floats,
-    Layer,
-    Network,
-    Padding,
-    Pooling,
-    Triple,
-)
+from bids_brainage.relevance.network import Activation, Convolution, Floats, Layer, Network, Padding, Pooling
 from bids_brainage.relevance.operators import dilate
 from bids_brainage.relevance.plain import State
-from bids_brainage.relevance.pooling import output_size
-from bids_brainage.relevance.rules import Group, Rule, Term
+from bids_brainage.relevance.rules import Rule, Term
+from bids_brainage.relevance.windows import (
+    CODE_BITS,
+    LARGEST_WINDOW,
+    Box,
+    Layout,
+    Spans,
+    around,
+    as_rows,
+    bounding_box,
+    clip,
+    in_rows,
+    pad,
+    relative,
+    slices,
+)
 
-Geometry = tuple[tuple[int, int, int], ...]
-Slab = tuple[int, int]
+Codes = NDArray[np.int16]
+
+#: Numbers in a line of the processor's cache.
+LINE = 16
+
+#: Convolutions with fewer outputs are done at once, larger ones in tiles.
+AT_ONCE = 4_000_000
 
 T = TypeVar("T")
 
@@ -68,6 +80,16 @@ class Block:
         """The block's layers in order."""
         middle = () if self.activation is None else (self.activation,)
         return (self.convolution, *middle, self.pooling)
+
+    @property
+    def bias(self) -> Floats:
+        """Bias of the convolution; zeros if it has none."""
+        bias = self.convolution.bias
+        return np.zeros(self.convolution.kernel.shape[-1], np.float32) if bias is None else bias
+
+    def kernel(self, term: Term) -> Floats:
+        """Return a term's part of the kernel, dilated."""
+        return dilate(rules.kernel_part(self.convolution.kernel, term), self.convolution.dilation)
 
 
 def find_steps(network: Network, composite: Composite) -> tuple[Block | Layer, ...]:
@@ -92,7 +114,8 @@ def _block_at(network: Network, layers: list[Layer], composite: Composite) -> Bl
     uses = [name for layer in network.layers for name in layer.inputs]
     chained = all(after.inputs == (before.name,) for before, after in pairwise(block.layers))
     private = all(uses.count(layer.name) == 1 for layer in block.layers[:-1])
-    return block if chained and private and _passes(activation, composite) else None
+    known = _passes(activation, composite) and max(pooling.size) <= LARGEST_WINDOW
+    return block if chained and private and known else None
 
 
 def _passes(activation: Activation | None, composite: Composite) -> bool:
@@ -101,48 +124,6 @@ def _passes(activation: Activation | None, composite: Composite) -> bool:
         return True
     known = activation.function in ("relu", "leaky_relu")
     return known and (composite.activation == "pass" or not activation.own_layer)
-
-
-class Patches:
-    """Where the patches of a convolution lie in its padded input, for `loops.gather` and `loops.scatter`."""
-
-    def __init__(self, layer: Convolution, shape: tuple[int, ...]) -> None:
-        _, *spatial, channels = shape
-        self.layer = layer
-        kernel = dilate(layer.kernel, layer.dilation)
-        size, stride = kernel.shape[:3], layer.strides
-        geometry = [
-            output_size(n, k, s, layer.padding) for n, k, s in zip(spatial, size, stride, strict=True)
-        ]
-        self.shape = tuple(length for length, _ in geometry)
-        before = [pad for _, pad in geometry]
-        padded = [(n - 1) * s + k for n, s, k in zip(self.shape, stride, size, strict=True)]
-        #: Of the input (d, h, w, c): zeros before it, and the shape with zeros before and behind.
-        self.before = before
-        self.padded = (*(max(p, n + b) for p, n, b in zip(padded, spatial, before, strict=True)), channels)
-        self.spatial = tuple(spatial)
-        row = self.padded[2] * channels
-        slab = self.padded[1] * row
-        self.strides = (stride[0] * slab, stride[1] * row, stride[2] * channels)
-        self.rows = np.array([a * slab + b * row for a in range(size[0]) for b in range(size[1])], np.int64)
-
-    def pad(self, x: Floats) -> Floats:
-        """Return `x` (d, h, w, c) with zeros around it."""
-        padded = np.zeros(self.padded, np.float32)
-        padded[self.inside] = x
-        return padded
-
-    @property
-    def inside(self) -> tuple[slice, ...]:
-        """Where the input lies in the padded array."""
-        return tuple(slice(b, b + n) for b, n in zip(self.before, self.spatial, strict=True))
-
-    def kernel(self, term: Term) -> Floats:
-        """Return a term's part of the kernel as (channels, rows of a patch, run)."""
-        part = dilate(rules.kernel_part(self.layer.kernel, term), self.layer.dilation)
-        depth, height, width, inputs, outputs = part.shape
-        ordered = part.transpose(4, 0, 1, 2, 3).reshape(outputs, depth * height, width * inputs)
-        return np.ascontiguousarray(ordered)
 
 
 def forward(network: Network, volume: Floats, composite: Composite, threads: int) -> State:
@@ -160,48 +141,63 @@ def forward(network: Network, volume: Floats, composite: Composite, threads: int
     return state
 
 
-def forward_block(
-    block: Block, x: Floats, tolerance: float, threads: int
-) -> tuple[Floats, NDArray[np.int32]]:
-    """Return a block's pooled values (1, d', h', w', c) and the winners' flat indices."""
+def forward_block(block: Block, x: Floats, tolerance: float, threads: int) -> tuple[Floats, Codes]:
+    """Return a block's pooled values (1, d', h', w', c) and the winners' codes (see `windows`)."""
+    layout = Layout(block.convolution, block.pooling, x.shape)
+    values, codes = np.empty(layout.shape, np.float32), np.empty(layout.shape, np.int16)
+    whole = _convolve(block, x[0], block.convolution.padding) if layout.outputs < AT_ONCE else None
+
+    def work(tile: Box) -> None:
+        _pool_tile(block, layout, x[0], whole, tile, np.float32(tolerance), values, codes)
+
+    _share(work, layout.tiles(), threads)
+    return values[None], codes[None]
+
+
+def _pool_tile(
+    block: Block,
+    layout: Layout,
+    x: Floats,
+    whole: Floats | None,
+    tile: Box,
+    tolerance: np.float32,
+    values: Floats,
+    codes: Codes,
+) -> None:
+    """Fill a box of `values` and `codes` (d', h', w', c) from the whole convolution, or from `x`.
+
+    Where `x` is zero there is nothing to work out.
+    """
     from bids_brainage.relevance import loops
 
-    patches = Patches(block.convolution, x.shape)
-    pooling = block.pooling
-    assert pooling.size is not None
-    lengths, geometry = _geometry(patches.shape, pooling.size, pooling.strides, pooling.padding)
-    values = np.empty((*lengths, block.convolution.kernel.shape[-1]), np.float32)
-    places = np.empty(values.shape, np.int32)
-    bias = plain.make_operator(block.convolution, x.shape).bias
-    settings = (block.slope, geometry, np.float32(tolerance))
-    if x.shape[-1] == 1 and block.convolution.strides == (1, 1, 1):
-        padded = patches.pad(x[0])[..., 0]
-        kernel = np.ascontiguousarray(
-            dilate(block.convolution.kernel, block.convolution.dilation)[..., 0, :].transpose(3, 0, 1, 2)
-        )
-        bounds = (np.empty(padded.shape[:2], np.int64), np.empty(padded.shape[:2], np.int64))
-        loops.row_bounds(padded, *bounds)
-        slope, *rest = settings
-
-        def work(slab: Slab) -> None:
-            loops.convolve_and_pool(padded, kernel, bias, slope, bounds, *rest, *slab, values, places)
-    else:
-        z = plain.make_operator(block.convolution, x.shape).forward(x, rules.ALL)[0]
-
-        def work(slab: Slab) -> None:
-            loops.pool(z, bias, *settings, *slab, values, places)
-
-    _share(work, _slabs(lengths[0], 1), threads)
-    return values[None], places[None]
+    box = bounding_box(tile, layout.spans(x, tile))
+    for empty in [tile] if box is None else around(tile, box):
+        values[slices(empty)] = np.maximum(block.bias, 0) + block.slope * np.minimum(block.bias, 0)
+        codes[slices(empty)] = layout.first_codes(empty)[..., None]
+    if box is None:
+        return
+    first = [0, 0, 0]
+    if whole is None:
+        whole, first = _convolve_box(block, layout, x, box), [begin for begin, _ in layout.places_of(box)]
+    axes = tuple(a.as_tuple(windows, f) for a, windows, f in zip(layout.axes, box, first, strict=True))
+    starts = tuple(windows[0] for windows in box)
+    bias = np.ascontiguousarray(block.bias, np.float32)
+    loops.pool(whole, bias, block.slope, axes, tolerance, starts, as_rows(values), as_rows(codes))
 
 
-def _geometry(
-    shape: Iterable[int], size: Triple, strides: Triple, padding: Padding
-) -> tuple[tuple[int, ...], Geometry]:
-    """Return the pooled lengths, and (size, stride, padding before) along each axis."""
-    pairs = [output_size(n, k, s, padding) for n, k, s in zip(shape, size, strides, strict=True)]
-    lengths = tuple(length for length, _ in pairs)
-    return lengths, tuple((k, s, pad) for k, s, (_, pad) in zip(size, strides, pairs, strict=True))
+def _convolve_box(block: Block, layout: Layout, x: Floats, box: Box) -> Floats:
+    """Return the convolution at the places of a box of windows, also those outside the volume."""
+    voxels = layout.voxels(box)
+    return _convolve(block, pad(x[slices(clip(voxels, x.shape))], voxels, x.shape), "valid")
+
+
+def _convolve(block: Block, x: Floats, padding: Padding) -> Floats:
+    """Return the convolution of `x` (d, h, w, c) without bias, as rows (d, h, w * c)."""
+    import tensorflow as tf
+
+    strides = (1, *block.convolution.strides, 1)
+    z = np.asarray(tf.nn.conv3d(x[None], block.kernel(rules.ALL), strides, padding.upper()))
+    return as_rows(z[0])
 
 
 def backward(
@@ -219,137 +215,244 @@ def backward(
             received = relevance.pop(step.pooling.name)
             x = state.outputs[step.convolution.inputs[0]]
             rule = plain.rule_of(network, step.convolution, composite)
-            places = state.winners[step.pooling.name]
-            share, passed, absorbed = backward_block(step, rule, x, places, received, threads)
-            accounts.extend(_block_accounts(step, plain.total(received), passed, absorbed))
+            codes = state.winners.pop(step.pooling.name).astype(np.int16, copy=False)
+            state.outputs.pop(step.pooling.name)  # nobody needs it any more, and it is large
+            share, account = backward_block(step, rule, x, codes, received, threads)
+            accounts.extend(_through(step, account.received))
+            accounts.append(account)
             plain.add_share(relevance, step.convolution.inputs, [share])
         else:
             plain.backward_step(network, step, state, composite, relevance, accounts)
     return relevance[network.input_name]
 
 
-def _block_accounts(block: Block, received: float, passed: float, absorbed: float) -> list[LayerAccount]:
+def _through(block: Block, received: float) -> list[LayerAccount]:
     """Pooling and activation pass everything on; the convolution is where something is absorbed."""
-    through = [LayerAccount(layer.name, received, received, 0.0) for layer in reversed(block.layers[1:])]
-    return [*through, LayerAccount(block.convolution.name, received, passed, absorbed)]
+    return [LayerAccount(layer.name, received, received, 0.0) for layer in reversed(block.layers[1:])]
 
 
 def backward_block(
-    block: Block, rule: Rule, x: Floats, winners: NDArray[np.int32], received: Floats, threads: int
-) -> tuple[Floats, float, float]:
-    """Return what a block passes on to its input `x` (1, d, h, w, c), its sum, and what it absorbs."""
-    patches = Patches(block.convolution, x.shape)
-    share, passed, absorbed = np.zeros(x.shape, np.float32), 0.0, 0.0
-    for group in rule.groups:
-        spread = Spread(patches, rule, group, x[0])
-        slabs = _slabs(winners.shape[1], _least_slab(block, patches))
-        kept = np.zeros(len(slabs))
+    block: Block, rule: Rule, x: Floats, codes: Codes, received: Floats, threads: int
+) -> tuple[Floats, LayerAccount]:
+    """Return what a block passes on to its input `x` (1, d, h, w, c), and its convolution's account."""
+    layout = Layout(block.convolution, block.pooling, x.shape)
+    share = np.empty(x.shape, np.float32)
+    layers = layout.layers()
+    begins = [0, *(max(layout.voxels(layer[0])[0][0], 0) for layer in layers[1:]), x.shape[1], x.shape[1]]
+    sums = np.zeros((len(layers), len(layers[0]), 3))
+    vectors = cache(lambda term: kernel_vectors(block, layout, term))
 
-        def work(
-            index: int, spread: Spread = spread, kept: NDArray = kept, slabs: list[Slab] = slabs
-        ) -> None:
-            low, high = slabs[index]
-            kept[index] = spread.add(received[0, low:high], winners[0, low:high])
+    def work(index: int) -> None:
+        if index % 2 == 0:
+            share[0, begins[index] : begins[index + 2]] = 0
+        for number, tile in enumerate(layers[index]):
+            sums[index, number] = _explain_tile(
+                block, layout, rule, x[0], tile, codes[0], received[0], share[0], vectors
+            )
 
-        # Neighbouring slabs write to the same voxels at their border: first all even ones, then the odd.
-        for parity in (0, 1):
-            _share(work, range(parity, len(slabs), 2), threads)
-        absorbed += float(kept.sum())
-        passed += spread.add_to(share[0], threads)
-    return share, passed, absorbed
+    # Neighbouring layers add to the same voxels at their border: first all even ones, then the odd. Here, not
+    # at once, the voxels become zero, because fresh memory takes time, which the threads should share.
+    for parity in (0, 1):
+        _share(work, range(parity, len(layers), 2), threads)
+    totals = sums.sum(axis=(0, 1))
+    return share, LayerAccount(block.convolution.name, *(float(total) for total in totals))
 
 
-class Spread:
-    """One group of a rule at work: relevance of winners is divided and scattered over the padded input."""
+def _explain_tile(
+    block: Block,
+    layout: Layout,
+    rule: Rule,
+    x: Floats,
+    tile: Box,
+    codes: Codes,
+    received: Floats,
+    share: Floats,
+    vectors: Callable[[Term], Floats],
+) -> tuple[float, float, float]:
+    """Add what a box of windows passes on to `share` (d, h, w, c).
 
-    def __init__(self, patches: Patches, rule: Rule, group: Group, x: Floats) -> None:
-        bias = patches.layer.bias
-        kernel = patches.layer.kernel
-        self.own_bias = np.zeros(kernel.shape[-1], np.float32) if bias is None else bias
-        signs = bool((kernel > 0).any()), bool((kernel < 0).any())
-        x_negative = bool(x.min() < 0)
-        self.patches, self.group = patches, group
-        terms = [term for term in group.terms if rules.matters(term, *signs, x_negative)]
-        self.parts = [_input_part(x, term, rule, x_negative) for term in terms]
-        self.padded = [patches.pad(part).ravel() for part in self.parts]
-        self.kernels = [patches.kernel(term) for term in terms]
-        self.spread = [np.zeros(part.size, np.float32) for part in self.padded]
-        # Where the patch is zero, terms that take x have nothing to share; bias or emptiness absorb all.
-        takes_x = all(term.input in ("all", "positive", "negative") for term in terms)
-        self.skip_empty = takes_x and not group.given
-        self.own = (patches.pad(x).ravel(), patches.kernel(rules.ALL)) if group.given else None
+    Returns
+    -------
+    tuple
+        The sums received, passed on and absorbed.
+    """
+    from bids_brainage.relevance import loops
 
-    def add(self, received: Floats, winners: NDArray[np.int32]) -> float:
-        """Spread the relevance of some windows (d', h', w', c); returns what is absorbed."""
+    total = loops.total_of(as_rows(received), in_rows(tile, received.shape[-1]))
+    spans = layout.spans(x, tile) if _absorbs_without_input(rule) else layout.all_spans(tile)
+    box = bounding_box(tile, spans)
+    if box is None:
+        return total, 0.0, total
+    spans = spans[slices(relative(box, tile))[:2]] - box[2][0]
+    winners, relevance = _list_winners(layout, box, received[slices(box)], codes[slices(box)], spans)
+    operator = WinnersOperator(block, layout, layout.voxels(box), winners, vectors)
+    seen = slices(clip(layout.voxels(box), x.shape))
+    shares, absorbed = plain.divide_linear(rule, operator, x[seen], relevance)
+    passed = sum(operator.give(quotient, term, share) for _, term, quotient in shares)
+    return total, passed, absorbed + total - loops.total(relevance)
+
+
+def _absorbs_without_input(rule: Rule) -> bool:
+    """Whether an output whose inputs are all zero passes nothing on, whatever its bias."""
+    terms = [(group, term) for group in rule.groups for term in group.terms]
+    conserves = abs(sum(group.share for group in rule.groups) - 1) < 1e-9
+    takes_x = all(term.input in ("all", "positive", "negative") and not group.given for group, term in terms)
+    return conserves and takes_x
+
+
+@dataclass(frozen=True)
+class Winners:
+    """Where the patches of n winners start in a padded box of voxels, flat, and their channels; (n,) each."""
+
+    starts: NDArray[np.int32]
+    channels: NDArray[np.int32]
+
+
+def _list_winners(
+    layout: Layout, box: Box, received: Floats, codes: Codes, spans: Spans
+) -> tuple[Winners, Floats]:
+    """List the winners that have any relevance of a box of windows, as far as they stand in `spans`."""
+    from bids_brainage.relevance import loops
+
+    codes = np.ascontiguousarray(codes)
+    relevance = join_windows(layout, np.ascontiguousarray(received), codes)
+    starts, channels = np.empty(relevance.size, np.int32), np.empty(relevance.size, np.int32)
+    values = np.empty(relevance.size, np.float32)
+    voxels = layout.voxels(box)
+    places = tuple(s * a.stride for s, a in zip(layout.steps(voxels), layout.axes, strict=True))
+    windows = tuple(s * a.step for s, a in zip(places, layout.axes, strict=True))
+    n = loops.list_winners(relevance, codes, spans, windows, places, starts, channels, values)
+    return Winners(starts[:n], channels[:n]), values[:n]
+
+
+def join_windows(layout: Layout, received: Floats, codes: Codes) -> Floats:
+    """Put the relevance of neighbouring windows that share a winner together."""
+    from bids_brainage.relevance import loops
+
+    d, h, w, c = received.shape
+    buffers = cycle(np.empty((2, *received.shape), np.float32))
+    for number, rows, distance in ((2, d * h, c), (1, d, w * c), (0, 1, h * w * c)):
+        axis = layout.axes[number]
+        if axis.size > axis.step and received.shape[number] > 1:
+            joined = next(buffers)
+            step = axis.step << (2 - number) * CODE_BITS
+            flat = (array.reshape(rows, -1) for array in (received, codes))
+            loops.join(*flat, distance, step, joined.reshape(rows, -1))
+            received = joined
+    return received
+
+
+class WinnersOperator:
+    """A block's convolution at some winners only (an `operators.Operator`).
+
+    Its input is the part of the image that lies in the box `voxels`, its output a list of n values.
+    """
+
+    def __init__(
+        self,
+        block: Block,
+        layout: Layout,
+        voxels: Box,
+        winners: Winners,
+        vectors: Callable[[Term], Floats],
+    ) -> None:
+        self.block, self.layout, self.voxels, self.vectors = block, layout, voxels, vectors
+        self.starts, self.channels, self.bias = winners.starts, winners.channels, block.bias
+        self.parts: dict[str, Floats] = {}
+        self.offsets = vector_offsets(layout, voxels)
+
+    def for_outputs(self, channels: Floats) -> Floats:
+        """Return for each winner the value of its channel."""
+        return channels[self.channels]
+
+    def forward(self, x: Floats, term: Term) -> Floats:
+        """Apply the kernel part of `term` to the winners' patches."""
         from bids_brainage.relevance import loops
 
-        channels_out = received.shape[-1]
-        most = received.size
-        starts, channels = np.empty(most, np.int64), np.empty(most, np.int32)
-        relevance = np.empty(most, np.float32)
-        flat = received.reshape(-1, channels_out), winners.reshape(-1, channels_out)
-        geometry = (self.patches.shape, self.patches.strides)
-        n, left_out = loops.list_relevant(*flat, self.skip_empty, *geometry, starts, channels, relevance)
-        starts, channels, relevance = starts[:n], channels[:n], relevance[:n]
-        places = (starts, channels)
-        rows = self.patches.rows
-        z = np.zeros(n, np.float32)
-        for x, kernel in zip(self.padded, self.kernels, strict=True):
-            loops.gather(x, rows, kernel, *places, z)
-        own = None
-        if self.own:
-            own = self.own_bias[channels]
-            loops.gather(self.own[0], rows, self.own[1], *places, own)
-        bias = rules.bias_part(self.own_bias, self.group)[channels]
-        quotient, absorbed = rules.divide(self.group, z, bias, relevance, own)
-        for kernel, spread in zip(self.kernels, self.spread, strict=True):
-            loops.scatter(quotient, rows, kernel, *places, spread)
-        return absorbed + self.group.share * left_out
+        z = np.empty(len(self.starts), np.float32)
+        padded = self._pad(x)
+        self.parts[term.input] = padded
+        loops.gather(padded, self.offsets, self.vectors(term), self.starts, self.channels, z)
+        return z
 
-    def add_to(self, share: Floats, threads: int) -> float:
-        """Add what each voxel receives to `share` (d, h, w, c); returns its sum."""
+    def transpose(self, s: Floats, term: Term) -> Floats:
+        """Add each value times the kernel part of `term` to its winner's patch; returns the padded box."""
         from bids_brainage.relevance import loops
 
-        total = 0.0
-        depth, height, width, channels = share.shape
-        before = (*self.patches.before[:2], self.patches.before[2] * channels)
-        out = share.reshape(depth, height, width * channels)
-        slabs = _slabs(depth, 1)
-        for part, spread in zip(self.parts, self.spread, strict=True):
-            padded = spread.reshape(*self.patches.padded[:2], -1)
-            sums = np.zeros(len(slabs))
-            rows = part.reshape(out.shape)
+        spread = self._room()
+        loops.scatter(s, self.offsets, self.vectors(term), self.starts, self.channels, spread)
+        return spread
 
-            def work(index: int, rows: Floats = rows, padded: Floats = padded, sums: NDArray = sums) -> None:
-                sums[index] = loops.multiply_rows(rows, padded, before, *slabs[index], out)
+    def give(self, quotient: Floats, term: Term, share: Floats) -> float:
+        """Add what a term passes on to the whole `share` (d, h, w, c); returns its sum."""
+        from bids_brainage.relevance import loops
 
-            _share(work, range(len(slabs)), threads)
-            total += float(sums.sum())
-        return total
+        spread = self.transpose(quotient, term)
+        box = clip(self.voxels, self.layout.input_shape)
+        begins = tuple(begin for begin, _ in in_rows(relative(box, self.voxels), self.layout.channels))
+        x, y, out = self._rows(self.parts[term.input]), self._rows(spread), as_rows(share)
+        return loops.add_product(x, y, begins, out, in_rows(box, self.layout.channels))
+
+    def signs(self) -> tuple[bool, bool]:
+        """Whether the kernel has positive, and negative, weights."""
+        kernel = self.block.convolution.kernel
+        return bool((kernel > 0).any()), bool((kernel < 0).any())
+
+    @property
+    def _shape(self) -> tuple[int, int, int]:
+        """Shape of the padded box as rows (d, h, w * c)."""
+        depth, height, width = (end - begin for begin, end in self.voxels)
+        return depth, height, width * self.layout.channels
+
+    def _room(self) -> Floats:
+        """Return zeros for the padded box, flat, and for one more vector that loops may touch."""
+        return aligned_zeros(math.prod(self._shape) + vector_width(self.layout))
+
+    def _pad(self, x: Floats) -> Floats:
+        """Return a part of the image that lies in the box with zeros around it, flat."""
+        room = self._room()
+        inside = relative(clip(self.voxels, self.layout.input_shape), self.voxels)
+        self._rows(room)[slices(in_rows(inside, self.layout.channels))] = as_rows(x)
+        return room
+
+    def _rows(self, room: Floats) -> Floats:
+        """Return the padded box as rows (d, h, w * c)."""
+        return room[: math.prod(self._shape)].reshape(self._shape)
 
 
-def _input_part(x: Floats, term: Term, rule: Rule, x_negative: bool) -> Floats:
-    """`rules.input_part`, without a copy where nothing is negative."""
-    return x if term.input == "positive" and not x_negative else rules.input_part(x, term.input, rule)
+def vector_width(layout: Layout) -> int:
+    """Return how many numbers of a row of a patch are worked on at a time."""
+    return 16 if layout.kernel_shape[2] * layout.channels >= 16 else 4
 
 
-def _least_slab(block: Block, patches: Patches) -> int:
-    """Return how many slices a slab needs so that it shares voxels with its next neighbours only."""
-    stride = block.pooling.strides[0] * block.convolution.strides[0]
-    assert block.pooling.size is not None
-    reach = (block.pooling.size[0] - 1) * block.convolution.strides[0]
-    reach += dilate(block.convolution.kernel, block.convolution.dilation).shape[0]
-    return -(-reach // stride)
+def aligned_zeros(size: int) -> Floats:
+    """Return zeros that begin with a line of the processor's cache: no vector need then lie in two."""
+    # Not np.zeros: what is taken so gets large pages of memory at once, which is several times as quick.
+    room = np.full(size + LINE, 0, np.float32)
+    begin = -room.ctypes.data // room.itemsize % LINE
+    return room[begin : begin + size]
 
 
-def _slabs(length: int, least: int, wanted: int = 8) -> list[Slab]:
-    """Cut [0, length) into about `wanted` slabs of at least `least` slices."""
-    size = max(least, -(-length // wanted))
-    starts = range(0, length, size)
-    slabs = [(start, min(start + size, length)) for start in starts]
-    if len(slabs) > 1 and slabs[-1][1] - slabs[-1][0] < least:
-        slabs[-2:] = [(slabs[-2][0], slabs[-1][1])]
-    return slabs
+def kernel_vectors(block: Block, layout: Layout, term: Term) -> Floats:
+    """Return a term's part of the kernel in vectors, as `loops.gather` wants it."""
+    part = block.kernel(term)
+    depth, height, width, inputs, outputs = part.shape
+    rows = part.transpose(4, 0, 1, 2, 3).reshape(outputs, depth * height, width * inputs)
+    lanes = vector_width(layout)
+    vectors = np.pad(rows, ((0, 0), (0, 0), (0, -rows.shape[2] % lanes))).reshape(outputs, -1, lanes)
+    whole = np.pad(vectors, ((0, 0), (0, -vectors.shape[1] % 3), (0, 0)))
+    kernel = aligned_zeros(whole.size)
+    kernel[:] = whole.ravel()
+    return kernel.reshape(whole.shape)
+
+
+def vector_offsets(layout: Layout, voxels: Box) -> NDArray[np.int64]:
+    """Return where the vectors of a patch begin, relative to its start; as many as `loops.gather` wants."""
+    depth, height, width = layout.kernel_shape[:3]
+    plane, row, _ = layout.steps(voxels)
+    along = range(0, width * layout.channels, vector_width(layout))
+    offsets = [a * plane + b * row + e for a in range(depth) for b in range(height) for e in along]
+    return np.array(offsets + [0] * (-len(offsets) % 3), np.int64)
 
 
 def _share(work: Callable[[T], None], items: Iterable[T], threads: int) -> None:

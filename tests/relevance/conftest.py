@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
 import pytest
+
+from bids_brainage.relevance import windows, winners
 
 
 def build_model(
@@ -44,6 +47,23 @@ def build_model(
 def make_model() -> Callable[..., Any]:
     """`build_model`."""
     return build_model
+
+
+@contextmanager
+def small_tiles() -> Iterator[None]:
+    """Cut even the small volumes of tests into many tiles and layers."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (("TILE", 300), ("LAYERS", 5), ("SMALL", 0), ("LISTED", 100), ("CACHED", 2000)):
+            patch.setattr(windows, name, value)
+        patch.setattr(winners, "AT_ONCE", 500)
+        yield
+
+
+@pytest.fixture(params=[False, True], ids=["whole", "tiles"])
+def tiles(request: pytest.FixtureRequest) -> Iterator[bool]:
+    """With the tiles as they are, and with small ones."""
+    with small_tiles() if request.param else nullcontext():
+        yield request.param
 
 
 @pytest.fixture

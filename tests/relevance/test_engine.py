@@ -71,7 +71,7 @@ def test_an_ensemble_adds_up(make_model, random):
 @pytest.mark.parametrize("composite", COMPOSITES)
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("activation", ["relu", "leaky_relu"])
-def test_the_fast_engine_is_the_plain_one(make_model, random, composite, shape, activation):
+def test_the_fast_engine_is_the_plain_one(make_model, random, composite, shape, activation, tiles):
     network = from_keras(make_model(shape, activation=activation))
     image = brain_like(random, shape)[None]
     fast = explain(network, image, composite, threads=2)
@@ -83,7 +83,7 @@ def test_the_fast_engine_is_the_plain_one(make_model, random, composite, shape, 
         assert ours.absorbed == pytest.approx(theirs.absorbed, abs=1e-5 * abs(plain.outputs[0]))
 
 
-def test_threads_change_nothing(make_model, random):
+def test_threads_change_nothing(make_model, random, tiles):
     network = from_keras(make_model((26, 18, 17, 1)))
     image = brain_like(random, (26, 18, 17, 1))[None]
     one, three = explain(network, image, threads=1), explain(network, image, threads=3)
