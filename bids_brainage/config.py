@@ -20,6 +20,7 @@ SKULL_STRIP = ("auto", "bet", "deepbet", "synthstrip", "none")
 LRP_RULES = ("preset-a", "preset-a-flat", "preset-b", "epsilon-plus", "gamma", "innvestigate-preset-a")
 LRP_BACKENDS = ("native", "innvestigate")
 AGGREGATIONS = ("heads", "mean")
+REFITS = ("heads", "all")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +28,7 @@ class RunConfig:
     """Everything that decides what a run does; nothing else in the program is configurable.
 
     Each option of the command line is a field of the same name. Labels carry no ``sub-`` or ``ses-``.
-    Paths are absolute. An empty label tuple means all.
+    Paths are absolute. An empty label tuple means all, an empty `ensemble` all that the model has.
     """
 
     bids_dir: Path
@@ -45,7 +46,7 @@ class RunConfig:
 
     skull_strip: str = "auto"
     model: str = "demo"
-    ensemble: tuple[str, ...] = ENSEMBLES
+    ensemble: tuple[str, ...] = ()
     lrp_rule: str = "preset-a"
     lrp_backend: str = "native"
     relevance_aggregation: str = "heads"
@@ -53,8 +54,11 @@ class RunConfig:
     preproc_only: bool = False
 
     model_out: Path | None = None
-    training_plan: str = "paper"
+    training_plan: str | None = None
     folds: int | None = None
+    target: str | None = None
+    from_bundle: str | None = None
+    refit: str = "heads"
 
     work_dir: Path = Path("work")
     nprocs: int = 1
@@ -140,6 +144,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "lrp_rule": LRP_RULES,
     "lrp_backend": LRP_BACKENDS,
     "relevance_aggregation": AGGREGATIONS,
+    "refit": REFITS,
 }
 
 

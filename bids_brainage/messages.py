@@ -242,9 +242,15 @@ NO_HEAD_FOR_SUBSET = (
 )
 DEMO_ON_REAL_DATA = (
     "The model {model} learned from simulated brains and only shows how the program works: this number is no "
-    "estimate of anyone's brain age and must not be used as one."
+    "estimate of anyone's {what} and must not be used as one."
 )
 SIMULATED_INPUT = "This brain is simulated, but the model {model} was trained on real ones."
+TARGET_UNKNOWN = "{target} was not measured, so there is no difference between estimate and measured value."
+ESTIMATE_OUTSIDE_TARGETS = (
+    "The estimate of {estimate:.4g} lies outside the values from {least:.4g} to {greatest:.4g} that the model was "
+    "trained on."
+)
+NO_MEASURED_VALUE = "{path} gives no number for {name} in column {column}: there is an estimate but no difference."
 AGE_UNKNOWN = "The chronological age is not known, so there is no difference between brain age and age."
 TRAINING_RANGE_UNKNOWN = (
     "What ages the model was trained on is not known, so an age outside of them goes unnoticed."
@@ -256,6 +262,10 @@ AGE_OUTSIDE_TRAINING = (
 ESTIMATE_OUTSIDE_TRAINING = (
     "The estimate of {estimate:.1f} years lies outside the {youngest:.0f} to {oldest:.0f} years that the "
     "model was trained on."
+)
+SUB_ENSEMBLES_DISAGREE_BY = (
+    "The sub-ensembles differ by {spread:.4g} (standard deviation), more than in 99 % of the people held out in "
+    "training ({limit:.4g}): look at the images."
 )
 MODALITIES_MISSING = (
     "{missing} is missing; the estimate comes from the head for {used} alone, and its interval is that head's "
@@ -307,6 +317,7 @@ TRANSFER_RESTARTS = (
     "The training plan {file} has fitting.restart_after, which would throw the transferred weights away; remove it "
     "from the plan."
 )
+TRANSFER_ONTO_ITSELF = "--model-out {path} is the bundle of --from-bundle; give another folder."
 TRANSFER_KNOWN = (
     "{n} of {total} people were among those the bundle {model} learned from: the errors on them are smaller than "
     "they would be on new people."

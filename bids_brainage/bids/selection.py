@@ -49,6 +49,8 @@ class SessionInputs:
         As participants.tsv has it.
     simulated : bool
         Whether the dataset was made by bids_brainage_simulate.
+    measured : float or None
+        Value in the column of participants.tsv that the model estimates, where that is not age.
     warnings : tuple of str
         Sentences for the log and the report.
     """
@@ -62,6 +64,7 @@ class SessionInputs:
     age: float | None = None
     sex: str | None = None
     simulated: bool = False
+    measured: float | None = None
     warnings: tuple[str, ...] = ()
 
     @property
@@ -242,6 +245,7 @@ def _inputs(
         person.age,
         person.sex,
         dataset.simulated,
+        None,
         (*warnings, *person.warnings),
     )
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from bids_brainage.models.bundle import Bundle
     from bids_brainage.models.checking import Verdict
-    from bids_brainage.models.schema import Cohort, EnsembleRecord, Protocol
+    from bids_brainage.models.schema import BundleRecord, Cohort, EnsembleRecord, Protocol
 
 _log = logging.getLogger(__name__)
 ALL_WELL, UNSOUND = 0, 2
@@ -184,7 +184,8 @@ def _show(arguments: argparse.Namespace) -> int:
         console.print()
         console.print(_inputs_table(ensemble))
         if ensemble.errors:
-            console.print(_errors_table(ensemble))
+            unit = "years" if bundle.estimates_age else bundle.record.unit or bundle.record.target
+            console.print(_errors_table(ensemble, unit))
     return ALL_WELL
 
 
@@ -196,12 +197,26 @@ def _summary(bundle: Bundle) -> list[tuple[str, str]]:
         ("Description", record.description or "none"),
         ("Folder", str(bundle.path)),
         ("sha256", bundle.sha256),
+        *([] if bundle.estimates_age else [("Estimates", _estimates(record))]),
+        *[("Transferred from", text) for text in _parents(record)],
         ("Trained on", _trained_on(record.cohort)),
         *([("Folds", f"{len(protocol.n_test)}, first fold {_roles(protocol)}")] if protocol.n_test else []),
         *[("Imported from", text) for text in _sources(protocol)],
         ("Heads fitted on", f"{protocol.heads_fitted_on}; top heads on {protocol.top_heads_fitted_on}"),
         ("Errors measured on", protocol.errors_measured_on),
     ]
+
+
+def _estimates(record: BundleRecord) -> str:
+    """The target, if it is not age, and its range."""
+    text = f"{record.target}{f' ({record.unit})' if record.unit else ''}"
+    known = record.cohort.target_range
+    return text if known is None else f"{text}, {known[0]:.4g} to {known[1]:.4g} in training"
+
+
+def _parents(record: BundleRecord) -> list[str]:
+    done = {"heads": "its base models, new heads", "all": "its weights, trained on"}
+    return [f"{p.name} {p.version} ({p.target}): {done[p.refit]}; sha256 {p.sha256}" for p in record.parents]
 
 
 def _people(cohort: Cohort) -> str:
@@ -246,20 +261,24 @@ def _inputs_table(ensemble: EnsembleRecord) -> Table:
     return table
 
 
-def _errors_table(ensemble: EnsembleRecord) -> Table:
+def _errors_table(ensemble: EnsembleRecord, unit: str) -> Table:
     """Errors of base models (their mean), sub-ensembles, and the ensemble by what it is given."""
-    table = _table("error in years", "given", "n", "MAE", "RMSE", "R2", "MAE of guessing")
+    table = _table(f"error in {unit}", "given", "n", "MAE", "RMSE", "R2", "MAE of guessing")
     base = [row for row in ensemble.errors if row.level == "base_model"]
     if base:
         mean = [sum(getattr(row, name) for row in base) / len(base) for name in ("mae", "rmse", "r2")]
-        cells = (f"{number:.2f}" for number in mean)
-        table.add_row("base models (mean)", "", str(base[0].n), *cells, f"{base[0].guess_mae:.2f}")
+        cells = (_rounded(number, unit) for number in mean)
+        table.add_row("base models (mean)", "", str(base[0].n), *cells, _rounded(base[0].guess_mae, unit))
     for row in ensemble.errors:
         if row.level != "base_model":
             given = " + ".join(row.modalities)
             numbers = (row.mae, row.rmse, row.r2, row.guess_mae)
-            table.add_row(row.name, given, str(row.n), *(f"{number:.2f}" for number in numbers))
+            table.add_row(row.name, given, str(row.n), *(_rounded(number, unit) for number in numbers))
     return table
+
+
+def _rounded(number: float, unit: str) -> str:
+    return f"{number:.2f}" if unit == "years" else f"{number:.3g}"
 
 
 def _check(arguments: argparse.Namespace) -> int:

@@ -153,7 +153,7 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
         nargs="+",
         choices=config.ENSEMBLES,
         metavar="ENSEMBLE",
-        help="TypeI (whole brain, subject space), TypeII (regions, MNI); default both",
+        help="TypeI (whole brain, subject space), TypeII (regions, MNI); default all that the model has",
     )
     add(
         "--lrp-rule",
@@ -182,7 +182,23 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
     add(
         "--training-plan",
         metavar="NAME_OR_FILE",
-        help="what is trained and how: paper, demo, or a YAML file (default paper)",
+        help="what is trained and how: paper, demo, finetune, or a YAML file (default paper; "
+        "with --from-bundle finetune)",
+    )
+    add(
+        "--target",
+        metavar="COLUMN",
+        help="column of participants.tsv to estimate, any that holds numbers (default: the plan's, age)",
+    )
+    add(
+        "--from-bundle",
+        metavar="NAME_OR_PATH",
+        help="start from this model bundle instead of anew",
+    )
+    add(
+        "--refit",
+        choices=config.REFITS,
+        help="with --from-bundle: fit new heads alone, or train all weights on (default heads)",
     )
     add(
         "--folds",

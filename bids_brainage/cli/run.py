@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bids_brainage import messages
@@ -111,10 +112,18 @@ def _check_model_out(config: RunConfig) -> None:
 
     if config.model_out is None:
         raise InputError(messages.MODEL_OUT_MISSING)
+    if config.from_bundle is not None and config.model_out == _folder(config.from_bundle):
+        raise InputError(messages.TRANSFER_ONTO_ITSELF.format(path=config.model_out))
     check_places(config.bids_dir, config.model_out, config.work_dir)
     there = config.model_out.is_dir() and any(config.model_out.iterdir())
     if there and not (config.model_out / "bundle.json").is_file():
         raise InputError(messages.MODEL_OUT_NOT_FREE.format(path=config.model_out))
+
+
+def _folder(name_or_path: str) -> Path:
+    """The absolute folder of a bundle that is given by its path."""
+    path = Path(name_or_path).expanduser().absolute()
+    return path.parent if path.name == "bundle.json" else path
 
 
 def _train(config: RunConfig) -> None:
@@ -170,7 +179,8 @@ def _process(config: RunConfig, selection: Selection) -> int:
 def _say_what_would_run(config: RunConfig, selection: Selection) -> None:
     """Print what would be run for whom (--dry-run)."""
     print(f"{len(selection.sessions)} sessions of {config.bids_dir} would go to {config.output_dir}")
-    print(f"model {config.model}, {' and '.join(config.ensemble)}, {config.nprocs} processors")
+    ensembles = " and ".join(config.ensemble) or "all its ensembles"
+    print(f"model {config.model}, {ensembles}, {config.nprocs} processors")
     for session in selection.sessions:
         print(f"\n{session.name}  age {'unknown' if session.age is None else f'{session.age:g}'}")
         for line in _sources(session):

@@ -197,7 +197,7 @@ def write_explanation(
     regions = region_rows(parts)
     path = _path(out_dir, record, "regions", ensemble=record["ensemble"])
     write_text(path, as_tsv(regions))
-    write_json(sidecar(path), REGION_COLUMNS)
+    write_json(sidecar(path), region_columns(record))
     names += [path.name, sidecar(path).name]
     completed = complete_record(record, parts, total) | {"outputs": names}
     write_json(_path(out_dir, record, "brainage", ensemble=record["ensemble"]), completed)
@@ -273,9 +273,14 @@ def map_sidecar(
     """Say what a map is, how it was made, and how it adds up."""
     explained = part.target_bias + part.relevance_sum + part.absorbed
     estimate = explained if part.name or options.aggregation == "mean" else float(record["brain_age"])
+    target = record.get("target") or {"name": "age", "unit": "years"}
+    of_age = target["name"] == "age"
+    unit = target["unit"] or "n/a"
+    adds = "years that each voxel adds" if of_age else f"what each voxel adds ({unit})"
     content = {
-        "Description": "Layer-wise relevance: years that each voxel adds to the estimate of brain age",
-        "Units": "years",
+        "Description": f"Layer-wise relevance: {adds} to the estimate of "
+        f"{'brain age' if of_age else target['name']}",
+        "Units": unit,
         "Space": SPACE_NOTE[space],
         "Ensemble": record["ensemble"],
         "SubEnsemble": part.name or "all",
@@ -328,6 +333,20 @@ def region_rows(parts: Sequence[ExplainedPart]) -> list[dict[str, Any]]:
                 | {"voxels": int(voxels)}
             )
     return rows
+
+
+def region_columns(record: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """What the columns of the regions' table mean; their unit is the estimate's."""
+    target = record.get("target") or {"name": "age", "unit": "years"}
+    if target["name"] == "age":
+        return REGION_COLUMNS
+    words = {"positive": "Sum of the votes for more", "negative": "Sum of the votes for less"}
+    return {
+        name: column
+        | ({"Units": target["unit"] or "n/a"} if "Units" in column else {})
+        | ({"Description": words[name]} if name in words else {})
+        for name, column in REGION_COLUMNS.items()
+    }
 
 
 def as_tsv(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -135,8 +135,8 @@ def estimate_record(
     bundle : Bundle
     estimate : EnsembleEstimate
     person : mapping
-        ``participant_id``, ``session_id``, ``age``, ``sex``, ``simulated``, ``dataset``,
-        ``preprocessing``, ``lrp``, ``inputs``, ``warnings`` and ``fingerprints``.
+        ``participant_id``, ``session_id``, ``age``, ``measured`` (of another target), ``sex``, ``simulated``,
+        ``dataset``, ``preprocessing``, ``lrp``, ``inputs``, ``warnings`` and ``fingerprints``.
     unusual : sequence of Unusual
         What about the images is unlike training.
 
@@ -145,10 +145,10 @@ def estimate_record(
     dict
         The content of ``*_brainage.json``.
     """
-    from bids_brainage import messages
-    from bids_brainage.models.flags import estimate_flags
+    from bids_brainage.models.flags import demonstration_note, estimate_flags
 
     age = person["age"]
+    measured = age if bundle.estimates_age else person.get("measured")
     foreign = bundle.is_demonstration and not person["simulated"]
     known = (person["participant_id"], person["dataset"])
     trained_on, fold = bundle.in_training_set(*known), bundle.fold_of(*known)
@@ -156,8 +156,9 @@ def estimate_record(
         bundle,
         estimate,
         age=age,
+        measured=measured,
         simulated=person["simulated"],
-        trained_on=trained_on,
+        trained_on=bool(trained_on),
         fold=fold,
         unusual=unusual,
     )
@@ -166,18 +167,19 @@ def estimate_record(
         "session_id": f"ses-{person['session_id']}" if person["session_id"] else None,
         "dataset": person["dataset"],
         "ensemble": estimate.ensemble,
+        "target": {"name": bundle.record.target, "unit": bundle.record.unit, "measured": measured},
         "chronological_age": age,
         "sex": person["sex"],
         "brain_age": estimate.brain_age,
-        "dba": None if age is None else estimate.brain_age - age,
-        **corrected(estimate, age),
+        "dba": None if measured is None else estimate.brain_age - measured,
+        **corrected(estimate, measured),
         "uncertainty": estimate.uncertainty,
         "lower_95": estimate.lower_95,
         "upper_95": estimate.upper_95,
         "in_training_set": trained_on,
         "fold": fold,
         "flags": [{"code": f.code, "severity": f.severity, "text": f.text} for f in flags],
-        "disclaimer": messages.DEMO_ON_REAL_DATA.format(model=bundle.name) if foreign else None,
+        "disclaimer": demonstration_note(bundle) if foreign else None,
         "constant": estimate.constant,
         "modalities_used": estimate.modalities_used,
         "modalities_missing": estimate.modalities_missing,
@@ -200,13 +202,13 @@ def estimate_record(
     }
 
 
-def corrected(estimate: Any, age: float | None) -> dict[str, float | None]:
-    """The estimate without the regression to the mean, where age and line are known; never the headline."""
+def corrected(estimate: Any, measured: float | None) -> dict[str, float | None]:
+    """The estimate without the regression to the mean, where value and line are known; never the headline."""
     bias = estimate.top_head.age_bias
-    if bias is None or age is None:
+    if bias is None or measured is None:
         return {"brain_age_corrected": None, "dba_corrected": None}
-    value = bias.corrected(estimate.brain_age, age)
-    return {"brain_age_corrected": value, "dba_corrected": value - age}
+    value = bias.corrected(estimate.brain_age, measured)
+    return {"brain_age_corrected": value, "dba_corrected": value - measured}
 
 
 def _part_record(part: Any) -> dict[str, Any]:

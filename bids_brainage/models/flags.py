@@ -29,6 +29,7 @@ def estimate_flags(
     *,
     age: float | None,
     simulated: bool,
+    measured: float | None = None,
     trained_on: bool = False,
     fold: int | None = None,
     unusual: Sequence[Unusual] = (),
@@ -44,6 +45,8 @@ def estimate_flags(
         Chronological age in years, where it is known.
     simulated : bool
         Whether the person is a simulated one.
+    measured : float, optional
+        What is known of the bundle's target, where that is not age.
     trained_on : bool
         Whether the bundle knows the person from its training.
     fold : int, optional
@@ -54,18 +57,25 @@ def estimate_flags(
     return (
         *_model_flags(bundle, simulated),
         *_training_flags(trained_on, fold),
-        *_age_flags(bundle.training_range, estimate, age),
-        *_ensemble_flags(estimate),
+        *_unknown_flags(bundle, age, measured),
+        *_range_flags(bundle, estimate, age),
+        *_ensemble_flags(bundle, estimate),
         *_image_flags(unusual),
     )
 
 
 def _model_flags(bundle: Bundle, simulated: bool) -> Iterator[Flag]:
     if bundle.is_demonstration and not simulated:
-        text = messages.DEMO_ON_REAL_DATA.format(model=bundle.name)
+        text = demonstration_note(bundle)
         yield Flag("demonstration_model", "warning", text)
     elif simulated and not bundle.record.cohort.simulated:
         yield Flag("simulated_input", "warning", messages.SIMULATED_INPUT.format(model=bundle.name))
+
+
+def demonstration_note(bundle: Bundle) -> str:
+    """What a demonstration model's number is not."""
+    what = "brain age" if bundle.estimates_age else bundle.record.target
+    return messages.DEMO_ON_REAL_DATA.format(model=bundle.name, what=what)
 
 
 def _training_flags(trained_on: bool, fold: int | None) -> Iterator[Flag]:
@@ -75,26 +85,34 @@ def _training_flags(trained_on: bool, fold: int | None) -> Iterator[Flag]:
         yield Flag("training_participant", "note", messages.TRAINING_PARTICIPANT.format(fold=fold))
 
 
-def _age_flags(
-    trained: tuple[float, float] | None, estimate: EnsembleEstimate, age: float | None
-) -> Iterator[Flag]:
-    if age is None:
+def _unknown_flags(bundle: Bundle, age: float | None, measured: float | None) -> Iterator[Flag]:
+    if bundle.estimates_age and age is None:
         yield Flag("age_unknown", "note", messages.AGE_UNKNOWN)
-    if trained is None:
+    elif not bundle.estimates_age and measured is None:
+        yield Flag("target_unknown", "note", messages.TARGET_UNKNOWN.format(target=bundle.record.target))
+
+
+def _range_flags(bundle: Bundle, estimate: EnsembleEstimate, age: float | None) -> Iterator[Flag]:
+    ages, targets = bundle.age_range, bundle.training_range
+    if targets is None:
         yield Flag("training_range_unknown", "note", messages.TRAINING_RANGE_UNKNOWN)
-        return
-    youngest, oldest = trained
-    if age is not None and not youngest <= age <= oldest:
-        text = messages.AGE_OUTSIDE_TRAINING.format(age=age, youngest=youngest, oldest=oldest)
+    if ages is not None and age is not None and not ages[0] <= age <= ages[1]:
+        text = messages.AGE_OUTSIDE_TRAINING.format(age=age, youngest=ages[0], oldest=ages[1])
         yield Flag("age_outside_training_range", "warning", text)
-    if not youngest <= estimate.brain_age <= oldest:
+    if targets is None or targets[0] <= estimate.brain_age <= targets[1]:
+        return
+    if bundle.estimates_age:
         text = messages.ESTIMATE_OUTSIDE_TRAINING.format(
-            estimate=estimate.brain_age, youngest=youngest, oldest=oldest
+            estimate=estimate.brain_age, youngest=targets[0], oldest=targets[1]
         )
-        yield Flag("estimate_outside_training_range", "warning", text)
+    else:
+        text = messages.ESTIMATE_OUTSIDE_TARGETS.format(
+            estimate=estimate.brain_age, least=targets[0], greatest=targets[1]
+        )
+    yield Flag("estimate_outside_training_range", "warning", text)
 
 
-def _ensemble_flags(estimate: EnsembleEstimate) -> Iterator[Flag]:
+def _ensemble_flags(bundle: Bundle, estimate: EnsembleEstimate) -> Iterator[Flag]:
     if estimate.modalities_missing:
         text = messages.MODALITIES_MISSING.format(
             missing=", ".join(estimate.modalities_missing), used=", ".join(estimate.modalities_used)
@@ -102,7 +120,10 @@ def _ensemble_flags(estimate: EnsembleEstimate) -> Iterator[Flag]:
         yield Flag("modality_missing", "note", text)
     limit = estimate.top_head.disagreement_99
     if limit is not None and estimate.disagreement is not None and estimate.disagreement > limit:
-        text = messages.SUB_ENSEMBLES_DISAGREE.format(spread=estimate.disagreement, limit=limit)
+        sentence = (
+            messages.SUB_ENSEMBLES_DISAGREE if bundle.estimates_age else messages.SUB_ENSEMBLES_DISAGREE_BY
+        )
+        text = sentence.format(spread=estimate.disagreement, limit=limit)
         yield Flag("sub_ensembles_disagree", "warning", text)
     if estimate.lower_95 is None:
         yield Flag("interval_unavailable", "note", messages.NO_INTERVAL)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from bids_brainage.models.calibration import FittedFold
-from bids_brainage.models.schema import Errors
+from bids_brainage.models.schema import AGE, Errors
 from bids_brainage.models.trainer import TrainingResult
 
 ERROR_COLUMNS = {
@@ -33,19 +33,46 @@ PREDICTION_COLUMNS = {
 }
 
 
-def errors_table(rows: Iterable[Errors]) -> str:
-    """Errors as tab-separated text, in years."""
+def described(target: str, unit: str) -> dict[str, dict[str, str]]:
+    """What the columns of each table (errors, predictions) mean, for a target and its unit."""
+    tables = {"errors": ERROR_COLUMNS, "predictions": PREDICTION_COLUMNS}
+    if target == AGE:
+        return tables
+    swaps = {"Brain age": "Estimate", "Chronological age": f"Measured {target}", "mean age": "mean"}
+    swaps |= {"estimate and age": "estimate and measured value", "years": unit or f"units of {target}"}
+    return {
+        table: {_column(name, target): _swapped(text, swaps) for name, text in columns.items()}
+        for table, columns in tables.items()
+    }
+
+
+def _column(name: str, target: str) -> str:
+    """Measured values stand in a column age only if they are ages."""
+    return "measured" if name == "age" and target != AGE else name
+
+
+def _swapped(text: str, swaps: Mapping[str, str]) -> str:
+    for old, new in swaps.items():
+        text = text.replace(old, new)
+    return text
+
+
+def errors_table(rows: Iterable[Errors], target: str = AGE) -> str:
+    """Errors as tab-separated text, in years or the target's unit."""
+    form = ".3f" if target == AGE else ".5g"
     names = ("level", "name", "modalities", "n", "mae", "rmse", "r2", "r", "guess_mae")
     lines = ["\t".join(names)]
     for row in rows:
         numbers = (row.mae, row.rmse, row.r2, row.r, row.guess_mae)
         cells = [row.level, row.name, "+".join(row.modalities), str(row.n)]
-        cells += ["n/a" if number is None else f"{number:.3f}" for number in numbers]
+        cells += ["n/a" if number is None else format(number, form) for number in numbers]
         lines.append("\t".join(cells))
     return "\n".join(lines) + "\n"
 
 
-def predictions_table(participants: Sequence[str], fitted: dict[str, Sequence[FittedFold]]) -> str:
+def predictions_table(
+    participants: Sequence[str], fitted: dict[str, Sequence[FittedFold]], target: str = AGE
+) -> str:
     """Everybody's held-out estimates as tab-separated text.
 
     Parameters
@@ -54,12 +81,15 @@ def predictions_table(participants: Sequence[str], fitted: dict[str, Sequence[Fi
         Labels, by number in the cohort.
     fitted : dict of str to sequence of FittedFold
         By ensemble.
+    target : str
+        What is estimated.
     """
-    lines = ["\t".join(PREDICTION_COLUMNS)]
+    lines = ["\t".join(_column(name, target) for name in PREDICTION_COLUMNS)]
+    form = ".4f" if target == AGE else ".7g"
     for ensemble, folds in fitted.items():
         for number, fold in enumerate(folds):
             for key, estimates in whole_estimates(fold):
-                lines += _fold_lines(participants, ensemble, number, fold, key[1], estimates)
+                lines += _fold_lines(participants, ensemble, number, fold, key[1], estimates, form)
     return "\n".join(lines) + "\n"
 
 
@@ -74,12 +104,18 @@ def whole_estimates(fold: FittedFold) -> list[tuple[tuple[str, str, tuple[str, .
 
 
 def _fold_lines(
-    participants: Sequence[str], ensemble: str, number: int, fold: FittedFold, name: str, values: np.ndarray
+    participants: Sequence[str],
+    ensemble: str,
+    number: int,
+    fold: FittedFold,
+    name: str,
+    values: np.ndarray,
+    form: str,
 ) -> list[str]:
     whole = max(fold.spreads, key=len)
     return [
         f"sub-{participants[person]}\t{number}\t{'test' if tested else 'validation'}\t{ensemble}\t{name}\t"
-        f"{age:.4f}\t{value:.4f}\t{spread:.4f}"
+        f"{age:{form}}\t{value:{form}}\t{spread:{form}}"
         for person, tested, age, value, spread in zip(
             fold.people, fold.tested, fold.ages, values, fold.spreads[whole], strict=True
         )
@@ -88,9 +124,10 @@ def _fold_lines(
 
 def log_table(results: Sequence[TrainingResult]) -> str:
     """How every base model was trained, as tab-separated text."""
+    # Epoch -1: the weights that were there before, of a transferred model.
     lines = ["base_model\tepochs\tbest_epoch\tvalidation_mae\trestarts\tseconds"]
     lines += [
-        f"{r.file}\t{len(r.history)}\t{r.best_epoch}\t{r.validation_mae:.3f}\t{r.restarts}\t{r.seconds:.1f}"
+        f"{r.file}\t{len(r.history)}\t{r.best_epoch}\t{r.validation_mae:.5g}\t{r.restarts}\t{r.seconds:.1f}"
         for r in results
     ]
     return "\n".join(lines) + "\n"

@@ -48,6 +48,8 @@ class Transfer:
     def complete(self, content: Mapping[str, Any], file: str) -> dict[str, Any]:
         """Put into a plan's content what the bundle decides: ensembles, input, architecture.
 
+        Target and licence are the bundle's too, unless the plan names others.
+
         Parameters
         ----------
         content : mapping
@@ -68,17 +70,16 @@ class Transfer:
             "architecture": first.architecture.model_dump(),
         }
         self._check(content, file)
-        inherited = {"licence": record.licence}
-        if self.refit == "heads" and self.bundle.is_demonstration:
-            inherited["purpose"] = record.purpose
-        forced = {"purpose": record.purpose} if "purpose" in inherited else {}
-        return {**inherited, **content, **own, **forced}
+        # What was learnt from simulated brains alone stays a demonstration.
+        stays = self.refit == "heads" and self.bundle.is_demonstration
+        purpose = {"purpose": record.purpose} if stays else {}
+        return {"licence": record.licence, "target": record.target, **content, **own, **purpose}
 
     def _check(self, content: Mapping[str, Any], file: str) -> None:
         try:
             self._compare(content, file)
         except (ValidationError, TypeError, AttributeError) as error:
-            reason = " ".join(str(error).split())[:200]
+            reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
             raise InputError(messages.PLAN_WRONG.format(file=file, where="plan", reason=reason)) from error
         if self.refit == "all" and (content.get("fitting") or {}).get("restart_after"):
             raise InputError(messages.TRANSFER_RESTARTS.format(file=file))
@@ -90,10 +91,11 @@ class Transfer:
             there = {ensemble_plan(e) for e in self.bundle.record.ensembles}
             self._same(file, "ensembles", set(map(_shape, asked)), set(map(_shape, there)))
         inputs, spec = content.get("input", {}), content.get("architecture", {})
-        wanted, built = InputPlan.model_validate(inputs), BaseModelSpec.model_validate(spec)
+        wanted = InputPlan.model_validate(inputs)
         for sub in self.sub_ensembles().values():
             for name in inputs.keys() & {"voxel_size", "orientation", "intensity"}:
                 self._same(file, f"input.{name}", getattr(wanted, name), getattr(sub.input, name))
+            built = BaseModelSpec.model_validate({**sub.architecture.model_dump(), **spec})
             for name in spec:
                 self._same(
                     file, f"architecture.{name}", getattr(built, name), getattr(sub.architecture, name)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bids_brainage.atomic import write_text
+from bids_brainage.reports.words import words_of
 
 _CITATION = re.compile(r"\[(@[a-z0-9]+(?:; @[a-z0-9]+)*)\]")
 _ENTRY = re.compile(r"^@\w+\{(?P<key>[a-z0-9]+),\n(?P<fields>.*?)^\}", re.DOTALL | re.MULTILINE)
@@ -38,7 +39,7 @@ def facts_of(records: Sequence[Mapping[str, Any]], run: Mapping[str, Any] | None
     Returns
     -------
     dict
-        `version`, `versions`, `source`, `skull_strip_method`, `modalities`, `ensembles`, `model`,
+        `version`, `versions`, `source`, `skull_strip_method`, `modalities`, `ensembles`, `model`, `target`,
         `registered`, `demonstration`, `simulated`, `lrp`.
     """
     versions = dict((run or {}).get("versions") or {})
@@ -57,6 +58,7 @@ def facts_of(records: Sequence[Mapping[str, Any]], run: Mapping[str, Any] | None
         "modalities": _unique(name for record in records for name in record.get("modalities_used") or []),
         "ensembles": _unique(record["ensemble"] for record in records),
         "model": model,
+        "target": words_of(first).target,
         "registered": preparation.get("registered", True),
         "demonstration": str(model.get("purpose", "")).startswith("demo") and not simulated,
         "simulated": simulated,

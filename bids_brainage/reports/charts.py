@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bids_brainage.reports import canvas
+from bids_brainage.reports.words import MINUS as MINUS
+from bids_brainage.reports.words import Words, measured_value, words_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MINUS = "\N{MINUS SIGN}"
 INK, QUIET, FAINT = "#1f2933", "#616e7c", "#d9dee4"
 OLDER, YOUNGER, LEVEL, AGE = "#c8321f", "#1f6fb2", "#3e4c59", "#7a5195"
 WIDTH = 9.5
@@ -47,8 +48,11 @@ def steps_of(record: Mapping[str, Any], parts: Sequence[Step]) -> list[Step]:
         `parts`, "Absorbed by biases and epsilon" and "Not accounted for" where it is 0.005 years or more.
     """
     steps = [*parts, Step("Absorbed by biases and ε", float(record.get("absorbed") or 0.0))]
-    rest = record["brain_age"] - record["target_bias"] - sum(step.years for step in steps)
-    return steps if abs(rest) < TOLERANCE else [*steps, Step("Not accounted for", rest)]
+    change = record["brain_age"] - record["target_bias"]
+    rest = change - sum(step.years for step in steps)
+    # Of other targets than age, in proportion to what there is to account for.
+    tolerance = TOLERANCE * (1 if words_of(record).of_age else abs(change) / 15)
+    return steps if abs(rest) < tolerance else [*steps, Step("Not accounted for", rest)]
 
 
 def largest_regions(rows: Sequence[Mapping[str, str]], number: int = 12) -> list[Step]:
@@ -103,41 +107,41 @@ def waterfall_figure(record: Mapping[str, Any], parts: Sequence[Step], out: Path
         `out`.
     """
     steps = steps_of(record, parts)
-    axes = _sheet(len(steps) + 2, left=0.29)
+    axes, words = _sheet(len(steps) + 2, left=0.29), words_of(record)
     position = float(record["target_bias"])
     ticks = ["Target bias (where all start)"]
-    _level(axes, 0, position)
+    _level(axes, 0, position, words)
     for row, step in enumerate(steps, start=1):
-        _bar(axes, row, position, step.years)
+        _bar(axes, row, position, step.years, words)
         position += step.years
         axes.plot([position, position], [row, row + 1], color=QUIET, linewidth=0.7, zorder=1)
         ticks.append(step.name)
-    _level(axes, len(steps) + 1, float(record["brain_age"]))
+    _level(axes, len(steps) + 1, float(record["brain_age"]), words)
     ticks.append("Estimate")
     axes.plot([record["target_bias"]] * 2, [0, 1], color=QUIET, linewidth=0.7, zorder=1)
-    _finish(axes, ticks, "years")
+    _finish(axes, ticks, words.unit)
     low, high = axes.get_xlim()
     room = 0.1 * (high - low)
     axes.set_xlim(low - room, high + room)
     return canvas.save(axes.figure, out, title)  # type: ignore[arg-type]
 
 
-def _bar(axes: Axes, row: int, start: float, years: float) -> None:
+def _bar(axes: Axes, row: int, start: float, years: float, words: Words) -> None:
     colour = OLDER if years > 0 else YOUNGER
     axes.barh(row, years, left=start, height=0.62, color=colour, zorder=2)
     end = start + years
     side, align = (3, "left") if years >= 0 else (-3, "right")
-    text = signed(years)
+    text = words.signed(years)
     axes.annotate(
         text, (end, row), xytext=(side, 0), textcoords="offset points", ha=align, va="center",
         fontsize=8.5, color=INK,
     )  # fmt: skip
 
 
-def _level(axes: Axes, row: int, years: float) -> None:
+def _level(axes: Axes, row: int, years: float, words: Words) -> None:
     axes.plot([years], [row], marker="D", color=LEVEL, markersize=6, zorder=3)
     axes.annotate(
-        f"{years:.1f}", (years, row), xytext=(8, 0), textcoords="offset points", ha="left", va="center",
+        words.number(years), (years, row), xytext=(8, 0), textcoords="offset points", ha="left", va="center",
         fontsize=9, weight="bold", color=INK,
     )  # fmt: skip
 
@@ -164,15 +168,15 @@ def forest_figure(record: Mapping[str, Any], out: Path, title: str) -> Path:
     for row, sub in enumerate(subs):
         _sub_ensemble(axes, row, sub)
     _ensemble(axes, len(subs), record)
-    age = record.get("chronological_age")
+    age, words = measured_value(record), words_of(record)
     if age is not None:
         axes.axvline(age, color=AGE, linestyle=(0, (5, 3)), linewidth=1.3, zorder=1)
         axes.annotate(
-            f"chronological age {age:.1f}", (age, -0.75), xytext=(4, 0), textcoords="offset points",
-            color=AGE, fontsize=8.5, va="center",
+            _plain(f"{words.measured} {words.number(age)}"), (age, -0.75), xytext=(4, 0),
+            textcoords="offset points", color=AGE, fontsize=8.5, va="center",
         )  # fmt: skip
     names = [f"{region_name(sub['region'])} · {sub['modality']}" for sub in subs]
-    _finish(axes, [*names, NAMES.get(record["ensemble"], str(record["ensemble"]))], "years", top=-1.1)
+    _finish(axes, [*names, NAMES.get(record["ensemble"], str(record["ensemble"]))], words.unit, top=-1.1)
     axes.get_yticklabels()[-1].set_fontweight("bold")
     return canvas.save(axes.figure, out, title)  # type: ignore[arg-type]
 
@@ -205,14 +209,15 @@ def region_name(region: str) -> str:
 
 def described(record: Mapping[str, Any], parts: Sequence[Step]) -> str:
     """Tell in words what a waterfall shows."""
-    steps = ", ".join(f"{step.name} {signed(step.years)}" for step in steps_of(record, parts))
-    return f"Target bias {record['target_bias']:.1f}; {steps}; estimate {record['brain_age']:.1f} years."
+    words = words_of(record)
+    steps = ", ".join(f"{step.name} {words.signed(step.years)}" for step in steps_of(record, parts))
+    start, end = (words.number(record[name]) for name in ("target_bias", "brain_age"))
+    return f"Target bias {start}; {steps}; estimate {end} {words.unit}."
 
 
 def signed(years: float) -> str:
     """Write years with their sign, one decimal, and the minus sign of typography."""
-    text = f"{years:+.1f}"
-    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", MINUS)
+    return Words().signed(years)
 
 
 def _sheet(rows: int, left: float = 0.2) -> Axes:
@@ -225,7 +230,7 @@ def _finish(axes: Axes, names: Sequence[str], unit: str, top: float = -0.7) -> N
     short = [name if len(name) <= 42 else name[:41] + "…" for name in names]
     axes.set_yticks(range(len(short)), [_plain(name) for name in short], fontsize=9.5, color=INK)
     axes.set_ylim(len(short) - 0.4, top)
-    axes.set_xlabel(unit, fontsize=9, color=QUIET)
+    axes.set_xlabel(_plain(unit), fontsize=9, color=QUIET)
     axes.tick_params(axis="x", labelsize=9, colors=QUIET, length=3)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color=FAINT, linewidth=0.7, zorder=0)

@@ -16,6 +16,7 @@ import numpy as np
 
 from bids_brainage.reports import charts, mosaics
 from bids_brainage.reports.results import RelevanceMap, Session
+from bids_brainage.reports.words import Words, measured_value, words_of
 
 ENSEMBLES = {"TypeI": "type I", "TypeII": "type II"}
 
@@ -48,10 +49,12 @@ def coregistration(moved: Path, t1w: Path, mask: Path, out: Path, modality: str)
 def relevance(map_: RelevanceMap, anatomy: Path, mask: Path, out: Path) -> Path:
     """Draw a relevance map over the image it explains and return `out`."""
     picture = _load(map_.path)
-    total = charts.signed(float(np.asarray(picture.dataobj, dtype=np.float64).sum()))
+    unit = str(map_.sidecar.get("Units", "years"))
+    words = Words() if unit == "years" else Words("", unit)
+    total = words.signed(float(np.asarray(picture.dataobj, dtype=np.float64).sum()))
     where = " (in template space)" if map_.standard else ""
-    title = f"{charts.region_name(map_.region)} · {map_.modality}{where}: the map sums to {total} years."
-    return mosaics.relevance_figure(picture, _load(anatomy), _load(mask), out, title)
+    title = f"{charts.region_name(map_.region)} · {map_.modality}{where}: the map sums to {total} {unit}."
+    return mosaics.relevance_figure(picture, _load(anatomy), _load(mask), out, title, unit)
 
 
 def write_session_figures(
@@ -113,9 +116,9 @@ def _estimate_figures(folder: Path, session: Session, record: Any) -> Iterable[P
     ensemble = record["ensemble"]
     kind = ENSEMBLES.get(ensemble, ensemble)
     stem = f"{session.stem}_desc-{ensemble}"
-    age = record.get("chronological_age")
-    known = "" if age is None else f" The chronological age is {age:.1f}."
-    title = f"Estimates of the {kind} ensemble: {record['brain_age']:.1f} years.{known}"
+    words, value = words_of(record), measured_value(record)
+    known = "" if value is None else f" The {words.measured} is {words.number(value)}."
+    title = f"Estimates of the {kind} ensemble: {words.number(record['brain_age'])} {words.unit}.{known}"
     yield charts.forest_figure(record, folder / f"{stem}Estimates_brainage.svg", title)
     shares = record.get("contributions") or {}
     rows = session.regions(ensemble)

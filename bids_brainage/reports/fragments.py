@@ -14,6 +14,7 @@ from bids_brainage import messages
 from bids_brainage.atomic import write_text
 from bids_brainage.reports import boilerplate, charts
 from bids_brainage.reports.results import MODALITIES, Session
+from bids_brainage.reports.words import measured_value, words_of_all
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -47,13 +48,16 @@ def write_fragments(
         The run record; see `participant.write_participant_report`.
     """
     records = [record for session in sessions for record in session.estimates]
-    _write(folder, participant, "summary", **_summary(participant, sessions, run))
+    words = words_of_all(records)
+    _write(folder, participant, "summary", words=words, **_summary(participant, sessions, run))
     for session in sessions:
         for record in session.estimates:
-            _write(folder, session.stem, "table", name=f"{record['ensemble']}Table", record=record)
+            _write(
+                folder, session.stem, "table", name=f"{record['ensemble']}Table", record=record, words=words
+            )
         explained = [_with_total(record) for record in session.estimates if record.get("lrp")]
         if explained:
-            _write(folder, session.stem, "account", records=explained, maps=_maps(session))
+            _write(folder, session.stem, "account", records=explained, maps=_maps(session), words=words)
     crashes = [read_crash(Path(path)) for path in run.get("crash_files") or ()]
     errors = list(run.get("errors") or ())
     _write(folder, participant, "errors", errors=errors, crashes=crashes)
@@ -211,8 +215,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "years": _number(".1f"), "fine": _number("+.3f"), "exact": _number(".3f"), "tiny": _number(".1g"),
-        "weight": _number(".2f"), "plain": _number("g"), "signed": _number("+.1f"), "severity": _severity,
+        "fine": _number("+.3f"), "exact": _number(".3f"), "tiny": _number(".1g"),
+        "weight": _number(".2f"), "plain": _number("g"), "severity": _severity, "measured": measured_value,
         "ensemble": lambda name: charts.NAMES.get(name, str(name)), "region": charts.region_name,
         "in_order": _in_order,
     }  # fmt: skip

@@ -100,16 +100,21 @@ def registration_figure(
 
 
 def relevance_figure(
-    relevance: nib.Nifti1Image, anatomy: nib.Nifti1Image, mask: nib.Nifti1Image, out: Path, title: str
+    relevance: nib.Nifti1Image,
+    anatomy: nib.Nifti1Image,
+    mask: nib.Nifti1Image,
+    out: Path,
+    title: str,
+    unit: str = "years",
 ) -> Path:
-    """Draw a relevance map over anatomy in the colours of Hofmann et al. 2022, with a bar in years.
+    """Draw a relevance map over anatomy in the colours of Hofmann et al. 2022, with a bar in its unit.
 
     The slices are laid through the part of the brain that carries relevance.
 
     Parameters
     ----------
     relevance, anatomy, mask : nib.Nifti1Image
-        On the same grid; relevance in years per voxel.
+        On the same grid; relevance in `unit` per voxel.
     out : Path
         The SVG file to write.
     title : str
@@ -126,7 +131,7 @@ def relevance_figure(
     background = grey(canonical(anatomy), inside)
     picture = _Mosaic(Slices.through(part), foot=BAR_HEIGHT)
     picture.show_colours(data, limit, background)
-    picture.colour_bar(limit)
+    picture.colour_bar(limit, unit)
     return picture.save(out, title)
 
 
@@ -244,8 +249,9 @@ class _Mosaic:
             self.axes.text(0.004, top + 0.008, sides[0], ha="left", va="top", bbox=box, **style)
             self.axes.text(0.996, top + 0.008, sides[1], ha="right", va="top", bbox=box, **style)
 
-    def colour_bar(self, limit: float) -> None:
+    def colour_bar(self, limit: float, unit: str) -> None:
         """Draw the colours with their meaning and unit along the bottom."""
+        more, less = ("older", "younger") if unit == "years" else ("more", "less")
         top, bottom = self.height - BAR_HEIGHT * 0.82, self.height - BAR_HEIGHT * 0.52
         ramp = np.linspace(-1, 1, 401)
         strip = np.repeat(colours.black_fire_red(ramp)[None], 12, axis=0)
@@ -257,9 +263,9 @@ class _Mosaic:
         for x, text in ((0.3, f"{MINUS}{scientific(limit)}"), (0.5, "0"), (0.7, f"+{scientific(limit)}")):
             self.axes.text(x, bottom + 0.004, text, ha="center", va="top", **style)
         middle = (top + bottom) / 2
-        self.axes.text(0.29, middle, "votes for younger", ha="right", va="center", **style)
-        self.axes.text(0.71, middle, "votes for older", ha="left", va="center", **style)
-        note = "relevance in years per voxel, clipped at the 99th percentile of its absolute values"
+        self.axes.text(0.29, middle, f"votes for {less}", ha="right", va="center", **style)
+        self.axes.text(0.71, middle, f"votes for {more}", ha="left", va="center", **style)
+        note = f"relevance in {unit} per voxel, clipped at the 99th percentile of its absolute values"
         self.axes.text(0.5, self.height - 0.003, note, ha="center", va="bottom", **style | {"fontsize": 8.5})
 
     def save(self, out: Path, title: str, style: str = "") -> Path:

@@ -15,6 +15,7 @@ from bids_brainage.atomic import replacing
 from bids_brainage.errors import InputError
 from bids_brainage.reports import figures, fragments
 from bids_brainage.reports.results import read_sessions
+from bids_brainage.reports.words import Words, words_of_all
 
 if TYPE_CHECKING:
     import nibabel as nib
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 SPEC = fragments.TEMPLATES / "participant.yaml"
 PAGE = fragments.TEMPLATES / "page.html.j2"
+_PLAIN = re.compile(r"[^\w .,%/+-]+")
 _LABEL = re.compile(r"^sub-[A-Za-z0-9]+$")
 _FILE = re.compile(r'(?:src|data)="\./([^"]+)"')
 # What a data address and an attribute cannot hold; all else stays, as base64 upon base64 would not.
@@ -77,12 +79,13 @@ def write_participant_report(
     fragments.write_fragments(folder, participant, sessions, run)
     page = out_dir / f"{participant}.html"
     with replacing(page) as temporary:
-        _assemble(folder, participant, temporary)
+        records = [record for session in sessions for record in session.estimates]
+        _assemble(folder, participant, temporary, words_of_all(records))
     LOG.info("Wrote %s (%.1f MB)", page, page.stat().st_size / 1e6)
     return page
 
 
-def _assemble(figures_dir: Path, participant: str, page: Path) -> None:
+def _assemble(figures_dir: Path, participant: str, page: Path, words: Words) -> None:
     """Let nireports collect the reportlets, put all files inside, and write the page.
 
     It works on a copy, because it reads entities such as ``ses-`` off the whole path and writes figures anew.
@@ -93,6 +96,9 @@ def _assemble(figures_dir: Path, participant: str, page: Path) -> None:
         stage = Path(name)
         shutil.copytree(figures_dir, stage / "figures")
         metadata = {"participant": participant, "template_path": str(PAGE)}
+        # The page's YAML takes them in: nothing of a table may become YAML or a field.
+        for name in ("title", "measured", "more", "less"):
+            metadata[name] = _PLAIN.sub(" ", getattr(words, name))
         report = Report(stage, None, bootstrap_file=SPEC, out_filename=page, metadata=metadata)
         for section in report.sections:
             for reportlet in section.reportlets:

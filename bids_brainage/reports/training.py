@@ -15,6 +15,7 @@ from bids_brainage.atomic import write_text
 from bids_brainage.reports import charts
 from bids_brainage.reports.fragments import TEMPLATES
 from bids_brainage.reports.training_figures import age_figure
+from bids_brainage.reports.words import Words, words_of
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -24,7 +25,7 @@ SECTIONS = ("Summary", "Errors", "Estimates", "Methods")
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """Estimates of one ensemble for people held out; arrays (n,) in years."""
+    """Estimates of one ensemble for people held out; arrays (n,) in years or the target's unit."""
 
     ages: NDArray[np.float64]
     estimates: NDArray[np.float64]
@@ -50,29 +51,31 @@ def write_training_page(
     """
     from markupsafe import Markup
 
+    words = words_of(record)
     drawn = {
         name: Markup('<figure class="chart">{}</figure>').format(
-            Markup(_draw(figures, name, people).read_text(encoding="utf-8"))
+            Markup(_draw(figures, name, people, words).read_text(encoding="utf-8"))
         )
         for name, people in held_out.items()
     }
     sections = []
     for name in SECTIONS:
         template = _environment().get_template(f"training/{name.lower()}.html.j2")
-        content = Markup(template.render(bundle=record, drawn=drawn, tables=_tables(record)))
-        words = {"title": "", "subtitle": "", "description": "", "components": [(content, "")]}
-        sections.append({"name": name, "reportlets": [words]})
+        context = {"bundle": record, "drawn": drawn, "tables": _tables(record), "words": words}
+        content = Markup(template.render(context))
+        shown = {"title": "", "subtitle": "", "description": "", "components": [(content, "")]}
+        sections.append({"name": name, "reportlets": [shown]})
     template = _environment().get_template("page.html.j2")
     html = template.render(title=f"Training of {record['name']}", sections=sections, assembled="")
     return write_text(page, html)
 
 
-def _draw(folder: Path, name: str, people: HeldOut) -> Path:
-    error = np.abs(people.estimates - people.ages).mean()
-    title = f"{charts.NAMES.get(name, name)}: brain age against age, mean absolute error {error:.2f} years."
-    return age_figure(
-        people.ages, people.estimates, people.spreads, people.guess, folder / f"figure-2_{name}.svg", title
-    )
+def _draw(folder: Path, name: str, people: HeldOut, words: Words) -> Path:
+    error = words.error(np.abs(people.estimates - people.ages).mean())
+    against = f"{words.estimate} against {'age' if words.of_age else 'what was measured'}"
+    title = f"{charts.NAMES.get(name, name)}: {against}, mean absolute error {error} {words.unit}."
+    arrays = (people.ages, people.estimates, people.spreads, people.guess)
+    return age_figure(*arrays, folder / f"figure-2_{name}.svg", title, words)
 
 
 def _tables(record: Mapping[str, Any]) -> list[dict[str, Any]]:

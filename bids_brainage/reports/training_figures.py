@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from bids_brainage.reports import canvas
 from bids_brainage.reports.charts import FAINT, INK, OLDER, QUIET, WIDTH, YOUNGER
+from bids_brainage.reports.words import Words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,6 +26,7 @@ def age_figure(
     guess: NDArray[np.float64],
     out: Path,
     title: str,
+    words: Words | None = None,
 ) -> Path:
     """Draw held-out estimates, their errors and the models' spread against age.
 
@@ -40,17 +42,25 @@ def age_figure(
         The SVG file to write.
     title : str
         What is read out instead of the picture.
+    words : Words, optional
+        For another target than age.
     """
+    words = words or Words()
+    across = f"{words.measured} ({words.unit})".replace("$", r"\$")
+    up = f"{words.estimate} ({words.unit})" if words.of_age else f"estimate ({words.unit})"
     figure = canvas.new_figure(WIDTH, 4.4)
     left, right = figure.subplots(1, 2)
-    limits = (min(ages.min(), estimates.min()) - 2, max(ages.max(), estimates.max()) + 2)
-    _frame(left, "chronological age (years)", "brain age (years)")
+    room = 2 if words.of_age else 0.05 * float(np.ptp(ages))
+    limits = (min(ages.min(), estimates.min()) - room, max(ages.max(), estimates.max()) + room)
+    _frame(left, across, up.replace("$", r"\$"))
     left.plot(limits, limits, color=QUIET, linewidth=1, linestyle=(0, (5, 3)), zorder=1)
     left.axhline(float(guess.mean()), color=FAINT, linewidth=1.2, zorder=0)
     left.scatter(ages, estimates, s=14, color=INK, alpha=0.65, linewidth=0, zorder=2)
     _curve(left, ages, estimates, OLDER)
-    left.set(xlim=limits, ylim=limits, title="Estimate and age")
-    _frame(right, "chronological age (years)", "years")
+    left.set(
+        xlim=limits, ylim=limits, title="Estimate and age" if words.of_age else "Estimate and measured value"
+    )
+    _frame(right, across, words.unit.replace("$", r"\$"))
     for values, colour, name in (
         (np.abs(estimates - ages), OLDER, "absolute error"),
         (spreads, YOUNGER, "spread of the models"),

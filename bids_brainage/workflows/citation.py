@@ -45,6 +45,7 @@ def write_planned_citation(sessions: Sequence[SessionInputs], config: RunConfig,
         "model": {}
         if bundle is None
         else {"name": bundle.name, "version": bundle.record.version, "purpose": bundle.record.purpose},
+        **({} if bundle is None else {"target": {"name": bundle.record.target, "unit": bundle.record.unit}}),
         "lrp": lrp_facts(config),
         "simulated_input": sessions[0].simulated,
     }

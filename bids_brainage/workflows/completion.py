@@ -58,6 +58,7 @@ def session_state(
                 "age": session.age,
                 "sex": session.sex,
                 "simulated": session.simulated,
+                **({} if session.measured is None else {"measured": session.measured}),
                 "relevance": not config.no_relevance,
                 "rule": config.lrp_rule,
                 "backend": config.lrp_backend,

@@ -117,6 +117,7 @@ def person_facts(
         "age": session.age,
         "sex": session.sex,
         "simulated": session.simulated,
+        "measured": session.measured,
         "preprocessing": {"source": input_source(session), "skull_strip": config.skull_strip},
         "lrp": lrp_facts(config),
         "inputs": [source_uri(path) for group in files.values() for path in group],

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from bids_brainage import messages
 from bids_brainage.bids.selection import SessionInputs
-from bids_brainage.config import RunConfig
+from bids_brainage.config import ENSEMBLES, RunConfig
 
 LOGGER = logging.getLogger(__name__)
 
@@ -63,8 +63,8 @@ def run_participants(config: RunConfig, sessions: Sequence[SessionInputs]) -> Ru
 
     bundle = None if config.preproc_only else load_bundle(config.model)
     if bundle is not None:
-        for name in config.ensemble:
-            bundle.ensemble_record(name)
+        config = replace(config, ensemble=chosen_ensembles(config, bundle))
+        sessions = with_measured(sessions, config, bundle)
     if config.boilerplate_only:
         write_planned_citation(sessions, config, bundle)
         return RunOutcome(skipped=tuple(session.name for session in sessions))
@@ -83,6 +83,35 @@ def run_participants(config: RunConfig, sessions: Sequence[SessionInputs]) -> Ru
     if not config.preproc_only:
         write_citation_of(sessions, config)
     return outcome
+
+
+def chosen_ensembles(config: RunConfig, bundle: Any) -> tuple[str, ...]:
+    """Those asked for, which the bundle must have; without a word all it has that there are names for."""
+    for name in config.ensemble:
+        bundle.ensemble_record(name)
+    known = tuple(name for name in ENSEMBLES if name in bundle.ensembles)
+    if not (config.ensemble or known):
+        bundle.ensemble_record(ENSEMBLES[0])
+    return config.ensemble or known
+
+
+def with_measured(sessions: Sequence[SessionInputs], config: RunConfig, bundle: Any) -> list[SessionInputs]:
+    """The sessions with what the tables say of the bundle's target, where that is not age."""
+    if bundle.estimates_age:
+        return list(sessions)
+    from bids_brainage.bids.tables import Ages
+
+    tables, column = Ages(config.bids_dir), bundle.record.target
+    found = []
+    for session in sessions:
+        value = tables.value(session.participant, session.session, column)
+        warnings = session.warnings
+        if value is None:
+            sentence = messages.NO_MEASURED_VALUE.format(path=tables.path, name=session.name, column=column)
+            LOGGER.warning("%s", sentence)
+            warnings = (*warnings, sentence)
+        found.append(replace(session, measured=value, warnings=warnings))
+    return found
 
 
 def _finished(task: Any, config: RunConfig) -> bool:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from nipype.pipeline import engine as pe
-from pydantic import ValidationError
 
 from bids_brainage import messages
 from bids_brainage.atomic import write_text
@@ -18,7 +17,8 @@ from bids_brainage.config import RunConfig
 from bids_brainage.errors import InputError
 from bids_brainage.interfaces.training import TrainBaseModel
 from bids_brainage.models.design import TrainingDesign
-from bids_brainage.models.plan import TrainingPlan, find_plan, load_plan
+from bids_brainage.models.plan import TrainingPlan, find_plan, make_plan, read_plan_file
+from bids_brainage.models.schema import AGE
 from bids_brainage.models.trainer import TrainingResult, TrainingTask, finished_result
 from bids_brainage.models.training import Trained, TrainingProgress, train_bundle
 from bids_brainage.workflows.progress import read_crashes
@@ -27,6 +27,7 @@ from bids_brainage.workflows.run import configure_nipype, find_plugin, run_workf
 if TYPE_CHECKING:
     from bids_brainage.models.calibration import FittedFold
     from bids_brainage.models.people import TrainingCohort
+    from bids_brainage.models.transfer import Transfer
     from bids_brainage.reports.training import HeldOut
 
 LOGGER = logging.getLogger(__name__)
@@ -51,7 +52,8 @@ def run_training(config: RunConfig) -> Path:
     InputError
         No or not enough people, a plan that cannot be used, or a base model that could not be trained.
     """
-    plan = read_plan(config)
+    transfer = read_transfer(config)
+    plan = read_plan(config, transfer)
     work_dir = config.work_dir / f"training_{plan.name}"
     configure_nipype(config)
     LOGGER.info(messages.TRAINING_BEGINS.format(name=plan.name, work_dir=work_dir))
@@ -64,6 +66,7 @@ def run_training(config: RunConfig) -> Path:
         nprocs=config.nprocs,
         run=lambda design: train_as_nodes(design, config, work_dir),
         labels=config.participant_label,
+        transfer=transfer,
     )
     write_results(config, plan, done)
     return done.bundle.path
@@ -76,22 +79,30 @@ def model_out(config: RunConfig) -> Path:
     return config.model_out
 
 
-def read_plan(config: RunConfig) -> TrainingPlan:
-    """The plan, with what was typed in place of what it says."""
-    plan = load_plan(find_plan(config.training_plan))
+def read_transfer(config: RunConfig) -> Transfer | None:
+    """The bundle to start from (--from-bundle), checked; None where base models are made anew."""
+    if config.from_bundle is None:
+        return None
+    from bids_brainage.models.bundle import load_bundle
+    from bids_brainage.models.transfer import Transfer
+
+    return Transfer(load_bundle(config.from_bundle), "all" if config.refit == "all" else "heads")
+
+
+def read_plan(config: RunConfig, transfer: Transfer | None = None) -> TrainingPlan:
+    """The plan, with what was typed in place of what it says, and what the bundle to start from decides."""
+    name = config.training_plan or ("finetune" if transfer else "paper")
+    content = read_plan_file(find_plan(name))
+    if transfer:
+        content = transfer.complete(content, name)
     typed: dict[str, Any] = {}
     if config.folds is not None:
-        typed["split"] = plan.split.model_dump() | {"folds": config.folds}
+        typed["split"] = {**(content.get("split") or {}), "folds": config.folds}
     if config.model_out is not None:
         typed["name"] = config.model_out.name
-    try:
-        return TrainingPlan.model_validate(plan.model_dump() | typed)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "plan"
-        raise InputError(
-            messages.PLAN_WRONG.format(file=config.training_plan, where=where, reason=first["msg"])
-        ) from error
+    if config.target is not None:
+        typed["target"] = config.target
+    return make_plan({**content, **typed}, name)
 
 
 def train_as_nodes(design: TrainingDesign, config: RunConfig, work_dir: Path) -> list[TrainingResult]:
@@ -99,7 +110,7 @@ def train_as_nodes(design: TrainingDesign, config: RunConfig, work_dir: Path) ->
     design_file = design.save(work_dir / "design.json")
     tasks = [task for group in design.tasks().values() for task in group]
     todo = [task for task in tasks if finished_result(task) is None]
-    progress = TrainingProgress(len(tasks))
+    progress = TrainingProgress(len(tasks), design.plan.target)
     progress.done = len(tasks) - len(todo)
     if todo:
         names = {node_name(task): task for task in todo}
@@ -184,8 +195,7 @@ def _collected(tasks: Sequence[TrainingTask], log_dir: Path) -> list[TrainingRes
 def write_results(config: RunConfig, plan: TrainingPlan, done: Trained) -> Path:
     """Write tables, figure and page of a training into the derivatives folder."""
     from bids_brainage.models.training_tables import (
-        ERROR_COLUMNS,
-        PREDICTION_COLUMNS,
+        described,
         errors_table,
         log_table,
         predictions_table,
@@ -196,12 +206,12 @@ def write_results(config: RunConfig, plan: TrainingPlan, done: Trained) -> Path:
     record = done.bundle.record
     labels = [person.participant for person in done.cohort.people]
     errors = [row for ensemble in record.ensembles for row in ensemble.errors]
-    write_text(folder / "errors.tsv", errors_table(errors))
-    write_text(folder / "predictions.tsv", predictions_table(labels, dict(done.fitted)))
+    write_text(folder / "errors.tsv", errors_table(errors, record.target))
+    write_text(folder / "predictions.tsv", predictions_table(labels, dict(done.fitted), record.target))
     write_text(folder / "training_log.tsv", log_table(done.results))
-    for name, columns in (("errors", ERROR_COLUMNS), ("predictions", PREDICTION_COLUMNS)):
-        described = {column: {"Description": text} for column, text in columns.items()}
-        write_text(folder / f"{name}.json", json.dumps(described, indent=2) + "\n")
+    for name, columns in described(record.target, record.unit).items():
+        sentences = {column: {"Description": text} for column, text in columns.items()}
+        write_text(folder / f"{name}.json", json.dumps(sentences, indent=2) + "\n")
     held_out = {name: _held_out(name, folds) for name, folds in done.fitted.items()}
     page = config.output_dir / f"train_{plan.name}.html"
     return write_training_page(page, folder, record.model_dump(mode="json"), held_out)
@@ -225,45 +235,79 @@ def describe_training(config: RunConfig) -> str:
     from bids_brainage.models.people import read_cohort
     from bids_brainage.models.store import input_specs
 
-    plan = read_plan(config)
-    table = config.bids_dir / "participants.tsv"
+    transfer = read_transfer(config)
+    plan = read_plan(config, transfer)
     cohort = read_cohort(
         [config.output_dir],
-        table,
+        config.bids_dir / "participants.tsv",
         plan.modalities,
         plan.split.group_column,
-        labels=config.participant_label,
+        config.participant_label,
+        plan.target,
     )
-    splits = make_splits(plan, cohort)
-    specs = input_specs(plan, cohort.people[:PEOPLE_LOOKED_AT])
-    design = TrainingDesign(
-        plan, _planned_store(specs, cohort), np.array([p.age for p in cohort.people]), splits, Path("-")
-    )
+    splits = make_splits(plan, cohort, heads_only=transfer is not None and transfer.refit == "heads")
+    specs = transfer.specs() if transfer else input_specs(plan, cohort.people[:PEOPLE_LOOKED_AT])
+    starts = transfer.starts(plan, cohort.unit) if transfer else {}
+    design = TrainingDesign(plan, _planned_store(specs, cohort), cohort.values, splits, Path("-"), starts)
+    lines = [
+        f"{plan.name}: {len(cohort.people)} people of {cohort.dataset or config.bids_dir.name}, "
+        f"{_range_of(cohort)}",
+        f"{len(splits)} folds of {len(splits[0].training)} : {len(splits[0].validation)} : "
+        f"{len(splits[0].test)} people for training, validation and test",
+        *([_transferred(transfer)] if transfer else []),
+        *([] if design.kept else _networks(design)),
+        *_costs(design, config),
+    ]
+    return "\n".join(lines)
+
+
+def _range_of(cohort: TrainingCohort) -> str:
+    least, greatest = min(cohort.values), max(cohort.values)
+    if cohort.target == AGE:
+        return f"{least:.0f} to {greatest:.0f} years old"
+    return f"{cohort.target} from {least:.4g} to {greatest:.4g} {cohort.unit}".rstrip()
+
+
+def _transferred(transfer: Transfer) -> str:
+    bundle = transfer.bundle
+    name = f"bundle {bundle.name} {bundle.record.version}, which estimates {bundle.record.target}"
+    if transfer.refit == "heads":
+        return f"base models stay those of {name}; only heads, intervals and norms are fitted"
+    return f"base models begin from those of {name}, and all their weights are trained on"
+
+
+def _networks(design: TrainingDesign) -> list[str]:
+    lines = []
+    for ensemble in design.plan.ensembles:
+        subs = ensemble.sub_ensembles()
+        own = [
+            t
+            for key, group in design.tasks().items()
+            for t in group
+            if key[0].startswith(f"{ensemble.name}/")
+        ]
+        lines.append(
+            f"{ensemble.name}: {len(own)} base models ({ensemble.base_models} in each of "
+            f"{len(subs)} sub-ensembles, {len(design.splits)} folds), {own[0].fitting.epochs} epochs"
+        )
+    return lines
+
+
+def _costs(design: TrainingDesign, config: RunConfig) -> list[str]:
+    """Time, memory and disk."""
     tasks = [task for group in design.tasks().values() for task in group]
-    voxels = {key: float(np.prod(spec.box)) for key, spec in specs.items()}
+    voxels = {key: float(np.prod(spec.box)) for key, spec in design.store.specs.items()}
+    disk = f"{sum(voxels.values()) * design.store.n / 1e9:.2f} GB of disk for the volumes"
+    if design.kept:
+        return [disk]
     seconds = sum(
         SECONDS_PER_VOXEL * voxels[task.key] * len(task.split.training) * task.fitting.epochs
         for task in tasks
     )
-    lines = [
-        f"{plan.name}: {len(cohort.people)} people of {cohort.dataset or config.bids_dir.name}, "
-        f"{min(design.ages):.0f} to {max(design.ages):.0f} years old",
-        f"{len(splits)} folds of {len(splits[0].training)} : {len(splits[0].validation)} : "
-        f"{len(splits[0].test)} people for training, validation and test",
-    ]
-    for ensemble in plan.ensembles:
-        own = [task for task in tasks if task.key.startswith(f"{ensemble.name}/")]
-        lines.append(
-            f"{ensemble.name}: {len(own)} base models ({ensemble.base_models} in each of "
-            f"{len(ensemble.sub_ensembles())} sub-ensembles, {len(splits)} folds), "
-            f"{own[0].fitting.epochs} epochs"
-        )
-    lines += [
+    return [
         f"about {seconds / 3600 / config.nprocs:.1f} hours on {config.nprocs} processors",
-        f"{max(memory_gb(task) for task in tasks):.1f} GB of memory a base model, "
-        f"{sum(voxels.values()) * len(cohort.people) / 1e9:.2f} GB of disk for the volumes",
+        f"{max(memory_gb(task) for task in tasks):.1f} GB of memory a base model, {disk}",
     ]
-    return "\n".join(lines)
 
 
 # Their brain masks tell how large a box is needed; all are looked at when training begins.

@@ -1,0 +1,262 @@
+"""--target and --from-bundle by command line, and what the participant level makes of such bundles."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import yaml
+
+from bids_brainage.bids.selection import SessionInputs
+from bids_brainage.cli.run import main as run
+from bids_brainage.config import RunConfig
+from bids_brainage.errors import BundleError
+from bids_brainage.interfaces.prediction import estimate_record
+from bids_brainage.models.bundle import Bundle, load_bundle
+from bids_brainage.reports.fragments import write_fragments
+from bids_brainage.reports.results import Session
+from bids_brainage.workflows.run import chosen_ensembles, with_measured
+
+from ..models.conftest import bundle as bundle
+from ..models.synthetic import small_plan, write_people
+
+QUICK = {"epochs": 2, "learning_rate": 0.003}
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Thirty people with a score that is not known of the first."""
+    out, raw = write_people(tmp_path_factory.mktemp("people"), 30)
+    table = raw / "participants.tsv"
+    rows = list(csv.DictReader(table.open(), delimiter="\t"))
+    lines = ["\t".join((*rows[0], "score"))]
+    for number, row in enumerate(rows):
+        score = "n/a" if number == 0 else f"{1 - float(row['age']) / 100:.4f}"
+        lines.append("\t".join((*row.values(), score)))
+    table.write_text("\n".join(lines) + "\n")
+    (raw / "participants.json").write_text(json.dumps({"score": {"Units": "points"}}))
+    return out, raw
+
+
+def train(people: tuple[Path, Path], folder: Path, name: str, *options: str) -> int:
+    where = ["--model-out", str(folder / name), "-w", str(folder / "work"), "--nprocs", "1"]
+    return run([str(people[1]), str(people[0]), "train", *where, *options])
+
+
+@pytest.fixture(scope="module")
+def of_scores(people: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """Trained by --target, with heads that bend."""
+    folder = tmp_path_factory.mktemp("scores")
+    heads = {
+        "kind": "spline",
+        "sub_ensemble_kind": "spline",
+        "top_fitted_on": "validation+test",
+        "top_alpha": 1.0,
+    }
+    plan = small_plan(fitting=QUICK, heads=heads).model_dump(mode="json")
+    (folder / "plan.yaml").write_text(yaml.safe_dump(plan))
+    assert (
+        train(people, folder, "scores", "--training-plan", str(folder / "plan.yaml"), "--target", "score")
+        == 0
+    )
+    return load_bundle(folder / "scores")
+
+
+def test_everything_a_training_leaves_speaks_of_its_target(
+    people: tuple[Path, Path], of_scores: Bundle
+) -> None:
+    assert (of_scores.record.target, of_scores.record.unit) == ("score", "points")
+    assert of_scores.record.cohort.n == 29
+    folder = people[0] / "train/scores"
+    predictions = list(csv.DictReader((folder / "predictions.tsv").open(), delimiter="\t"))
+    known = {
+        row["participant_id"]: row["score"]
+        for row in csv.DictReader((people[1] / "participants.tsv").open(), delimiter="\t")
+    }
+    assert all(float(row["measured"]) == float(known[row["participant_id"]]) for row in predictions)
+    told = " ".join(
+        path.read_text().lower()
+        for path in (people[0] / "train_scores.html", *folder.glob("*.json"), *folder.glob("*.svg"))
+    )
+    assert "brain age" not in told
+    assert "chronological" not in told
+    assert "measured score" in told
+    assert "points" in told
+    error = next(row for row in of_scores.record.ensembles[0].errors if row.level == "ensemble").mae
+    assert f"{error:.3g}" in told
+
+
+def test_an_estimate_closes_and_says_what_it_is_of(of_scores: Bundle) -> None:
+    """Heads bend on both levels, and constant + weights @ predictions is the estimate."""
+    ensemble = of_scores.ensemble("TypeI")
+    assert ensemble.top_heads[0].head.curves
+    predictions = {name: np.array([0.31, 0.52]) for name in ensemble.sub_ensembles}
+    estimate = ensemble.estimate(predictions)
+    total = estimate.constant + sum(w @ predictions[n] for n, w in estimate.base_model_weights.items())
+    assert total == pytest.approx(estimate.brain_age, abs=1e-9)
+    record = estimate_record(of_scores, estimate, person(measured=0.25))
+    assert record["target"] == {"name": "score", "unit": "points", "measured": 0.25}
+    assert record["dba"] == pytest.approx(estimate.brain_age - 0.25)
+    assert record["chronological_age"] == 44
+    assert record["training_range"] == of_scores.training_range
+    assert "brain age" not in json.dumps([record["flags"], record["disclaimer"]])
+    unknown = estimate_record(of_scores, estimate, person(measured=None))
+    assert unknown["dba"] is None
+    codes = {flag["code"] for flag in unknown["flags"]}
+    assert "target_unknown" in codes
+    assert "age_unknown" not in codes
+
+
+def person(**known: object) -> dict:
+    return {
+        "participant_id": "900", "session_id": None, "dataset": "New", "age": 44.0, "sex": None,
+        "simulated": True, "preprocessing": {"source": "raw"}, "lrp": None, "inputs": [], "warnings": [],
+        "fingerprints": {"TypeI": "print"}, **known,
+    }  # fmt: skip
+
+
+def test_the_page_of_another_target_never_speaks_of_brain_age(of_scores: Bundle, tmp_path: Path) -> None:
+    ensemble = of_scores.ensemble("TypeI")
+    estimate = ensemble.estimate({name: np.array([0.31, 0.52]) for name in ensemble.sub_ensembles})
+    record = json.loads(json.dumps(estimate_record(of_scores, estimate, person(measured=0.25))))
+    write_fragments(tmp_path, "sub-900", [Session("sub-900", "", tmp_path, (record,), ())], {})
+    words = {path.name: path.read_text() for path in tmp_path.glob("*.html")}
+    page = " ".join(words.values())
+    assert "0.25" in page
+    assert "All numbers are in points" in page
+    for never in ("rain age", "chronological", " years", "DBA"):
+        assert never not in words["sub-900_desc-summary_brainage.html"]
+    assert "score was estimated from brain images" in page
+
+
+def test_what_was_measured_is_read_for_those_it_is_known_of(
+    of_scores: Bundle, people: tuple[Path, Path], bundle: Bundle, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = RunConfig(bids_dir=people[1], output_dir=people[0])
+    sessions = [SessionInputs(label, None, {}, age=50.0) for label in ("000", "001")]
+    first, second = with_measured(sessions, config, of_scores)
+    assert first.measured is None
+    assert "no number for sub-000 in column score" in caplog.text
+    assert second.measured is not None
+    assert 0 < second.measured < 1
+    assert with_measured(sessions, config, bundle) == sessions
+
+
+def test_the_ensembles_are_those_of_the_bundle_unless_some_are_asked_for(bundle: Bundle) -> None:
+    config = RunConfig(bids_dir=Path("/a"), output_dir=Path("/b"))
+    assert chosen_ensembles(config, bundle) == ("TypeI",)
+    both = SimpleNamespace(ensembles=("TypeII", "TypeI"), ensemble_record=lambda name: None)
+    assert chosen_ensembles(config, both) == ("TypeI", "TypeII")
+    assert chosen_ensembles(dataclasses.replace(config, ensemble=("TypeII",)), both) == ("TypeII",)
+    with pytest.raises(BundleError, match="no ensemble TypeII; choose among TypeI"):
+        chosen_ensembles(dataclasses.replace(config, ensemble=("TypeI", "TypeII")), bundle)
+
+
+@pytest.mark.parametrize("refit", ["heads", "all"])
+def test_a_bundle_is_transferred_by_one_command(
+    of_scores: Bundle, people: tuple[Path, Path], tmp_path: Path, refit: str
+) -> None:
+    """From scores to ages, by the shipped plan and as nodes; a second time nothing changes."""
+    plan = yaml.safe_load(
+        (Path(__file__).parents[2] / "bids_brainage/data/models/finetune_plan.yaml").read_text()
+    )
+    plan["fitting"]["epochs"] = 2
+    (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan))
+    options = [
+        "--from-bundle",
+        str(of_scores.path),
+        "--refit",
+        refit,
+        "--training-plan",
+        str(tmp_path / "plan.yaml"),
+    ]
+    options += ["--target", "age"]
+    assert train(people, tmp_path, "ages", *options) == 0
+    made = load_bundle(tmp_path / "ages")
+    assert made.estimates_age
+    assert made.record.parents[0].sha256 == of_scores.sha256
+    assert made.record.parents[0].refit == refit
+    page = (people[0] / "train_ages.html").read_text()
+    assert "Transferred from" in page
+    assert "scores" in page
+    rows = list(csv.DictReader((people[0] / "train/ages/training_log.tsv").open(), delimiter="\t"))
+    assert [row["epochs"] for row in rows] == ["0" if refit == "heads" else "2"] * 4
+    same = {f: e.sha256 for f, e in made.record.files.items() if "_bm-" in f} == {
+        f: e.sha256 for f, e in of_scores.record.files.items() if "_bm-" in f
+    }
+    assert same == (refit == "heads")
+    before = (tmp_path / "ages/bundle.json").read_bytes()
+    assert train(people, tmp_path, "ages", *options) == 0
+    assert (tmp_path / "ages/bundle.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("refit", "words"),
+    [
+        ("heads", ["base models stay those of bundle scores 1", "29 people", "1 folds of 0 : "]),
+        (
+            "all",
+            ["all their weights are trained on", "4 base models (2 in each of 2", "20 epochs"],
+        ),
+    ],
+)
+def test_a_dry_run_tells_what_would_be_transferred(
+    of_scores: Bundle,
+    people: tuple[Path, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    refit: str,
+    words: list[str],
+) -> None:
+    options = ("--from-bundle", str(of_scores.path), "--refit", refit, "--dry-run")
+    assert train(people, tmp_path, "ages", *options) == 0
+    told = capsys.readouterr().out
+    assert all(word in told for word in words)
+    assert ("epochs" in told) == (refit == "all")
+    # The target is the bundle's, unless another one is named.
+    assert "score from" in told
+    assert not (tmp_path / "ages").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--target", "wit"], "no column wit to learn"),
+        (["--target", "sex"], "holds text"),
+        (["--from-bundle", "nowhere"], "No model bundle nowhere"),
+        (["--from-bundle", "{scores}", "--training-plan", "demo"], "asks for another ensembles"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(
+    of_scores: Bundle,
+    people: tuple[Path, Path],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    options: list[str],
+    words: str,
+) -> None:
+    plan = small_plan(fitting=QUICK).model_dump(mode="json")
+    (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan))
+    given = [option.format(scores=of_scores.path) for option in options]
+    if "--training-plan" not in given and "--from-bundle" not in given:
+        given += ["--training-plan", str(tmp_path / "plan.yaml")]
+    assert train(people, tmp_path, "made", *given) == 2
+    assert words in caplog.text
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_bundle_is_not_transferred_onto_itself(
+    of_scores: Bundle, people: tuple[Path, Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    before = (of_scores.path / "bundle.json").read_bytes()
+    folder = of_scores.path.parent
+    assert (
+        train(people, folder, of_scores.path.name, "--from-bundle", str(of_scores.path / "bundle.json")) == 2
+    )
+    assert "give another folder" in caplog.text
+    assert (of_scores.path / "bundle.json").read_bytes() == before
