@@ -266,11 +266,14 @@ def test_heads_for_another_target(source, people, tmp_path, caplog):
 
 
 def test_few_people_are_enough_to_go_on_but_not_to_begin(source, others, tmp_path):
-    """Fine-tuned on 15 people against trained anew on them, with equally many epochs, by people held out."""
+    """Fine-tuned on 15 people for 6 epochs against trained anew on them as the source was, by people held out."""
     transfer = Transfer(source, "all")
-    plan = transferred_plan(transfer)
+    ways = {
+        "fine-tuned": (transferred_plan(transfer), transfer),
+        "anew": (transferred_plan(transfer, fitting=LONG), None),
+    }
     errors = {}
-    for name, start in (("fine-tuned", transfer), ("anew", None)):
+    for name, (plan, start) in ways.items():
         design = prepared(others, tmp_path / name, plan, start)
         found = []
         for key in design.store.specs:
@@ -280,7 +283,7 @@ def test_few_people_are_enough_to_go_on_but_not_to_begin(source, others, tmp_pat
             predicted = predict_people(load_trained(task), task.store, key, unseen)
             found.append(np.abs(predicted - task.ages[unseen]).mean())
         errors[name] = np.mean(found)
-    assert errors["fine-tuned"] < 0.6 * errors["anew"]
+    assert errors["fine-tuned"] < 0.5 * errors["anew"]
 
 
 def test_fine_tuning_never_leaves_with_worse_weights_than_it_came_with(source, others, tmp_path):
