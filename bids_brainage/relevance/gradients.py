@@ -9,11 +9,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_brainage.relevance import plain, rules
+from bids_brainage.relevance import plain, rules, winners
 from bids_brainage.relevance.composites import COMPOSITES
 from bids_brainage.relevance.network import Activation, Add, Flatten, Floats, Layer, Network, Pooling
 from bids_brainage.relevance.plain import State
 from bids_brainage.relevance.pooling import unpool
+from bids_brainage.relevance.winners import Block
 
 
 def gradient(network: Network, images: NDArray) -> Floats:
@@ -67,12 +68,26 @@ def smooth_grad(
 
 def _gradient(network: Network, volume: Floats) -> Floats:
     """Return the gradient for one volume (1, d, h, w, c)."""
-    state = plain.forward(network, volume, COMPOSITES["preset-a"])
+    composite, threads = COMPOSITES["preset-a"], 1  # people or images are what others share out
+    state = winners.forward(network, volume, composite, threads)
     slopes: dict[str, Floats] = {network.layers[-1].name: np.ones((1, 1), np.float32)}
-    for layer in reversed(network.layers):
-        own = slopes.pop(layer.name)
-        plain.add_share(slopes, layer.inputs, _through(layer, state, own))
+    for step in reversed(winners.find_steps(network, composite)):
+        if isinstance(step, Block):
+            own = _through_block(step, state, slopes.pop(step.pooling.name), threads)
+            inputs = step.convolution.inputs
+        else:
+            own, inputs = _through(step, state, slopes.pop(step.name)), step.inputs
+        plain.add_share(slopes, inputs, own)
     return slopes[network.input_name]
+
+
+def _through_block(block: Block, state: State, slopes: Floats, threads: int) -> list[Floats]:
+    """Chain rule for a convolution, its activation and the max pooling behind it."""
+    name = block.pooling.name
+    inside = np.where(state.outputs[name] > 0, slopes, block.slope * slopes)
+    shape = state.outputs[block.convolution.inputs[0]].shape
+    codes = state.winners[name].astype(np.int16, copy=False)
+    return [winners.spread_block(block, shape, codes, inside, threads)]
 
 
 def _through(layer: Layer, state: State, slopes: Floats) -> list[Floats]:

@@ -237,25 +237,54 @@ def backward_block(
     """Return what a block passes on to its input `x` (1, d, h, w, c), and its convolution's account."""
     layout = Layout(block.convolution, block.pooling, x.shape)
     share = np.empty(x.shape, np.float32)
-    layers = layout.layers()
-    begins = [0, *(max(layout.voxels(layer[0])[0][0], 0) for layer in layers[1:]), x.shape[1], x.shape[1]]
-    sums = np.zeros((len(layers), len(layers[0]), 3))
     vectors = cache(lambda term: kernel_vectors(block, layout, term))
 
-    def work(index: int) -> None:
+    def explain(tile: Box) -> tuple[float, float, float]:
+        return _explain_tile(block, layout, rule, x[0], tile, codes[0], received[0], share[0], vectors)
+
+    totals = _for_tiles(layout, share[0], explain, threads)
+    return share, LayerAccount(block.convolution.name, *(float(total) for total in totals))
+
+
+def spread_block(block: Block, shape: tuple[int, ...], codes: Codes, slopes: Floats, threads: int) -> Floats:
+    """Apply the transpose of a block, at the winners, to `slopes` (1, d', h', w', c).
+
+    With derivatives of the output by what the activation was given, it returns those by the block's input
+    of `shape`.
+    """
+    layout = Layout(block.convolution, block.pooling, shape)
+    share = np.empty(shape, np.float32)
+    vectors = cache(lambda term: kernel_vectors(block, layout, term))
+
+    def spread(tile: Box) -> tuple[float]:
+        spans = layout.all_spans(tile) - tile[2][0]
+        winners, values = _list_winners(layout, tile, slopes[0][slices(tile)], codes[0][slices(tile)], spans)
+        operator = WinnersOperator(block, layout, layout.voxels(tile), winners, vectors)
+        operator.parts["all"] = np.ones(math.prod(operator.shape), np.float32)
+        return (operator.give(values, rules.ALL, share[0]),)
+
+    _for_tiles(layout, share[0], spread, threads)
+    return share
+
+
+def _for_tiles(
+    layout: Layout, share: Floats, work: Callable[[Box], tuple[float, ...]], threads: int
+) -> NDArray[np.float64]:
+    """Do `work`, which adds to `share` (d, h, w, c), for all tiles; returns the sums of what it returns."""
+    layers = layout.layers()
+    begins = [0, *(max(layout.voxels(layer[0])[0][0], 0) for layer in layers[1:]), *share.shape[:1] * 2]
+    sums: dict[int, list[tuple[float, ...]]] = {}
+
+    def work_layer(index: int) -> None:
         if index % 2 == 0:
-            share[0, begins[index] : begins[index + 2]] = 0
-        for number, tile in enumerate(layers[index]):
-            sums[index, number] = _explain_tile(
-                block, layout, rule, x[0], tile, codes[0], received[0], share[0], vectors
-            )
+            share[begins[index] : begins[index + 2]] = 0
+        sums[index] = [work(tile) for tile in layers[index]]
 
     # Neighbouring layers add to the same voxels at their border: first all even ones, then the odd. Here, not
     # at once, the voxels become zero, because fresh memory takes time, which the threads should share.
     for parity in (0, 1):
-        _share(work, range(parity, len(layers), 2), threads)
-    totals = sums.sum(axis=(0, 1))
-    return share, LayerAccount(block.convolution.name, *(float(total) for total in totals))
+        _share(work_layer, range(parity, len(layers), 2), threads)
+    return np.array([sums[index] for index in sorted(sums)]).sum(axis=(0, 1))
 
 
 def _explain_tile(
@@ -399,14 +428,14 @@ class WinnersOperator:
         return bool((kernel > 0).any()), bool((kernel < 0).any())
 
     @property
-    def _shape(self) -> tuple[int, int, int]:
+    def shape(self) -> tuple[int, int, int]:
         """Shape of the padded box as rows (d, h, w * c)."""
         depth, height, width = (end - begin for begin, end in self.voxels)
         return depth, height, width * self.layout.channels
 
     def _room(self) -> Floats:
         """Return zeros for the padded box, flat, and for one more vector that loops may touch."""
-        return aligned_zeros(math.prod(self._shape) + vector_width(self.layout))
+        return aligned_zeros(math.prod(self.shape) + vector_width(self.layout))
 
     def _pad(self, x: Floats) -> Floats:
         """Return a part of the image that lies in the box with zeros around it, flat."""
@@ -417,7 +446,7 @@ class WinnersOperator:
 
     def _rows(self, room: Floats) -> Floats:
         """Return the padded box as rows (d, h, w * c)."""
-        return room[: math.prod(self._shape)].reshape(self._shape)
+        return room[: math.prod(self.shape)].reshape(self.shape)
 
 
 def vector_width(layout: Layout) -> int:
