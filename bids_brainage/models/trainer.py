@@ -258,16 +258,15 @@ def make_step(model: keras.Model, spec: BaseModelSpec, optimizer: keras.optimize
         What dropout drops depends on the seed alone, so that a step can be repeated.
     """
     import tensorflow as tf
-    from tensorflow import keras
 
-    features = keras.Model(model.inputs[0], model.get_layer("flatten").output)
+    features = _features(model, spec)
     head = [model.get_layer(name) for name in ("dense", "dense_activation", "output")]
     variables = model.trainable_variables
     optimizer.build(variables)
     keep = 1 - spec.dropout
 
     def forward(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        x = features(tf.cast(images, tf.float32) / 255, training=True)
+        x = features(tf.cast(images, tf.float32) / 255)
         kept = tf.random.stateless_uniform(tf.shape(x), seed) < keep
         x = tf.where(kept, x / keep, 0.0)
         for layer in head:
@@ -289,6 +288,28 @@ def make_step(model: keras.Model, spec: BaseModelSpec, optimizer: keras.optimize
         return loss
 
     return step
+
+
+def _features(model: keras.Model, spec: BaseModelSpec) -> Callable[[Any], Any]:
+    """The model up to its flatten layer, from images scaled to [0, 1].
+
+    Bias and activation come after the pooling instead of before it. As neither changes which voxel of a
+    window is the largest, the result is the same, for an eighth of the work.
+    """
+    import tensorflow as tf
+
+    blocks = range(1, len(spec.filters) + 1)
+    convolutions, activations, poolings = (
+        [model.get_layer(f"{kind}_{number}") for number in blocks] for kind in ("conv", "activation", "pool")
+    )
+
+    def features(x: tf.Tensor) -> tf.Tensor:
+        for convolution, activation, pooling in zip(convolutions, activations, poolings, strict=True):
+            x = pooling(tf.nn.convolution(x, convolution.kernel, padding="SAME"))
+            x = activation(tf.nn.bias_add(x, convolution.bias))
+        return model.get_layer("flatten")(x)
+
+    return features
 
 
 class _Fit:
