@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 import time
 from html.parser import HTMLParser
@@ -16,6 +17,7 @@ import pytest
 from bids_brainage.bids.validation import find_validator
 from bids_brainage.cli.run import main as run
 from bids_brainage.cli.simulate import main as simulate
+from bids_brainage.models.bundle import load_bundle
 
 from .small_bundle import make_bundle
 
@@ -316,3 +318,54 @@ def _shift(shape: tuple[int, ...], size: int) -> np.ndarray:
     matrix = np.eye(4)
     matrix[:3, 3] = [-((size - n) // 2) for n in shape]
     return matrix
+
+
+def of_scores(bundle: Path, folder: Path) -> Path:
+    """A copy of the bundle with TypeI alone, which estimates a score, by top heads that bend."""
+    shutil.copytree(bundle, folder)
+    content = json.loads((folder / "bundle.json").read_text())
+    content |= {"target": "score", "unit": "points"}
+    content["cohort"] |= {"target_range": [0, 100], "target_mean": 50, "target_sd": 20}
+    content["ensembles"] = [content["ensembles"][0]]
+    curve = {"knots": [0, 0, 0, 0, 100, 100, 100, 100], "coefficients": [8, 3, -2, 9], "degree": 3}
+    for head in content["ensembles"][0]["top_heads"][0]:
+        head["head"]["curves"] = [curve] * len(head["sub_ensembles"])
+    (folder / "bundle.json").write_text(json.dumps(content))
+    return folder
+
+
+def test_another_target_by_heads_that_bend_adds_up_and_is_not_called_age(
+    derivatives: Path, dataset: Path, bundle: Path, tmp_path: Path
+) -> None:
+    """Without --ensemble, of a bundle that has one."""
+    raw, out = tmp_path / "bids", tmp_path / "out"
+    shutil.copytree(dataset, raw)
+    shutil.copytree(derivatives, out)
+    for path in out.rglob("*TypeII*"):
+        path.unlink()
+    lines = (raw / "participants.tsv").read_text().splitlines()
+    scored = [f"{lines[0]}\tscore", *(f"{line}\t{41 + i}" for i, line in enumerate(lines[1:]))]
+    (raw / "participants.tsv").write_text("\n".join(scored) + "\n")
+    model = of_scores(bundle, tmp_path / "scores")
+    assert run(command(raw, model, out, "--participant-label", "0001")) == 0
+    assert not list(out.rglob("*TypeII*"))
+    record = estimates(out, "TypeI")
+    assert record["target"] == {"name": "score", "unit": "points", "measured": 41}
+    assert record["dba"] == pytest.approx(record["brain_age"] - 41)
+    assert record["in_training_set"] is None
+    assert len({round(sub["weight"], 6) for sub in record["sub_ensembles"]}) == 3
+    explained = record["target_bias"] + record["relevance_sum"] + record["absorbed"]
+    assert explained == pytest.approx(record["brain_age"], abs=1e-4)
+    # Every base model's target bias is 50: all start from what the heads make of 50 everywhere.
+    ensemble = load_bundle(model).ensemble("TypeI")
+    start = ensemble.estimate({name: np.full(2, 50.0) for name in ensemble.sub_ensembles}).brain_age
+    assert record["target_bias"] == pytest.approx(start, abs=1e-4)
+    sidecar = json.loads((out / "sub-0001/anat/sub-0001_desc-TypeIRelevance_T1w.json").read_text())
+    assert sidecar["Units"] == "points"
+    page = (out / "sub-0001.html").read_text()
+    assert "Estimate of score" in page
+    assert "measured score" in page
+    text = re.sub(r"(?s)<style.*?</style>|<[^>]*>", " ", page).replace("bids_brainage", "")
+    for never in ("rain age", "hronological", "years", "older", "younger"):
+        where = text.find(never)
+        assert where < 0, text[max(where - 200, 0) : where + 100]
