@@ -318,6 +318,7 @@ TRANSFER_RESTARTS = (
     "from the plan."
 )
 TRANSFER_ONTO_ITSELF = "--model-out {path} is the bundle of --from-bundle; give another folder."
+TRANSFER_FROM_NOTHING = "--refit all trains a bundle's weights on; name the bundle by --from-bundle."
 TRANSFER_KNOWN = (
     "{n} of {total} people were among those the bundle {model} learned from: the errors on them are smaller than "
     "they would be on new people."

@@ -112,6 +112,8 @@ def _check_model_out(config: RunConfig) -> None:
 
     if config.model_out is None:
         raise InputError(messages.MODEL_OUT_MISSING)
+    if config.from_bundle is None and config.refit == "all":
+        raise InputError(messages.TRANSFER_FROM_NOTHING)
     if config.from_bundle is not None and config.model_out == _folder(config.from_bundle):
         raise InputError(messages.TRANSFER_ONTO_ITSELF.format(path=config.model_out))
     check_places(config.bids_dir, config.model_out, config.work_dir)

@@ -188,6 +188,7 @@ def estimate_record(
             "name": bundle.name,
             "version": bundle.record.version,
             "purpose": bundle.record.purpose,
+            "heads": bundle.heads,
             "sha256": bundle.sha256,
         },
         "training_range": bundle.training_range,

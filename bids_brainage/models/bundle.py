@@ -95,6 +95,19 @@ class Bundle:
         return self.record.target == AGE
 
     @property
+    def heads(self) -> str:
+        """Whether all heads are ``linear``, or some bend (``spline``)."""
+        heads = [
+            head
+            for ensemble in self.record.ensembles
+            for head in (
+                *(top.head for fold in ensemble.top_heads for top in fold),
+                *(fold.head for sub in ensemble.sub_ensembles for fold in sub.folds),
+            )
+        ]
+        return "spline" if any(head.curves for head in heads) else "linear"
+
+    @property
     def age_range(self) -> tuple[float, float] | None:
         """Youngest and oldest age trained on, in years; None where it is not known."""
         return self.record.cohort.age_range

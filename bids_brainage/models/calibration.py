@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from bids_brainage.models.age_bias import AgeBias
+from bids_brainage.models.design import SPREAD_OF_AGES
 from bids_brainage.models.head_model import Head, HeadModel
 from bids_brainage.models.plan import EnsemblePlan, HeadPlan
 from bids_brainage.models.schema import (
@@ -40,6 +41,8 @@ class FoldPredictions:
         Mean age of the training people.
     base_scale, scale : float
         Units of the base models' predictions and of the target that penalties are meant in.
+    same_target : bool
+        Whether base models predict the target themselves, so that their errors mean something.
     """
 
     people: np.ndarray
@@ -49,6 +52,7 @@ class FoldPredictions:
     guess: float
     base_scale: float = 1.0
     scale: float = 1.0
+    same_target: bool = True
 
 
 @dataclass(frozen=True)
@@ -59,18 +63,20 @@ class HeadFit:
     alpha: float
     spline_alpha: float
     knots: int
+    scale: float = 1.0
 
     @classmethod
     def of(cls, plan: HeadPlan, level: Literal["sub_ensemble", "top"], scale: float) -> HeadFit:
         """As the plan says; `scale` is the unit of the predictions that penalties are meant in."""
         kind, alpha = (plan.kind, plan.top_alpha) if level == "top" else (plan.sub_ensemble_kind, plan.alpha)
-        return cls(kind, alpha * scale**2, plan.spline_alpha, plan.knots)
+        return cls(kind, alpha * scale**2, plan.spline_alpha, plan.knots, scale)
 
     def fit(self, predictions: np.ndarray, ages: np.ndarray) -> Head:
         """A head for predictions (n, k) of people of `ages` (n,)."""
         if self.kind == "linear":
             return HeadModel.fit(predictions, ages, self.alpha)
-        return SplineHead.fit(predictions, ages, self.alpha, self.spline_alpha, self.knots)
+        spread = SPREAD_OF_AGES * self.scale
+        return SplineHead.fit(predictions, ages, self.alpha, self.spline_alpha, self.knots, spread)
 
     def record(self, predictions: np.ndarray, ages: np.ndarray) -> HeadRecord:
         """The same as ``bundle.json`` keeps it."""
@@ -131,7 +137,7 @@ def fit_fold(ensemble: EnsemblePlan, plan: HeadPlan, fold: FoldPredictions, seed
         crossed = cross_fitted(base[:n_val], fold.ages[:n_val], sub_fit, plan.cross_validation, seed)
         subs[name] = np.concatenate([crossed, head.apply(base[n_val:])])[first:]
         estimates["sub_ensemble", name, (modality,)] = subs[name]
-        for index, column in enumerate(base[first:].T):
+        for index, column in enumerate(base[first:].T if fold.same_target else ()):
             estimates["base_model", f"{name}_bm-{index:02d}", (modality,)] = column
     top_heads, spreads = [], {}
     for subset in modality_subsets(ensemble.modalities):

@@ -57,6 +57,11 @@ class TrainingDesign:
         """Whether base models are another bundle's as they are, so that only heads are fitted."""
         return any(start.kept for group in self.starts.values() for start in group)
 
+    @property
+    def base_predicts_target(self) -> bool:
+        """Whether base models predict the target; those that are kept may predict another bundle's."""
+        return all(s.same_target or not s.kept for group in self.starts.values() for s in group)
+
     def scale(self, fold: int) -> float:
         """The target's unit of training and of the heads' penalties; 1 year of ages."""
         if self.plan.target == AGE:

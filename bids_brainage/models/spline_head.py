@@ -74,7 +74,13 @@ class SplineHead:
 
     @classmethod
     def fit(
-        cls, predictions: np.ndarray, ages: np.ndarray, alpha: float, spline_alpha: float, knots: int
+        cls,
+        predictions: np.ndarray,
+        ages: np.ndarray,
+        alpha: float,
+        spline_alpha: float,
+        knots: int,
+        spread: float = 15.0,
     ) -> SplineHead:
         """Fit the linear head, then the curves to what it leaves.
 
@@ -88,6 +94,10 @@ class SplineHead:
             Penalty of the curves' coefficients; above 0.
         knots : int
             Of each curve, evenly from the smallest to the largest prediction.
+        spread : float
+            Standard deviation of predictions that the penalty is meant for. A model that tells people less
+            apart is penalised the more, as in ridge regression: one that always says nearly the same must
+            not have its noise bent into estimates.
         """
         from sklearn.linear_model import Ridge
         from sklearn.preprocessing import SplineTransformer
@@ -98,10 +108,12 @@ class SplineHead:
         if not varies.any():
             return cls(linear, (None,) * len(varies))
         basis = SplineTransformer(n_knots=knots, degree=DEGREE, knots="uniform", extrapolation="linear")
-        bases = basis.fit_transform(predictions[:, varies])
+        shares = np.minimum(1, predictions[:, varies].std(axis=0) / spread)
+        columns = np.repeat(shares, knots + DEGREE - 1)
+        bases = basis.fit_transform(predictions[:, varies]) * columns
         rest = Ridge(alpha=spline_alpha).fit(bases, np.asarray(ages) - linear.apply(predictions))
         curves: list[Curve | None] = [None] * len(varies)
-        blocks = np.split(np.asarray(rest.coef_, np.float64), int(varies.sum()))
+        blocks = np.split(np.asarray(rest.coef_, np.float64) * columns, int(varies.sum()))
         for i, spline, coefficients in zip(np.flatnonzero(varies), basis.bsplines_, blocks, strict=True):
             curves[i] = Curve(np.asarray(spline.t, np.float64), coefficients)
         return cls(HeadModel(linear.coefficients, linear.intercept + float(rest.intercept_)), tuple(curves))

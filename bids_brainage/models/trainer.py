@@ -183,6 +183,8 @@ def train_base_model(task: TrainingTask) -> TrainingResult:
 def keep_start(task: TrainingTask) -> TrainingResult:
     """Take the weights a base model begins from as they are; nothing is trained.
 
+    Its error is NaN where it predicts another target.
+
     Raises
     ------
     BundleError
@@ -191,9 +193,10 @@ def keep_start(task: TrainingTask) -> TrainingResult:
     if task.start is None:
         raise ValueError("a base model without a start has nothing to keep")
     write_arrays(task.folder / task.file, task.start.weights())
-    people = task.split.validation
-    errors = predict_people(load_trained(task), task.store, task.key, people) - task.ages[people]
-    mae = float(np.mean(np.abs(errors)))
+    people, mae = task.split.validation, math.nan
+    if task.start.same_target:
+        errors = predict_people(load_trained(task), task.store, task.key, people) - task.ages[people]
+        mae = float(np.mean(np.abs(errors)))
     return TrainingResult(task.file, task.fingerprint(), -1, mae, 0.0, [])
 
 

@@ -190,6 +190,7 @@ def fit_ensemble(ensemble: EnsemblePlan, design: TrainingDesign, tasks: Tasks) -
             guess=float(design.ages[trained_on].mean()),
             base_scale=design.base_scale(fold),
             scale=design.scale(fold),
+            same_target=design.base_predicts_target,
         )
         fitted.append(fit_fold(ensemble, design.plan.heads, predictions, design.plan.seed))
     return calibrated(fitted, ensemble.name, design.plan.heads)

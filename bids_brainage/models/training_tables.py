@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -122,12 +123,16 @@ def _fold_lines(
     ]
 
 
+def _number(value: float) -> str:
+    return "n/a" if math.isnan(value) else f"{value:.5g}"
+
+
 def log_table(results: Sequence[TrainingResult]) -> str:
     """How every base model was trained, as tab-separated text."""
     # Epoch -1: the weights that were there before, of a transferred model.
     lines = ["base_model\tepochs\tbest_epoch\tvalidation_mae\trestarts\tseconds"]
     lines += [
-        f"{r.file}\t{len(r.history)}\t{r.best_epoch}\t{r.validation_mae:.5g}\t{r.restarts}\t{r.seconds:.1f}"
+        f"{r.file}\t{len(r.history)}\t{r.best_epoch}\t{_number(r.validation_mae)}\t{r.restarts}\t{r.seconds:.1f}"
         for r in results
     ]
     return "\n".join(lines) + "\n"

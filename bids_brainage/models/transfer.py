@@ -14,7 +14,7 @@ from bids_brainage.models.architecture import BaseModelSpec
 from bids_brainage.models.bundle import Bundle
 from bids_brainage.models.design import SPREAD_OF_AGES
 from bids_brainage.models.plan import EnsemblePlan, InputPlan, TrainingPlan
-from bids_brainage.models.schema import EnsembleRecord, Parent, SubEnsembleRecord
+from bids_brainage.models.schema import AGE, BundleRecord, EnsembleRecord, Parent, SubEnsembleRecord
 from bids_brainage.models.start import Start
 from bids_brainage.preprocessing.model_input import InputSpec
 
@@ -117,6 +117,7 @@ class Transfer:
             Of the plan's target.
         """
         record = self.bundle.record
+        target, own_unit, scale = self.predicted()
         return {
             key: tuple(
                 Start(
@@ -124,17 +125,27 @@ class Transfer:
                     sha256=record.files[file].sha256,
                     architecture=sub.architecture,
                     kept=self.refit == "heads",
-                    same_target=(record.target, record.unit) == (plan.target, unit),
-                    scale=self._scale(),
+                    same_target=(target, own_unit) == (plan.target, unit),
+                    scale=scale,
                 )
                 for file in sub.folds[0].base_models
             )
             for key, sub in self.sub_ensembles().items()
         }
 
-    def _scale(self) -> float:
-        spread = self.bundle.record.cohort.target_sd
-        return 1.0 if self.bundle.estimates_age or not spread else spread / SPREAD_OF_AGES
+    def predicted(self) -> tuple[str, str, float]:
+        """What the base models predict, its unit and its unit of training: that of those who trained them.
+
+        A bundle of new heads above kept networks estimates what its heads were fitted to.
+        """
+        record: BundleRecord | Parent = self.bundle.record
+        for parent in self.bundle.record.parents:
+            if parent.refit != "heads":
+                break
+            record = parent
+        spread = record.cohort.target_sd
+        scale = 1.0 if record.target == AGE or not spread else spread / SPREAD_OF_AGES
+        return record.target, record.unit, scale
 
     def parents(self) -> tuple[Parent, ...]:
         """The bundle and those it comes from, as the new one remembers them."""

@@ -89,7 +89,9 @@ def _table(ensemble: Mapping[str, Any]) -> dict[str, Any]:
     for sub in (row for row in errors if row["level"] == "sub_ensemble"):
         prefix = f"{sub['name']}_bm-"
         base = [row["mae"] for row in errors if row["name"].startswith(prefix)]
-        rows.append({**sub, "base_mean": float(np.mean(base)), "base_range": (min(base), max(base))})
+        # Networks that were kept from a bundle of another target have no errors.
+        known = {"base_mean": float(np.mean(base)), "base_range": (min(base), max(base))} if base else {}
+        rows.append({**sub, "base_mean": None, "base_range": (None, None), **known})
     whole, *subsets = sorted(
         (row for row in errors if row["level"] == "ensemble"), key=lambda row: -len(row["modalities"])
     )

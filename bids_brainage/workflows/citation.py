@@ -44,7 +44,12 @@ def write_planned_citation(sessions: Sequence[SessionInputs], config: RunConfig,
         },
         "model": {}
         if bundle is None
-        else {"name": bundle.name, "version": bundle.record.version, "purpose": bundle.record.purpose},
+        else {
+            "name": bundle.name,
+            "version": bundle.record.version,
+            "purpose": bundle.record.purpose,
+            "heads": bundle.heads,
+        },
         **({} if bundle is None else {"target": {"name": bundle.record.target, "unit": bundle.record.unit}}),
         "lrp": lrp_facts(config),
         "simulated_input": sessions[0].simulated,

@@ -133,6 +133,7 @@ def test_an_unknown_age_range_is_a_note(three, tmp_path):
     estimate = bundle.ensemble("TypeI").estimate({"WholeBrain_T1w": np.array([900.0])})
     codes = {flag.code for flag in estimate_flags(bundle, estimate, age=85, simulated=False)}
     assert "training_range_unknown" in codes
+    assert bundle.in_training_set("sub-01") is None
     assert not codes & {"age_outside_training_range", "estimate_outside_training_range"}
 
 

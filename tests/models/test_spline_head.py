@@ -37,7 +37,7 @@ def curved_people(n: int = 300, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 def test_the_curves_are_scikit_learns_inside_and_outside_of_the_range():
     X, y = curved_people()
-    head = SplineHead.fit(X, y, alpha=1.0, spline_alpha=0.5, knots=4)
+    head = SplineHead.fit(X, y, alpha=1.0, spline_alpha=0.5, knots=4, spread=1.0)
     linear = Ridge(1.0).fit(X, y)
     basis = SplineTransformer(n_knots=4, degree=3, knots="uniform", extrapolation="linear")
     rest = make_pipeline(basis, Ridge(0.5)).fit(X, y - linear.predict(X))
@@ -69,6 +69,16 @@ def test_what_is_the_same_for_all_has_no_curve():
     assert SplineHead.fit(np.full((40, 1), 3.0), y, 1.0, 1.0, 4).apply(np.array([3.0])) == pytest.approx(
         y.mean()
     )
+
+
+def test_noise_of_a_model_that_always_says_the_same_is_not_bent_into_estimates():
+    """As of a network that never left the plateau of the mean age: no slope to speak of."""
+    X, y = curved_people(40)
+    stuck = 50 + np.random.default_rng(0).normal(0, 0.001, (40, 1))
+    head = SplineHead.fit(np.hstack([X, stuck]), y, 1.0, 1.0, 4)
+    weights, _ = head.secants(np.array([50.0, 50.0, 50.001]), np.array([40.0, 40.0, 50.0]))
+    assert abs(weights[2]) < 0.1
+    assert weights[:2].sum() == pytest.approx(1.0, abs=0.3)
 
 
 def test_secants_by_hand():

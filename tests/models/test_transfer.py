@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -266,7 +267,7 @@ def test_heads_for_another_target(source, people, tmp_path, caplog):
 
 
 def test_few_people_are_enough_to_go_on_but_not_to_begin(source, others, tmp_path):
-    """Fine-tuned on 15 people for 6 epochs against trained anew on them as the source was, by people held out."""
+    """Fine-tuned on 15 people for 6 epochs against trained anew on them as the source was: on new people."""
     transfer = Transfer(source, "all")
     ways = {
         "fine-tuned": (transferred_plan(transfer), transfer),
@@ -344,6 +345,24 @@ def test_another_target_is_centred_and_keeps_its_spread(source, people, tmp_path
     old = task.start.weights()
     np.testing.assert_allclose(weights["output/kernel"], old["output/kernel"], rtol=1e-6)
     assert task.scale == pytest.approx(task.ages[task.split.training].std() / 15)
+
+
+def test_networks_predict_what_they_were_trained_on_whatever_heads_came_after(source, of_holes):
+    """Ages, then heads for holes, then heads for ages; and holes trained on from ages."""
+
+    def made_of(bundle: Bundle, *parents: tuple[Bundle, str]) -> Bundle:
+        remembered = [Transfer(parent, refit).parents()[0] for parent, refit in parents]
+        return replace(bundle, record=bundle.record.model_copy(update={"parents": tuple(remembered)}))
+
+    hole_scale = of_holes.record.cohort.target_sd / 15
+    assert Transfer(source, "all").predicted() == ("age", "years", 1)
+    assert Transfer(of_holes, "all").predicted() == ("hole", "mm3", hole_scale)
+    heads_for_holes = made_of(of_holes, (source, "heads"))
+    assert Transfer(heads_for_holes, "all").predicted() == ("age", "years", 1)
+    back = made_of(source, (heads_for_holes, "heads"), (source, "heads"))
+    assert Transfer(back, "heads").predicted() == ("age", "years", 1)
+    trained_on = made_of(source, (of_holes, "heads"), (source, "all"))
+    assert Transfer(trained_on, "heads").predicted() == ("hole", "mm3", hole_scale)
 
 
 def test_weights_that_changed_since_are_not_taken(source, others, tmp_path):

@@ -18,6 +18,7 @@ from bids_brainage.config import RunConfig
 from bids_brainage.errors import BundleError
 from bids_brainage.interfaces.prediction import estimate_record
 from bids_brainage.models.bundle import Bundle, load_bundle
+from bids_brainage.relevance.backends import explain_ensemble_with
 from bids_brainage.reports.fragments import write_fragments
 from bids_brainage.reports.results import Session
 from bids_brainage.workflows.run import chosen_ensembles, with_measured
@@ -112,6 +113,28 @@ def test_an_estimate_closes_and_says_what_it_is_of(of_scores: Bundle) -> None:
     assert "age_unknown" not in codes
 
 
+def test_relevance_closes_with_heads_that_bend(of_scores: Bundle) -> None:
+    """Constant, target biases, relevance and what was absorbed are the estimate; all start from one place."""
+    ensemble = of_scores.ensemble("TypeI")
+    rng = np.random.default_rng(0)
+    starts, shown = [], of_scores.reference_inputs()
+    for _ in range(2):
+        images = {
+            name: np.clip(shown[f"TypeI/{name}"] * rng.uniform(0.5, 1.5), 0, 255).astype(np.float32) / 255
+            for name in ensemble.sub_ensembles
+        }
+        estimate = ensemble.predict(images)
+        total = start = estimate.constant
+        for name, weights in estimate.base_model_weights.items():
+            models = [model.build() for model in ensemble.sub_ensembles[name].base_models]
+            part = explain_ensemble_with("native", models, images[name], weights, "preset-a", threads=1)
+            total += part.target_bias + float(part.relevance.sum(dtype=np.float64)) + part.absorbed
+            start += part.target_bias
+        assert total == pytest.approx(estimate.brain_age, abs=1e-5)
+        starts.append(start)
+    assert starts[0] == pytest.approx(starts[1], abs=1e-5)
+
+
 def person(**known: object) -> dict:
     return {
         "participant_id": "900", "session_id": None, "dataset": "New", "age": 44.0, "sex": None,
@@ -132,6 +155,7 @@ def test_the_page_of_another_target_never_speaks_of_brain_age(of_scores: Bundle,
     for never in ("rain age", "chronological", " years", "DBA"):
         assert never not in words["sub-900_desc-summary_brainage.html"]
     assert "score was estimated from brain images" in page
+    assert "Additive head models with smooth curves" in page
 
 
 def test_what_was_measured_is_read_for_those_it_is_known_of(
@@ -186,6 +210,10 @@ def test_a_bundle_is_transferred_by_one_command(
     assert "scores" in page
     rows = list(csv.DictReader((people[0] / "train/ages/training_log.tsv").open(), delimiter="\t"))
     assert [row["epochs"] for row in rows] == ["0" if refit == "heads" else "2"] * 4
+    # Networks that know scores have no errors as estimates of age, unless they were trained on ages.
+    levels = {row.level for row in made.record.ensembles[0].errors}
+    assert ("base_model" in levels) == (refit == "all")
+    assert {row["validation_mae"] == "n/a" for row in rows} == {refit == "heads"}
     same = {f: e.sha256 for f, e in made.record.files.items() if "_bm-" in f} == {
         f: e.sha256 for f, e in of_scores.record.files.items() if "_bm-" in f
     }
@@ -229,6 +257,7 @@ def test_a_dry_run_tells_what_would_be_transferred(
         (["--target", "wit"], "no column wit to learn"),
         (["--target", "sex"], "holds text"),
         (["--from-bundle", "nowhere"], "No model bundle nowhere"),
+        (["--refit", "all"], "name the bundle by --from-bundle"),
         (["--from-bundle", "{scores}", "--training-plan", "demo"], "asks for another ensembles"),
     ],
 )
