@@ -35,7 +35,7 @@ TILE = 1_500_000
 #: Layers on the way back, unless the convolution has fewer outputs than `SMALL`.
 LAYERS, SMALL = 8, 400_000
 #: In one tile of the way back, about: outputs of windows, and numbers that a row of windows sees.
-LISTED, CACHED = 400_000, 600_000
+LISTED, CACHED = 400_000, 300_000
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from itertools import cycle, pairwise
@@ -280,10 +280,12 @@ def _for_tiles(
             share[begins[index] : begins[index + 2]] = 0
         sums[index] = [work(tile) for tile in layers[index]]
 
-    # Neighbouring layers add to the same voxels at their border: first all even ones, then the odd. Here, not
-    # at once, the voxels become zero, because fresh memory takes time, which the threads should share.
-    for parity in (0, 1):
-        _share(work_layer, range(parity, len(layers), 2), threads)
+    # Neighbouring layers add to the same voxels at their border: an odd one waits for the even ones beside
+    # it. Here, not at once, the voxels become zero: fresh memory takes time, which the threads should share.
+    waits = {index: (index - 1, index + 1) for index in range(1, len(layers), 2)}
+    _share(
+        work_layer, sorted(range(len(layers)), key=lambda index: index + 1.5 * (index % 2)), threads, waits
+    )
     return np.array([sums[index] for index in sorted(sums)]).sum(axis=(0, 1))
 
 
@@ -484,15 +486,33 @@ def vector_offsets(layout: Layout, voxels: Box) -> NDArray[np.int64]:
     return np.array(offsets + [0] * (-len(offsets) % 3), np.int64)
 
 
-def _share(work: Callable[[T], None], items: Iterable[T], threads: int) -> None:
-    """Do `work` for each item, in up to `threads` threads."""
+def _share(
+    work: Callable[[T], None], items: Iterable[T], threads: int, waits: Mapping[T, Iterable[T]] | None = None
+) -> None:
+    """Do `work` for each item, in up to `threads` threads; some wait for others that stand before them."""
     items = list(items)
     if threads <= 1 or len(items) <= 1:
         for item in items:
             work(item)
         return
-    with ThreadPoolExecutor(min(threads, len(items))) as pool:
-        list(pool.map(work, items))
+    done: dict[T, Future[None]] = {}
+
+    def work_in_turn(item: T) -> None:
+        for other in (waits or {}).get(item, ()):
+            if other in done:
+                done[other].result()
+        work(item)
+
+    for item in items:
+        done[item] = _crew(threads, os.getpid()).submit(work_in_turn, item)
+    for future in done.values():
+        future.result()
+
+
+@cache
+def _crew(threads: int, process: int) -> ThreadPoolExecutor:
+    """Threads that stay, as starting them takes longer than some layers; none of another process's."""
+    return ThreadPoolExecutor(threads, "relevance")
 
 
 def available_threads() -> int:
