@@ -250,7 +250,9 @@ ESTIMATE_OUTSIDE_TARGETS = (
     "The estimate of {estimate:.4g} lies outside the values from {least:.4g} to {greatest:.4g} that the model was "
     "trained on."
 )
-NO_MEASURED_VALUE = "{path} gives no number for {name} in column {column}: there is an estimate but no difference."
+NO_MEASURED_VALUE = (
+    "{path} gives no number for {name} in column {column}: there is an estimate but no difference."
+)
 AGE_UNKNOWN = "The chronological age is not known, so there is no difference between brain age and age."
 TRAINING_RANGE_UNKNOWN = (
     "What ages the model was trained on is not known, so an age outside of them goes unnoticed."
@@ -285,9 +287,7 @@ TABLE_PARTICIPANT = (
 )
 LEFT_OUT_AGE = "{participant} is left out of the training: no age in years in {file}."
 LEFT_OUT_TARGET = "{participant} is left out of the training: no number in column {column} of {file}."
-TARGET_MISSING = (
-    "{file} has no column {column} to learn (its columns: {columns}); add it, or name another one by --target."
-)
+TARGET_MISSING = "{file} has no column {column} to learn (its columns: {columns}); add it, or name another one by --target."
 TARGET_TEXT = (
     "The column {column} of {file} holds text ({found}), which cannot be learnt; name a column of numbers by "
     "--target."
