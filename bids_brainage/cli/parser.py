@@ -188,7 +188,8 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
     add(
         "--target",
         metavar="COLUMN",
-        help="column of participants.tsv to estimate, any that holds numbers (default: that of the plan or of --from-bundle, else age)",
+        help="column of participants.tsv to estimate, any that holds numbers (default: the plan's or "
+        "--from-bundle's, else age)",
     )
     add(
         "--from-bundle",
