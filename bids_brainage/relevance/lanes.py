@@ -40,6 +40,13 @@ def _shuffled(builder: Any, value: Any, places: list[int]) -> Any:
     )
 
 
+def _repeated(builder: Any, number: Any, lanes: Lanes) -> Any:
+    """Return a vector of equal numbers."""
+    empty = ir.Constant(lanes.vector, ir.Undefined)
+    first = builder.insert_element(empty, number, ir.Constant(ir.IntType(32), 0))
+    return _shuffled(builder, first, [0] * lanes.width)
+
+
 def _place(context: Any, builder: Any, signature: Any, arguments: Any, lanes: Lanes) -> Any:
     """Return where in an array (first argument) the vector at an index (second argument) lies."""
     data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
@@ -52,9 +59,7 @@ def filled(typing: Any, value: Any, width: Any) -> tuple[Any, Generator]:
     lanes = Lanes(width.literal_value)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        empty = ir.Constant(lanes.vector, ir.Undefined)
-        first = builder.insert_element(empty, arguments[0], ir.Constant(ir.IntType(32), 0))
-        return _shuffled(builder, first, [0] * lanes.width)
+        return _repeated(builder, arguments[0], lanes)
 
     return lanes(types.float32, width), generate
 
@@ -66,6 +71,18 @@ def load(typing: Any, array: Any, index: Any, width: Any) -> tuple[Any, Generato
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.load(_place(context, builder, signature, arguments, lanes), align=4)
+
+    return lanes(array, types.intp, width), generate
+
+
+@intrinsic(prefer_literal=True)
+def repeated(typing: Any, array: Any, index: Any, width: Any) -> tuple[Any, Generator]:
+    """repeated(array, index, width): a vector of `width` times the number of a flat array at `index`."""
+    lanes = Lanes(width.literal_value)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        return _repeated(builder, builder.load(builder.gep(data, [arguments[1]]), align=4), lanes)
 
     return lanes(array, types.intp, width), generate
 

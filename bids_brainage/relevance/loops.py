@@ -18,7 +18,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from bids_brainage.relevance.lanes import chosen, filled, load, multiply_add, negated, plus, store
+from bids_brainage.relevance.lanes import chosen, filled, load, multiply_add, negated, plus, repeated, store
 from bids_brainage.relevance.lanes import total as total_of_lanes
 from bids_brainage.relevance.windows import CODE_BITS
 
@@ -133,21 +133,62 @@ def _compile_pool(width):  # type: ignore[no-untyped-def]
             store(codes, i, code)
 
     @compiled
-    def pool_plane(z, at, steps, bias, slope, axes, tolerance, rows, row_codes, values, codes):  # type: ignore[no-untyped-def]
+    def pool_plane(z, at, step_of_rows, bias, slope, axes, tolerance, rows, row_codes, values, codes):  # type: ignore[no-untyped-def]
         """Pool the plane of the convolution that begins at `at` over width and height."""
         size, step, begin, end, count, skipped = axes[1]
         done = 0
         for q in range(count):
             low, high = max(q * step, begin), min(q * step + size, end)
             for h in range(max(low, done), high):
-                row = at + (h - skipped) * steps[1]
+                row = at + (h - skipped) * step_of_rows
                 pool_row(z, row, bias, slope, axes[2], tolerance, rows[h % size], row_codes[h % size])
             done = max(done, high)
             origin, unit = q * step, 1 << CODE_BITS
             keep_larger(rows, row_codes, low, high, origin, unit, tolerance, values[q], codes[q])
 
     @compiled
-    def pool(z, steps, bias, slope, axes, tolerance, starts, values, codes):  # type: ignore[no-untyped-def]
+    def convolve_row(x, at, steps, kernel, out, into, count):  # type: ignore[no-untyped-def]
+        """Write `count` places of a convolution of one channel; up to seven more are touched."""
+        depth, height, taps, channels = kernel.shape
+        flat = kernel.reshape(-1)
+        zero = filled(ZERO, width)
+        for group in range(0, channels, width):
+            for w in range(0, count, 8):
+                y0, y1, y2, y3, y4, y5, y6, y7 = zero, zero, zero, zero, zero, zero, zero, zero
+                k = group
+                for a in range(depth):
+                    for b in range(height):
+                        begin = at + a * steps[0] + b * steps[1] + w
+                        for e in range(begin, begin + taps):
+                            tap = load(flat, k, width)
+                            y0 = multiply_add(tap, repeated(x, e, width), y0)
+                            y1 = multiply_add(tap, repeated(x, e + 1, width), y1)
+                            y2 = multiply_add(tap, repeated(x, e + 2, width), y2)
+                            y3 = multiply_add(tap, repeated(x, e + 3, width), y3)
+                            y4 = multiply_add(tap, repeated(x, e + 4, width), y4)
+                            y5 = multiply_add(tap, repeated(x, e + 5, width), y5)
+                            y6 = multiply_add(tap, repeated(x, e + 6, width), y6)
+                            y7 = multiply_add(tap, repeated(x, e + 7, width), y7)
+                            k += channels
+                place = into + w * channels + group
+                store(out, place, y0)
+                store(out, place + channels, y1)
+                store(out, place + 2 * channels, y2)
+                store(out, place + 3 * channels, y3)
+                store(out, place + 4 * channels, y4)
+                store(out, place + 5 * channels, y5)
+                store(out, place + 6 * channels, y6)
+                store(out, place + 7 * channels, y7)
+
+    @compiled
+    def convolve_plane(x, at, steps, kernel, axes, out):  # type: ignore[no-untyped-def]
+        """Write the plane of a convolution of one channel whose first patch begins at `at` in `x`."""
+        places = axes[2][3] - axes[2][5]
+        for h in range(axes[1][3] - axes[1][5]):
+            convolve_row(x, at + h * steps[1], steps, kernel, out, h * places * kernel.shape[3], places)
+
+    @compiled
+    def pool(z, steps, kernel, bias, slope, axes, tolerance, starts, values, codes):  # type: ignore[no-untyped-def]
         size, step, begin, end, count, skipped = axes[0]
         slope, tolerance = filled(slope, width), filled(tolerance, width)
         height, length = axes[1][4], axes[2][4] * bias.size
@@ -156,12 +197,22 @@ def _compile_pool(width):  # type: ignore[no-untyped-def]
         plane_codes = np.empty((size, height, length), np.float32)
         code = np.empty(height * length, np.float32)
         best = np.empty(height * length, np.float32)
+        row = (axes[2][3] - axes[2][5]) * bias.size
+        convolved = np.empty(
+            (axes[1][3] - axes[1][5]) * row + 8 * bias.size if kernel.size else 0, np.float32
+        )
         done = 0
         for p in range(count):
             low, high = max(p * step, begin), min(p * step + size, end)
             for d in range(max(low, done), high):
                 at, into, into_codes = (d - skipped) * steps[0], planes[d % size], plane_codes[d % size]
-                pool_plane(z, at, steps, bias, slope, axes, tolerance, rows[0], rows[1], into, into_codes)
+                source, step_of_rows = z, steps[1]
+                if kernel.size:
+                    convolve_plane(z, at, steps, kernel, axes, convolved)
+                    source, at, step_of_rows = convolved, 0, row
+                pool_plane(
+                    source, at, step_of_rows, bias, slope, axes, tolerance, rows[0], rows[1], into, into_codes
+                )
             done = max(done, high)
             flat, flat_codes = planes.reshape(size, -1), plane_codes.reshape(size, -1)
             origin, unit = p * step, 1 << (2 * CODE_BITS)
@@ -182,13 +233,16 @@ def _compile_pool(width):  # type: ignore[no-untyped-def]
 POOLS = {width: _compile_pool(width) for width in (1, 2, 4, 8, 16)}
 
 
-def pool(z, bias, slope, axes, tolerance, starts, values, codes):  # type: ignore[no-untyped-def]
+def pool(z, kernel, bias, slope, axes, tolerance, starts, values, codes):  # type: ignore[no-untyped-def]
     """Add a bias to a convolution, rectify and max-pool a box of windows.
 
     Parameters
     ----------
     z : array (d, h, w * channels)
-        The convolution without bias.
+        The convolution without bias; or, if there is a kernel, the padded image of one channel, with room for
+        eight numbers behind it.
+    kernel : array (kd, kh, kw, channels)
+        Of a convolution of one channel that is still to be done; empty if it is done.
     bias : array (channels,)
     slope : float32
         Negative slope of the leaky ReLU; 0 for ReLU, 1 for none.
@@ -203,7 +257,7 @@ def pool(z, bias, slope, axes, tolerance, starts, values, codes):  # type: ignor
     """
     width = next(width for width in reversed(POOLS) if bias.size % width == 0)
     steps = (z.shape[1] * z.shape[2], z.shape[2])
-    POOLS[width](z.reshape(-1), steps, bias, slope, axes, tolerance, starts, values, codes)
+    POOLS[width](z.reshape(-1), steps, kernel, bias, slope, axes, tolerance, starts, values, codes)
 
 
 @compiled

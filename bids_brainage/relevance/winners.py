@@ -41,6 +41,8 @@ from bids_brainage.relevance.windows import (
     Box,
     Layout,
     Spans,
+    aligned,
+    aligned_zeros,
     around,
     as_rows,
     bounding_box,
@@ -53,8 +55,7 @@ from bids_brainage.relevance.windows import (
 
 Codes = NDArray[np.int16]
 
-#: Numbers in a line of the processor's cache.
-LINE = 16
+NO_KERNEL = np.empty((0, 0, 0, 0), np.float32)
 
 #: Convolutions with fewer outputs are done at once, larger ones in tiles.
 AT_ONCE = 4_000_000
@@ -145,7 +146,8 @@ def forward_block(block: Block, x: Floats, tolerance: float, threads: int) -> tu
     """Return a block's pooled values (1, d', h', w', c) and the winners' codes (see `windows`)."""
     layout = Layout(block.convolution, block.pooling, x.shape)
     values, codes = np.empty(layout.shape, np.float32), np.empty(layout.shape, np.int16)
-    whole = _convolve(block, x[0], block.convolution.padding) if layout.outputs < AT_ONCE else None
+    at_once = layout.outputs < AT_ONCE and not _is_ours(block, layout)
+    whole = _convolve(block, x[0], block.convolution.padding) if at_once else None
 
     def work(tile: Box) -> None:
         _pool_tile(block, layout, x[0], whole, tile, np.float32(tolerance), values, codes)
@@ -176,19 +178,23 @@ def _pool_tile(
         codes[slices(empty)] = layout.first_codes(empty)[..., None]
     if box is None:
         return
-    first = [0, 0, 0]
+    kernel, first = NO_KERNEL, [0, 0, 0]
     if whole is None:
-        whole, first = _convolve_box(block, layout, x, box), [begin for begin, _ in layout.places_of(box)]
+        voxels, first = layout.voxels(box), [begin for begin, _ in layout.places_of(box)]
+        whole = pad(x[slices(clip(voxels, x.shape))], voxels, x.shape)
+        if _is_ours(block, layout):
+            whole, kernel = as_rows(whole), aligned(block.kernel(rules.ALL)[..., 0, :])
+        else:
+            whole = _convolve(block, whole, "valid")
     axes = tuple(a.as_tuple(windows, f) for a, windows, f in zip(layout.axes, box, first, strict=True))
     starts = tuple(windows[0] for windows in box)
     bias = np.ascontiguousarray(block.bias, np.float32)
-    loops.pool(whole, bias, block.slope, axes, tolerance, starts, as_rows(values), as_rows(codes))
+    loops.pool(whole, kernel, bias, block.slope, axes, tolerance, starts, as_rows(values), as_rows(codes))
 
 
-def _convolve_box(block: Block, layout: Layout, x: Floats, box: Box) -> Floats:
-    """Return the convolution at the places of a box of windows, also those outside the volume."""
-    voxels = layout.voxels(box)
-    return _convolve(block, pad(x[slices(clip(voxels, x.shape))], voxels, x.shape), "valid")
+def _is_ours(block: Block, layout: Layout) -> bool:
+    """Whether our own loops do the convolution: of one channel they are faster than TensorFlow's."""
+    return layout.channels == 1 and block.convolution.strides == (1, 1, 1)
 
 
 def _convolve(block: Block, x: Floats, padding: Padding) -> Floats:
@@ -456,14 +462,6 @@ def vector_width(layout: Layout) -> int:
     return 16 if layout.kernel_shape[2] * layout.channels >= 16 else 4
 
 
-def aligned_zeros(size: int) -> Floats:
-    """Return zeros that begin with a line of the processor's cache: no vector need then lie in two."""
-    # Not np.zeros: what is taken so gets large pages of memory at once, which is several times as quick.
-    room = np.full(size + LINE, 0, np.float32)
-    begin = -room.ctypes.data // room.itemsize % LINE
-    return room[begin : begin + size]
-
-
 def kernel_vectors(block: Block, layout: Layout, term: Term) -> Floats:
     """Return a term's part of the kernel in vectors, as `loops.gather` wants it."""
     part = block.kernel(term)
@@ -472,9 +470,7 @@ def kernel_vectors(block: Block, layout: Layout, term: Term) -> Floats:
     lanes = vector_width(layout)
     vectors = np.pad(rows, ((0, 0), (0, 0), (0, -rows.shape[2] % lanes))).reshape(outputs, -1, lanes)
     whole = np.pad(vectors, ((0, 0), (0, -vectors.shape[1] % 3), (0, 0)))
-    kernel = aligned_zeros(whole.size)
-    kernel[:] = whole.ravel()
-    return kernel.reshape(whole.shape)
+    return aligned(whole)
 
 
 def vector_offsets(layout: Layout, voxels: Box) -> NDArray[np.int64]:
