@@ -1,11 +1,13 @@
 """How fast are relevance maps? Native LRP beside a forward pass, innvestigate and, if installed, zennit.
 
-    python benchmarks/relevance.py [--sizes 70x88x74 150x190x160] [--repeats 5] [--rounds 3] [--dense] [--ensemble 10]
+    python benchmarks/relevance.py [--sizes 70x88x74 150x190x160] [--repeats 5] [--rounds 3] [--ensemble 10]
+                                   [--dense]
 
 Prints one JSON line a size. The network is the paper's base model with random weights and biases, the image
 noise in a brain-sized ellipsoid on zeros, as after skull stripping (``--dense``: noise everywhere, the worst
-case). Every contender runs in a process of its own, oneDNN on for all; times are the best of the repeats of all
-rounds, in which contenders take turns, in seconds; peak memory is that of the whole process in GB, Python and TensorFlow included.
+case). Every contender runs in a process of its own, oneDNN on for all, and they take turns; times are the
+best of the repeats of all rounds, in seconds; peak memory is that of the whole process in GB, Python and
+TensorFlow included.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 Before the compiler makes vector instructions of a loop it must prove much about it, and for short loops the
 checks that it leaves in take longer than the sums. These functions say what is meant. They run on every
 processor: vectors that are longer than its own are taken in parts. Sums are added in the same order anywhere.
+
+A vector's width is told by a tuple of that length, whatever is in it: the compiler must know it as a type.
 """
 
 from __future__ import annotations
@@ -10,9 +12,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numba
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, models, register_model
+
+#: Sums may be reordered for vector instructions and products fused into them; infinity keeps its meaning.
+FASTMATH = {"reassoc", "contract", "nsz"}
+ZERO = np.float32(0)
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile `function`, keeping the machine code on disk where there is a folder for it.
+
+    It must not be made inside another function: such code is not found again.
+    """
+    try:
+        return numba.njit(nogil=True, fastmath=FASTMATH, cache=True)(function)
+    except RuntimeError:
+        return numba.njit(nogil=True, fastmath=FASTMATH)(function)
 
 
 class Lanes(types.Type):
@@ -53,10 +72,10 @@ def _place(context: Any, builder: Any, signature: Any, arguments: Any, lanes: La
     return builder.bitcast(builder.gep(data, [arguments[1]]), lanes.vector.as_pointer())
 
 
-@intrinsic(prefer_literal=True)
+@intrinsic
 def filled(typing: Any, value: Any, width: Any) -> tuple[Any, Generator]:
-    """filled(value, width): a vector of `width` times `value`; the width must be a constant."""
-    lanes = Lanes(width.literal_value)
+    """filled(value, width): a vector as wide as the tuple `width` of one value."""
+    lanes = Lanes(width.count)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return _repeated(builder, arguments[0], lanes)
@@ -64,10 +83,10 @@ def filled(typing: Any, value: Any, width: Any) -> tuple[Any, Generator]:
     return lanes(types.float32, width), generate
 
 
-@intrinsic(prefer_literal=True)
+@intrinsic
 def load(typing: Any, array: Any, index: Any, width: Any) -> tuple[Any, Generator]:
-    """load(array, index, width): the `width` numbers of a flat array from `index` on."""
-    lanes = Lanes(width.literal_value)
+    """load(array, index, width): the numbers of a flat array from `index` on."""
+    lanes = Lanes(width.count)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.load(_place(context, builder, signature, arguments, lanes), align=4)
@@ -75,10 +94,10 @@ def load(typing: Any, array: Any, index: Any, width: Any) -> tuple[Any, Generato
     return lanes(array, types.intp, width), generate
 
 
-@intrinsic(prefer_literal=True)
+@intrinsic
 def repeated(typing: Any, array: Any, index: Any, width: Any) -> tuple[Any, Generator]:
-    """repeated(array, index, width): a vector of `width` times the number of a flat array at `index`."""
-    lanes = Lanes(width.literal_value)
+    """repeated(array, index, width): a vector of one number of a flat array."""
+    lanes = Lanes(width.count)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         data = context.make_array(signature.args[0])(context, builder, arguments[0]).data

@@ -75,15 +75,14 @@ class Axis:
         """Return how many windows fit among so many places; at least one."""
         return max(int((places - self.size) / self.step) + 1, 1)
 
-    def as_tuple(self, windows: Range, first: int) -> tuple[int, int, int, int, int, int]:
-        """Return what `loops.pool` needs to know of some windows, if it has the places from `first` on.
+    def as_tuple(self, windows: Range) -> tuple[int, int, int, int, int]:
+        """Return what `pooling_loops.pool` needs to know of some windows.
 
-        Places are counted from the first window's first one: size and step of a window, begin and end of the
-        volume or of these windows, how many windows, and `first`.
+        Size and step of a window, begin and end of the volume or of these windows, and how many windows;
+        places are counted from the first window's first one.
         """
         begin, end = self.places_of(windows)
-        last = min(self.places, end) - begin
-        return self.size, self.step, max(-begin, 0), last, windows[1] - windows[0], first - begin
+        return self.size, self.step, max(-begin, 0), min(self.places, end) - begin, windows[1] - windows[0]
 
     @property
     def first_codes(self) -> NDArray[np.int16]:

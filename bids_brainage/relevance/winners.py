@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from bids_brainage.relevance import plain, rules
 from bids_brainage.relevance.accounts import LayerAccount
 from bids_brainage.relevance.composites import Composite
-from bids_brainage.relevance.network import Activation, Convolution, Floats, Layer, Network, Padding, Pooling
+from bids_brainage.relevance.network import Activation, Convolution, Floats, Layer, Network, Pooling
 from bids_brainage.relevance.operators import dilate
 from bids_brainage.relevance.plain import State
 from bids_brainage.relevance.rules import Rule, Term
@@ -55,10 +55,6 @@ from bids_brainage.relevance.windows import (
 
 Codes = NDArray[np.int16]
 
-NO_KERNEL = np.empty((0, 0, 0, 0), np.float32)
-
-#: Convolutions with fewer outputs are done at once, larger ones in tiles.
-AT_ONCE = 4_000_000
 
 T = TypeVar("T")
 
@@ -146,31 +142,38 @@ def forward_block(block: Block, x: Floats, tolerance: float, threads: int) -> tu
     """Return a block's pooled values (1, d', h', w', c) and the winners' codes (see `windows`)."""
     layout = Layout(block.convolution, block.pooling, x.shape)
     values, codes = np.empty(layout.shape, np.float32), np.empty(layout.shape, np.int16)
-    at_once = layout.outputs < AT_ONCE and not _is_ours(block, layout)
-    whole = _convolve(block, x[0], block.convolution.padding) if at_once else None
+    kernel = _own_kernel(block)
 
     def work(tile: Box) -> None:
-        _pool_tile(block, layout, x[0], whole, tile, np.float32(tolerance), values, codes)
+        _pool_tile(block, layout, x[0], kernel, tile, np.float32(tolerance), values, codes)
 
     _share(work, layout.tiles(), threads)
     return values[None], codes[None]
+
+
+def _own_kernel(block: Block) -> Floats:
+    """Return the kernel (kd, kh, kw * channels in, channels) for our own loops, or none.
+
+    Convolutions that skip places are TensorFlow's.
+    """
+    if block.convolution.strides != (1, 1, 1):
+        return np.empty((0, 0, 0, 0), np.float32)
+    kernel = block.kernel(rules.ALL)
+    return aligned(kernel.reshape(*kernel.shape[:2], -1, kernel.shape[-1]))
 
 
 def _pool_tile(
     block: Block,
     layout: Layout,
     x: Floats,
-    whole: Floats | None,
+    kernel: Floats,
     tile: Box,
     tolerance: np.float32,
     values: Floats,
     codes: Codes,
 ) -> None:
-    """Fill a box of `values` and `codes` (d', h', w', c) from the whole convolution, or from `x`.
-
-    Where `x` is zero there is nothing to work out.
-    """
-    from bids_brainage.relevance import loops
+    """Fill a box of `values` and `codes` (d', h', w', c). Where `x` is zero there is nothing to work out."""
+    from bids_brainage.relevance.pooling_loops import pool
 
     box = bounding_box(tile, layout.spans(x, tile))
     for empty in [tile] if box is None else around(tile, box):
@@ -178,31 +181,22 @@ def _pool_tile(
         codes[slices(empty)] = layout.first_codes(empty)[..., None]
     if box is None:
         return
-    kernel, first = NO_KERNEL, [0, 0, 0]
-    if whole is None:
-        voxels, first = layout.voxels(box), [begin for begin, _ in layout.places_of(box)]
-        whole = pad(x[slices(clip(voxels, x.shape))], voxels, x.shape)
-        if _is_ours(block, layout):
-            whole, kernel = as_rows(whole), aligned(block.kernel(rules.ALL)[..., 0, :])
-        else:
-            whole = _convolve(block, whole, "valid")
-    axes = tuple(a.as_tuple(windows, f) for a, windows, f in zip(layout.axes, box, first, strict=True))
+    voxels = layout.voxels(box)
+    seen = pad(x[slices(clip(voxels, x.shape))], voxels, x.shape)
+    z = as_rows(seen) if kernel.size else _convolve(block, seen)
+    axes = tuple(axis.as_tuple(windows) for axis, windows in zip(layout.axes, box, strict=True))
     starts = tuple(windows[0] for windows in box)
     bias = np.ascontiguousarray(block.bias, np.float32)
-    loops.pool(whole, kernel, bias, block.slope, axes, tolerance, starts, as_rows(values), as_rows(codes))
+    out = as_rows(values), as_rows(codes)
+    pool(z, layout.channels, kernel, bias, block.slope, axes, tolerance, starts, *out)
 
 
-def _is_ours(block: Block, layout: Layout) -> bool:
-    """Whether our own loops do the convolution: of one channel they are faster than TensorFlow's."""
-    return layout.channels == 1 and block.convolution.strides == (1, 1, 1)
-
-
-def _convolve(block: Block, x: Floats, padding: Padding) -> Floats:
-    """Return the convolution of `x` (d, h, w, c) without bias, as rows (d, h, w * c)."""
+def _convolve(block: Block, x: Floats) -> Floats:
+    """Return the convolution of a box of voxels (d, h, w, c) without bias, as rows (d, h, w * c)."""
     import tensorflow as tf
 
     strides = (1, *block.convolution.strides, 1)
-    z = np.asarray(tf.nn.conv3d(x[None], block.kernel(rules.ALL), strides, padding.upper()))
+    z = np.asarray(tf.nn.conv3d(x[None], block.kernel(rules.ALL), strides, "VALID"))
     return as_rows(z[0])
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bids_brainage.relevance import windows, winners
+from bids_brainage.relevance import windows
 
 
 def build_model(
@@ -55,7 +55,6 @@ def small_tiles() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (("TILE", 300), ("LAYERS", 5), ("SMALL", 0), ("LISTED", 100), ("CACHED", 2000)):
             patch.setattr(windows, name, value)
-        patch.setattr(winners, "AT_ONCE", 500)
         yield
 
 
