@@ -33,10 +33,11 @@ LARGEST_WINDOW = 2**CODE_BITS // 2
 #: Numbers in a line of the processor's cache.
 LINE = 16
 
-#: Outputs of a convolution in one tile of the way forward, about.
-TILE = 1_500_000
-#: Layers on the way back, unless the convolution has fewer outputs than `SMALL`.
-LAYERS, SMALL = 8, 400_000
+#: Outputs of a convolution in one tile of the way forward, at most.
+TILE = 2_000_000
+#: Tiles of the way forward, at least, and layers on the way back; those with fewer outputs than `SMALL`
+#: have one.
+LAYERS, SMALL = 8, 100_000
 #: In one tile of the way back, about: outputs of windows, and numbers that a row of windows sees.
 LISTED, CACHED = 400_000, 300_000
 
@@ -121,7 +122,8 @@ class Layout:
     def tiles(self) -> list[Box]:
         """Cut the windows into boxes for the way forward, with few places that two of them need."""
         depth, height, width = self.axes
-        edge = math.sqrt(TILE / (width.places * self.kernel_shape[-1]))
+        outputs = min(TILE, max(self.outputs / LAYERS, SMALL))
+        edge = math.sqrt(outputs / (width.places * self.kernel_shape[-1]))
         layers = _cut(depth.windows, depth.windows_among(edge))
         columns = _cut(height.windows, height.windows_among(edge))
         return [(layer, column, (0, width.windows)) for layer in layers for column in columns]
@@ -248,11 +250,11 @@ def clip(box: Box, shape: tuple[int, ...]) -> Box:
 def pad(part: Floats, box: Box, shape: tuple[int, ...]) -> Floats:
     """Return what `clip` left of a box with zeros where the box lies outside the volume.
 
-    Behind it there is room that loops may touch.
+    Behind it there is room for eight more voxels, which loops may touch.
     """
     lengths = (*(end - begin for begin, end in box), part.shape[-1])
-    room = aligned_zeros(math.prod(lengths) + LINE)
-    padded = room[:-LINE].reshape(lengths)
+    size = math.prod(lengths)
+    padded = aligned_zeros(size + 8 * part.shape[-1])[:size].reshape(lengths)
     padded[slices(relative(clip(box, shape), box))] = part
     return padded
 
