@@ -285,8 +285,8 @@ TABLE_COLUMN_MISSING = "{file} has no column {column}; add it, or name another o
 TABLE_PARTICIPANT = (
     "{file} names {participant!r} twice or not by a BIDS label; give each participant one row."
 )
-LEFT_OUT_AGE = "{participant} is left out of the training: no age in years in {file}."
-LEFT_OUT_TARGET = "{participant} is left out of the training: no number in column {column} of {file}."
+LEFT_OUT_AGE = "Left out of the training ({n}), without an age in years in {file}: {names}."
+LEFT_OUT_TARGET = "Left out of the training ({n}), without a number in column {column} of {file}: {names}."
 TARGET_MISSING = "{file} has no column {column} to learn (its columns: {columns}); add it, or name another one by --target."
 TARGET_TEXT = (
     "The column {column} of {file} holds text ({found}), which cannot be learnt; name a column of numbers by "
@@ -297,9 +297,10 @@ NOBODY_WITH_TARGET = (
     "Nobody in {file} has both a number in column {column} and finished derivatives; nothing can be trained."
 )
 LEFT_OUT_IMAGES = (
-    "{participant} is left out of the training: not all modalities are there; run bids_brainage ... "
+    "Left out of the training ({n}), as not all modalities are there: {names}; run bids_brainage ... "
     "participant --preproc-only first."
 )
+SOME_NAMES = "{names} and {n} more"
 NOBODY_TO_TRAIN = "Nobody in {file} has both an age and finished derivatives; nothing can be trained."
 TOO_FEW_PEOPLE = (
     "Only {n} people can be trained on, too few for the plan's split; at least {least} are needed."

@@ -20,6 +20,9 @@ from bids_brainage.errors import InputError
 from bids_brainage.models.schema import AGE
 
 _log = logging.getLogger(__name__)
+
+#: How many people a warning names.
+TOLD = 10
 _SIMULATOR = "bids_brainage_simulate"
 OLDEST = 125.0
 
@@ -97,6 +100,7 @@ def read_cohort(
     """
     wanted = tuple(modalities)
     people = []
+    without_value, without_images = [], []
     rows = _rows(participants, group_column, target)
     to_years, warning = age_unit(participants.with_suffix(".json"))
     if warning:
@@ -107,15 +111,17 @@ def read_cohort(
         age = _age(row.get(AGE), to_years)
         value = age if target == AGE else read_number(row[target])
         if value is None:
-            sentence = messages.LEFT_OUT_AGE if target == AGE else messages.LEFT_OUT_TARGET
-            _log.warning(sentence.format(participant=row["participant_id"], file=participants, column=target))
+            without_value.append(row["participant_id"])
             continue
         known = math.nan if age is None else age
         person = _person(row, (known, value), derivatives, wanted, group_column)
         if person is None:
-            _log.warning(messages.LEFT_OUT_IMAGES.format(participant=row["participant_id"]))
+            without_images.append(row["participant_id"])
             continue
         people.append(person)
+    sentence = messages.LEFT_OUT_AGE if target == AGE else messages.LEFT_OUT_TARGET
+    _tell_left_out(sentence, without_value, file=participants, column=target)
+    _tell_left_out(messages.LEFT_OUT_IMAGES, without_images)
     if not people:
         sentence = messages.NOBODY_TO_TRAIN if target == AGE else messages.NOBODY_WITH_TARGET
         raise InputError(sentence.format(file=participants, column=target))
@@ -128,6 +134,17 @@ def read_cohort(
         target=target,
         unit="years" if target == AGE else _unit(participants.with_suffix(".json"), target),
     )
+
+
+def _tell_left_out(sentence: str, names: Sequence[str], **facts: object) -> None:
+    """Warn once of some people; all their names go to the log."""
+    if not names:
+        return
+    told = ", ".join(names[:TOLD])
+    if len(names) > TOLD:
+        told = messages.SOME_NAMES.format(names=told, n=len(names) - TOLD)
+        _log.debug("Left out: %s", ", ".join(names))
+    _log.warning("%s", sentence.format(n=len(names), names=told, **facts))
 
 
 def _person(

@@ -252,8 +252,8 @@ def describe_training(config: RunConfig) -> str:
     lines = [
         f"{plan.name}: {len(cohort.people)} people of {cohort.dataset or config.bids_dir.name}, "
         f"{_range_of(cohort)}",
-        f"{len(splits)} folds of {len(splits[0].training)} : {len(splits[0].validation)} : "
-        f"{len(splits[0].test)} people for training, validation and test",
+        f"{len(splits)} {'fold' if len(splits) == 1 else 'folds'} of {len(splits[0].training)} : "
+        f"{len(splits[0].validation)} : {len(splits[0].test)} people for training, validation and test",
         *([_transferred(transfer)] if transfer else []),
         *([] if design.kept else _networks(design)),
         *_costs(design, config),
