@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -43,11 +44,19 @@ def write_dataset_description(
     sources += [_source(path, _source_description(path)) for path in (derivatives or {}).values()]
     if sources:
         description["SourceDatasets"] = sources
-    if bids_dir:
-        # Sidecars name their sources as bids:raw:sub-01/...
-        description["DatasetLinks"] = {"raw": bids_dir.resolve().as_uri()}
+    # Sidecars name their sources as bids:raw:sub-01/...
+    links = {"raw": bids_dir} if bids_dir else {}
+    links |= {link_name(name): folder for name, folder in (derivatives or {}).items()}
+    if links:
+        description["DatasetLinks"] = {name: folder.resolve().as_uri() for name, folder in links.items()}
     path = out_dir / "dataset_description.json"
     return write_text(path, json.dumps(description, indent=2, ensure_ascii=False) + "\n")
+
+
+def link_name(derivative: str) -> str:
+    """Return what sidecars call a dataset of ``-d NAME=PATH``: NAME, with what a URI cannot hold as -."""
+    name = re.sub(r"[^A-Za-z0-9._-]", "-", derivative)
+    return f"{name}-derivatives" if name == "raw" else name
 
 
 def write_bidsignore(out_dir: Path) -> Path:

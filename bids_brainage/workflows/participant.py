@@ -120,7 +120,7 @@ def person_facts(
         "measured": session.measured,
         "preprocessing": {"source": input_source(session), "skull_strip": config.skull_strip},
         "lrp": lrp_facts(config),
-        "inputs": [source_uri(path) for group in files.values() for path in group],
+        "inputs": [source_uri(path, session) for group in files.values() for path in group],
         "warnings": list(session.warnings),
         "fingerprints": dict(state.estimates),
     }

@@ -10,6 +10,7 @@ from typing import Any
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
+from bids_brainage.bids.description import link_name
 from bids_brainage.bids.naming import output_path
 from bids_brainage.bids.selection import SessionInputs
 from bids_brainage.interfaces.images import (
@@ -391,13 +392,19 @@ def _standard_facts(session: SessionInputs, modality: str) -> dict[str, Any]:
 
 
 def _sources(session: SessionInputs, modality: str) -> list[str]:
-    return [source_uri(path) for path in sequence_files(session)[modality]]
+    return [source_uri(path, session) for path in sequence_files(session)[modality]]
 
 
-def source_uri(path: Path) -> str:
-    """Name an input as BIDS does, ``bids:raw:sub-01/anat/...``; FreeSurfer's file by its place alone."""
+def source_uri(path: Path, session: SessionInputs) -> str:
+    """Name an input as BIDS does, ``bids:raw:sub-01/anat/...``; FreeSurfer's file by its place alone.
+
+    What derivatives prepared is named by their dataset instead of ``raw`` (see `link_name`).
+    """
+    prepared = session.derivative
+    of_derivative = prepared is not None and path in (prepared.t1w, prepared.flair)
+    dataset = link_name(prepared.source) if prepared is not None and of_derivative else "raw"
     for index, part in enumerate(path.parts):
         if part.startswith("sub-"):
             place = "/".join(path.parts[index:])
-            return place if path.suffix == ".mgz" else f"bids:raw:{place}"
+            return place if path.suffix == ".mgz" else f"bids:{dataset}:{place}"
     return path.name

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from bids_brainage.bids.derivatives import PreprocessedInputs
+from bids_brainage.bids.description import write_dataset_description
 from bids_brainage.bids.selection import SessionInputs
 from bids_brainage.config import RunConfig
 from bids_brainage.errors import InputError
@@ -157,8 +159,25 @@ def test_sessions_of_a_person_share_a_batch_and_a_page(tmp_path: Path, config: R
 
 
 def test_sources_are_named_as_bids_names_them() -> None:
-    assert source_uri(Path("/data/sub-01/anat/sub-01_T1w.nii.gz")) == "bids:raw:sub-01/anat/sub-01_T1w.nii.gz"
-    assert source_uri(Path("/fs/sub-01/mri/brain.mgz")) == "sub-01/mri/brain.mgz"
+    raw = Path("/data/sub-01/anat/sub-01_T1w.nii.gz")
+    prepared = Path("/prep/sub-01/anat/sub-01_desc-preproc_T1w.nii.gz")
+    session = SessionInputs("01", None, {"T1w": (raw,)})
+    assert source_uri(raw, session) == "bids:raw:sub-01/anat/sub-01_T1w.nii.gz"
+    assert source_uri(Path("/fs/sub-01/mri/brain.mgz"), session) == "sub-01/mri/brain.mgz"
+    derivative = PreprocessedInputs("my prep", prepared, Path("/prep/sub-01/anat/mask.nii.gz"))
+    session = SessionInputs("01", None, {"T1w": (raw,)}, derivative=derivative)
+    assert source_uri(prepared, session) == "bids:my-prep:sub-01/anat/sub-01_desc-preproc_T1w.nii.gz"
+    assert source_uri(raw, session) == "bids:raw:sub-01/anat/sub-01_T1w.nii.gz"
+
+
+def test_every_source_has_a_link(tmp_path: Path) -> None:
+    (tmp_path / "raw dataset").mkdir()
+    path = write_dataset_description(
+        tmp_path, tmp_path / "raw dataset", {"my prep": tmp_path, "raw": tmp_path}
+    )
+    links = json.loads(path.read_text())["DatasetLinks"]
+    assert list(links) == ["raw", "my-prep", "raw-derivatives"]
+    assert links["raw"].endswith("/raw%20dataset")
 
 
 @pytest.mark.parametrize("text", ["", "plugin: 3", "- a", "plugin: [", "\x00"])
