@@ -124,6 +124,7 @@ DISK_FULL = (
 )
 INTERRUPTED = "Interrupted; what is finished is kept, and the same command goes on from there."
 SOME_FAILED = "{failed} of {count} sessions failed: {names}. The others are done."
+ALL_FAILED = "{failed} of {count} sessions failed: {names}."
 
 # --- preprocessing ---------------------------------------------------------------------------------
 

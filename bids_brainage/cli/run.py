@@ -173,7 +173,8 @@ def _process(config: RunConfig, selection: Selection) -> int:
     if failed:
         count = len(selection.sessions) + len(selection.failed)
         names = ", ".join(sorted(failed))
-        _log.error(messages.SOME_FAILED.format(failed=len(failed), count=count, names=names))
+        sentence = messages.ALL_FAILED if len(failed) == count else messages.SOME_FAILED
+        _log.error(sentence.format(failed=len(failed), count=count, names=names))
         return SOME_FAILED
     return ALL_WELL
 

@@ -86,7 +86,9 @@ def test_one_without_t1w_is_named_and_the_other_done(run, workflows, capsys):
 def test_failure_in_the_workflows(run, workflows, capsys):
     workflows.answer = lambda config, sessions: Outcome(failed={"sub-01": "broken"})
     assert run("--participant-label", "01") == 1
-    assert "1 of 1 sessions failed: sub-01" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "1 of 1 sessions failed: sub-01." in told
+    assert "others" not in told
 
 
 @pytest.mark.parametrize(
