@@ -88,7 +88,7 @@ def test_failure_in_the_workflows(run, workflows, capsys):
     assert run("--participant-label", "01") == 1
     told = capsys.readouterr().err
     assert "1 of 1 sessions failed: sub-01." in told
-    assert "others" not in told
+    assert "The others are done" not in told
 
 
 @pytest.mark.parametrize(
