@@ -165,11 +165,6 @@ class Layout:
         """Return `spans` of an input that is nowhere zero."""
         return np.tile(np.array(box[2], np.int64), (box[0][1] - box[0][0], box[1][1] - box[1][0], 1))
 
-    def places_of(self, box: Box) -> Box:
-        """Return the places of a box of windows; some may lie outside the volume."""
-        d, h, w = (axis.places_of(windows) for axis, windows in zip(self.axes, box, strict=True))
-        return d, h, w
-
     def voxels(self, box: Box) -> Box:
         """Return the voxels that the windows of a box see; some may lie outside the volume."""
         d, h, w = (axis.voxels_of(windows) for axis, windows in zip(self.axes, box, strict=True))

@@ -55,7 +55,6 @@ from bids_brainage.relevance.windows import (
 
 Codes = NDArray[np.int16]
 
-
 T = TypeVar("T")
 
 
