@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import nibabel as nib
 import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
 
 from .ants_bridge import from_ants, start, to_ants
 from .resampling import at_voxel_size, image_like, mask_like, to_grid
 
 # A bias field is smooth over centimetres. On Colin27 with a known field added, 6 mm leave as little of it
 # as 4 mm do (variation 5.2 against 5.0 %, of 13.6 % before), in a fifth of the time.
-FIELD_VOXEL_SIZE = 6.0
+FIELD_VOXEL_SIZE = 8.0
 ITERATIONS = [20, 20, 20]
 TOLERANCE = 1e-3
 SPLINE_DISTANCE = 150.0  # mm, halved twice
+MARGIN = 2  # voxels of the field around the mask
 
 
 def correct_bias(image: nib.Nifti1Image, mask: nib.Nifti1Image, threads: int = 1) -> nib.Nifti1Image:
@@ -24,7 +27,7 @@ def correct_bias(image: nib.Nifti1Image, mask: nib.Nifti1Image, threads: int = 1
     image : nibabel.Nifti1Image
         Intensities above zero inside `mask`.
     mask : nibabel.Nifti1Image
-        Where the field is estimated; it is extrapolated smoothly elsewhere.
+        Where the field is estimated; beyond its surroundings it goes on as it is at their edge.
     threads : int
 
     Returns
@@ -37,6 +40,8 @@ def correct_bias(image: nib.Nifti1Image, mask: nib.Nifti1Image, threads: int = 1
     inside = mask_like(mask, image)
     if coarse_mask.sum() < 100:
         return image_like(image.get_fdata(dtype=np.float32), image)
+    box = _around(coarse_mask)
+    coarse, coarse_mask = coarse.slicer[box], coarse_mask[box]
     ants = start(threads)
     field = from_ants(
         ants.n4_bias_field_correction(
@@ -53,6 +58,13 @@ def correct_bias(image: nib.Nifti1Image, mask: nib.Nifti1Image, threads: int = 1
     corrected = data / np.maximum(field.get_fdata(dtype=np.float32), 1e-3)
     corrected *= data[inside].mean() / corrected[inside].mean()
     return image_like(corrected.astype(np.float32), image)
+
+
+def _around(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
+    """The box of `mask` and a little more: N4's time goes with the size of the image, not of the mask."""
+    return tuple(
+        slice(max(side.start - MARGIN, 0), side.stop + MARGIN) for side in ndimage.find_objects(mask)[0]
+    )
 
 
 def _is_finer(image: nib.Nifti1Image) -> bool:

@@ -79,7 +79,7 @@ def extract_brain(
         If the method is unknown or not installed.
     """
     chosen = _choose(image, method)
-    if chosen == "none" and not is_skull_stripped(image):
+    if method == "none" and not is_skull_stripped(image):
         raise ImageError(messages.NOT_STRIPPED.format(file=name))
     try:
         found = METHODS[chosen](image, threads)

@@ -32,7 +32,9 @@ MASK_REACH = 8.0  # mm
 # Iterations, shrink factors and smoothing (voxels of 2 mm) a level. On Colin27 the finest level's 14 bring
 # tissue overlap to 0.993 of that of full resolution; 8 bring 0.981, 20 bring 0.998 in half as long again.
 FINE_SYN = ("40x20x14", "4x2x1", "2x1x0")
-COARSE_SYN = ("40x20", "4x2", "2x1")
+# On two simulated people at 2 mm, correlation with the template is 0.887 after 10 iterations at 4 mm, and
+# 0.896 after 20, which take half as long again for the whole registration.
+COARSE_SYN = ("40x10", "4x2", "2x1")
 SEED = 20220701
 
 
@@ -155,7 +157,7 @@ def register_to_template(
     fine = max(native_voxel_size or 0, _coarsest(brain)) < COARSE_FROM
     pair = _Pair.of(template_brain(2), _only(brain, mask), TEMPLATE_VOXEL_SIZE, threads)
     arguments = pair.start()
-    arguments += pair.linear_stage("Affine[0.1]", "100x50", "4x2", "2x1")
+    arguments += pair.linear_stage("Affine[0.1]", "100x30", "4x2", "2x1")
     arguments += pair.syn_stage(*(FINE_SYN if fine else COARSE_SYN))
     return _run_both_ways(arguments, out_prefix, threads, seed)
 

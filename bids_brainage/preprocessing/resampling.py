@@ -9,9 +9,10 @@ import nibabel as nib
 import numpy as np
 from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
-from scipy import ndimage
+from scipy import ndimage, sparse
 
 FWHM_PER_SIGMA = 2.3548
+TRUNCATE = 3.0  # standard deviations of a Gaussian
 
 
 def load_nifti(path: Path) -> nib.Nifti1Image:
@@ -48,20 +49,81 @@ def to_grid(
         Zero, or the nearest voxel's value, beyond the outermost voxel centres.
     """
     data = image.get_fdata(dtype=np.float32)
-    source = voxel_sizes(image.affine)
-    target = _steps_along(image.affine, affine)
-    if order:
-        sigma = np.sqrt(np.maximum(target**2 - source**2, 0)) / FWHM_PER_SIGMA / source
-        if (sigma > 0.15).any():
-            data = ndimage.gaussian_filter(data, sigma, mode="nearest", truncate=3)
+    sigma = _smoothing(image.affine, affine) if order else np.zeros(3)
     to_source = np.linalg.inv(image.affine) @ affine
     matrix = to_source[:3, :3]
+    if order == 1 and _is_permutation(matrix):
+        return nib.Nifti1Image(_axis_by_axis(data, to_source, shape, sigma, outside), affine)
+    if sigma.any():
+        data = ndimage.gaussian_filter(data, sigma, mode="nearest", truncate=TRUNCATE)
     filled = ndimage.affine_transform(
         data, matrix, to_source[:3, 3], tuple(shape), order=order, mode=outside, prefilter=order > 1
     )
     if order > 1:
         filled = np.clip(filled, data.min(), data.max())
     return nib.Nifti1Image(filled.astype(np.float32), affine)
+
+
+def _smoothing(source: NDArray, target: NDArray) -> NDArray[np.float64]:
+    """Standard deviations (source voxels, by axis) of the Gaussian that a coarser target grid asks for."""
+    sizes = voxel_sizes(source)
+    steps = _steps_along(source, target)
+    sigma = np.sqrt(np.maximum(steps**2 - sizes**2, 0)) / FWHM_PER_SIGMA / sizes
+    return sigma if (sigma > 0.15).any() else np.zeros(3)
+
+
+def _is_permutation(matrix: NDArray) -> bool:
+    """Whether every target axis runs along one source axis."""
+    size = np.abs(matrix)
+    main = size.argmax(axis=0)
+    off = size.sum() - size[main, np.arange(3)].sum()
+    return bool(len(set(main)) == 3 and off < 1e-9 * size.max())
+
+
+def _axis_by_axis(
+    data: NDArray, to_source: NDArray, shape: tuple[int, ...], sigma: NDArray, outside: str
+) -> NDArray[np.float32]:
+    """Smooth and interpolate linearly one axis after the other, each by one sparse matrix.
+
+    The same as a Gaussian filter followed by linear interpolation, where axes are parallel, but nothing
+    is computed at voxels that are thrown away.
+    """
+    axes = [int(axis) for axis in np.abs(to_source[:3, :3]).argmax(axis=0)]
+    filled = np.transpose(data, axes)
+    for target, source in enumerate(axes):
+        length = data.shape[source]
+        positions = to_source[source, 3] + to_source[source, target] * np.arange(shape[target])
+        weights = _linear_weights(positions, length, outside) @ _gaussian(length, float(sigma[source]))
+        rest = filled.shape[1:]
+        # The axis that is done goes last: after three turns all are where they were.
+        filled = np.moveaxis((weights @ filled.reshape(length, -1)).reshape(-1, *rest), 0, -1)
+    return np.ascontiguousarray(filled, dtype=np.float32)
+
+
+def _linear_weights(positions: NDArray, length: int, outside: str) -> sparse.csr_matrix:
+    """Matrix (positions, length) that interpolates linearly, zero or the nearest value beyond the ends."""
+    within = (positions > -1e-6) & (positions < length - 1 + 1e-6)
+    kept = np.ones(len(positions)) if outside == "nearest" else within.astype(float)
+    positions = np.clip(positions, 0, length - 1)
+    lower = np.minimum(positions.astype(int), max(length - 2, 0))
+    upper = np.minimum(lower + 1, length - 1)
+    part = positions - lower
+    rows = np.arange(len(positions))
+    return sparse.csr_matrix(
+        (
+            np.concatenate([(1 - part) * kept, part * kept]).astype(np.float32),
+            (np.tile(rows, 2), np.concatenate([lower, upper])),
+        ),
+        shape=(len(positions), length),
+    )
+
+
+def _gaussian(length: int, sigma: float) -> sparse.csr_matrix:
+    """Matrix (length, length) of the Gaussian filter that goes on beyond the ends with the nearest value."""
+    one = np.eye(length, dtype=np.float32)
+    if not sigma:
+        return sparse.csr_matrix(one)
+    return sparse.csr_matrix(ndimage.gaussian_filter1d(one, sigma, axis=0, mode="nearest", truncate=TRUNCATE))
 
 
 def at_voxel_size(image: nib.Nifti1Image, size: float, *, order: Literal[0, 1, 3] = 1) -> nib.Nifti1Image:
