@@ -286,23 +286,33 @@ TABLE_COLUMN_MISSING = "{file} has no column {column}; add it, or name another o
 TABLE_PARTICIPANT = (
     "{file} names {participant!r} twice or not by a BIDS label; give each participant one row."
 )
-LEFT_OUT_AGE = "Left out of the training ({n}), without an age in years in {file}: {names}."
-LEFT_OUT_TARGET = "Left out of the training ({n}), without a number in column {column} of {file}: {names}."
+LEFT_OUT_AGE = "Left out ({n}), without an age in years in {file}: {names}."
+LEFT_OUT_TARGET = "Left out ({n}), without a number in column {column} of {file}: {names}."
 TARGET_MISSING = "{file} has no column {column} to learn (its columns: {columns}); add it, or name another one by --target."
 TARGET_TEXT = (
     "The column {column} of {file} holds text ({found}), which cannot be learnt; name a column of numbers by "
     "--target."
 )
 TARGET_CONSTANT = "All {n} people have the same {column} ({value:g}); nothing can be learnt from it."
-NOBODY_WITH_TARGET = (
-    "Nobody in {file} has both a number in column {column} and finished derivatives; nothing can be trained."
-)
+NOBODY_WITH_TARGET = "Nobody in {file} has both a number in column {column} and finished derivatives."
 LEFT_OUT_IMAGES = (
-    "Left out of the training ({n}), as not all modalities are there: {names}; run bids_brainage ... "
+    "Left out ({n}), as not all modalities are there: {names}; run bids_brainage ... "
     "participant --preproc-only first."
 )
 SOME_NAMES = "{names} and {n} more"
-NOBODY_TO_TRAIN = "Nobody in {file} has both an age and finished derivatives; nothing can be trained."
+EVALUATION_SEEN = (
+    "{n} of {total} people are among those that {model} was trained on; they are left out of the evaluation."
+)
+EVALUATION_UNKNOWN = (
+    "{model} does not know whom it was trained on; if any of these people were among them, its errors are "
+    "larger than they seem here."
+)
+EVALUATION_NOBODY = (
+    "All people with derivatives here are among those that {model} was trained on; nobody is left to evaluate "
+    "it on."
+)
+EVALUATING = "{ensemble} {name}: {n} people"
+NOBODY_TO_TRAIN = "Nobody in {file} has both an age and finished derivatives."
 TOO_FEW_PEOPLE = (
     "Only {n} people can be trained on, too few for the plan's split; at least {least} are needed."
 )

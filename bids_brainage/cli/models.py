@@ -1,4 +1,4 @@
-"""``bids_brainage_models``: which model bundles there are, what is in one, whether it is sound; import."""
+"""``bids_brainage_models``: which bundles there are, what is in one, is it sound, is it good; import."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from bids_brainage.cli.logs import set_up_console
 from bids_brainage.errors import BrainAgeError
+from bids_brainage.resources import available_processors
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
     from bids_brainage.models.bundle import Bundle
     from bids_brainage.models.checking import Verdict
-    from bids_brainage.models.schema import BundleRecord, Cohort, EnsembleRecord, Protocol
+    from bids_brainage.models.evaluation import Coverage
+    from bids_brainage.models.schema import BundleRecord, Cohort, EnsembleRecord, Errors, Protocol
 
 _log = logging.getLogger(__name__)
 ALL_WELL, UNSOUND = 0, 2
@@ -48,19 +50,48 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bids_brainage_models", description=__doc__)
-    actions = parser.add_subparsers(dest="action", required=True, metavar="{list,show,check,import}")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="{list,show,check,evaluate,import}")
     listing = actions.add_parser("list", help="bundles that can be called by name")
     listing.set_defaults(work=_list)
     show = actions.add_parser("show", help="what a bundle holds, and how good it is")
     show.set_defaults(work=_show)
     check = actions.add_parser("check", help="check schema, sums, architecture and reference predictions")
     check.set_defaults(work=_check)
+    _add_evaluate(actions)
     _add_import(actions)
     for action in (show, check):
         action.add_argument(
             "model", nargs="?", default="demo", help="name, folder or bundle.json (default: %(default)s)"
         )
     return parser
+
+
+def _add_evaluate(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    evaluate = actions.add_parser(
+        "evaluate",
+        help="errors, and how often intervals hold, on people a bundle has not seen",
+        description="Compare a bundle's estimates with the known ages of people it was not trained on.",
+    )
+    evaluate.set_defaults(work=_evaluate)
+    evaluate.add_argument("model", help="name, folder or bundle.json")
+    evaluate.add_argument("bids_dir", type=Path, metavar="BIDS_DIR", help="raw dataset, for participants.tsv")
+    evaluate.add_argument(
+        "derivatives",
+        type=Path,
+        metavar="DERIVATIVES",
+        help="what bids_brainage BIDS_DIR DERIVATIVES participant --preproc-only has written",
+    )
+    evaluate.add_argument("out", type=Path, metavar="OUT", help="folder for the tables")
+    evaluate.add_argument(
+        "-w", "--work-dir", type=Path, default=Path("work"), metavar="DIR", help="(default: ./%(default)s)"
+    )
+    evaluate.add_argument(
+        "--nprocs",
+        type=int,
+        default=available_processors(),
+        metavar="P",
+        help="processes (default: what this job may use, here %(default)s)",
+    )
 
 
 def _add_import(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -121,6 +152,49 @@ def _add_import(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="store_true",
         help="the networks were trained on simulated brains: a demonstration",
     )
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from bids_brainage.models.bundle import load_bundle
+    from bids_brainage.models.evaluation import evaluate_bundle
+    from bids_brainage.models.evaluation_tables import write_evaluation
+
+    bundle = load_bundle(arguments.model)
+    evaluation = evaluate_bundle(
+        bundle,
+        arguments.derivatives,
+        arguments.bids_dir / "participants.tsv",
+        arguments.work_dir / f"evaluation_{bundle.name}",
+        arguments.nprocs,
+    )
+    written = write_evaluation(arguments.out, bundle, evaluation)
+    console = _console()
+    unit = _unit(bundle)
+    for errors in evaluation.errors.values():
+        console.print(_errors_table(errors, unit))
+    console.print(_coverage_table(evaluation.coverage, unit))
+    for path in written:
+        console.print(str(path), soft_wrap=True)
+    return ALL_WELL
+
+
+def _coverage_table(rows: Sequence[Coverage], unit: str) -> Table:
+    table = _table("interval", "given", "n", "holds", "by chance", f"width ({unit})")
+    for row in rows:
+        expected = "" if row.expected is None else "{:.0%} to {:.0%}".format(*row.expected)
+        table.add_row(
+            f"{row.ensemble} {row.level:.0%}",
+            " + ".join(row.modalities),
+            str(row.n),
+            f"{row.covered:.1%}",
+            expected,
+            _rounded(row.width, unit),
+        )
+    return table
+
+
+def _unit(bundle: Bundle) -> str:
+    return "years" if bundle.estimates_age else bundle.record.unit or bundle.record.target
 
 
 def _import(arguments: argparse.Namespace) -> int:
@@ -184,8 +258,7 @@ def _show(arguments: argparse.Namespace) -> int:
         console.print()
         console.print(_inputs_table(ensemble))
         if ensemble.errors:
-            unit = "years" if bundle.estimates_age else bundle.record.unit or bundle.record.target
-            console.print(_errors_table(ensemble, unit))
+            console.print(_errors_table(ensemble.errors, _unit(bundle)))
     return ALL_WELL
 
 
@@ -261,15 +334,15 @@ def _inputs_table(ensemble: EnsembleRecord) -> Table:
     return table
 
 
-def _errors_table(ensemble: EnsembleRecord, unit: str) -> Table:
+def _errors_table(errors: Sequence[Errors], unit: str) -> Table:
     """Errors of base models (their mean), sub-ensembles, and the ensemble by what it is given."""
     table = _table(f"error in {unit}", "given", "n", "MAE", "RMSE", "R2", "MAE of guessing")
-    base = [row for row in ensemble.errors if row.level == "base_model"]
+    base = [row for row in errors if row.level == "base_model"]
     if base:
         mean = [sum(getattr(row, name) for row in base) / len(base) for name in ("mae", "rmse", "r2")]
         cells = (_rounded(number, unit) for number in mean)
         table.add_row("base models (mean)", "", str(base[0].n), *cells, _rounded(base[0].guess_mae, unit))
-    for row in ensemble.errors:
+    for row in errors:
         if row.level != "base_model":
             given = " + ".join(row.modalities)
             numbers = (row.mae, row.rmse, row.r2, row.guess_mae)

@@ -37,14 +37,16 @@ PREDICTION_COLUMNS = {
 def described(target: str, unit: str) -> dict[str, dict[str, str]]:
     """What the columns of each table (errors, predictions) mean, for a target and its unit."""
     tables = {"errors": ERROR_COLUMNS, "predictions": PREDICTION_COLUMNS}
+    return {table: for_target(columns, target, unit) for table, columns in tables.items()}
+
+
+def for_target(columns: Mapping[str, str], target: str, unit: str) -> dict[str, str]:
+    """Columns and what they mean, said of ages and years, for a target and its unit."""
     if target == AGE:
-        return tables
+        return dict(columns)
     swaps = {"Brain age": "Estimate", "Chronological age": f"Measured {target}", "mean age": "mean"}
     swaps |= {"estimate and age": "estimate and measured value", "years": unit or f"units of {target}"}
-    return {
-        table: {_column(name, target): _swapped(text, swaps) for name, text in columns.items()}
-        for table, columns in tables.items()
-    }
+    return {_column(name, target): _swapped(text, swaps) for name, text in columns.items()}
 
 
 def _column(name: str, target: str) -> str:

@@ -300,9 +300,7 @@ def test_people_without_all_modalities_are_left_out_and_named(derivatives, caplo
     with caplog.at_level("WARNING"), pytest.raises(InputError, match="Nobody"):
         read_cohort([out], table, ("T1w", "T2starw"))
     (warning,) = caplog.messages
-    assert warning.startswith(
-        "Left out of the training (40), as not all modalities are there: sub-000, sub-001"
-    )
+    assert warning.startswith("Left out (40), as not all modalities are there: sub-000, sub-001")
     assert "and 30 more;" in warning
     assert len(read_cohort([out], table, ("T1w",)).people) == 40
 

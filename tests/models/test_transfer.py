@@ -117,7 +117,7 @@ def test_people_without_a_number_are_left_out_by_name(people, caplog):
     with caplog.at_level("WARNING"):
         cohort = read_cohort([people[0]], people[1] / "participants.tsv", ("T1w",), target="some")
     assert [person.participant for person in cohort.people] == [f"{i:03d}" for i in range(10, 60)]
-    assert "Left out of the training (10), without a number in column some of" in caplog.text
+    assert "Left out (10), without a number in column some of" in caplog.text
     assert "sub-000, sub-001, sub-002, sub-003, " in caplog.text
 
 
