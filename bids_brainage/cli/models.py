@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bids_brainage import messages
 from bids_brainage.cli.logs import set_up_console
 from bids_brainage.errors import BrainAgeError
 from bids_brainage.resources import available_processors
@@ -46,6 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrainAgeError as error:
         _log.error("%s", error)
         return error.exit_code
+    except OSError as error:
+        place = error.filename or "the disk"
+        _log.error(messages.OUTPUT_NOT_WRITABLE.format(path=place, reason=error.strerror or error))
+        return UNSOUND
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -172,7 +177,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     unit = _unit(bundle)
     for errors in evaluation.errors.values():
         console.print(_errors_table(errors, unit))
-    console.print(_coverage_table(evaluation.coverage, unit))
+    if evaluation.coverage:
+        console.print(_coverage_table(evaluation.coverage, unit))
     for path in written:
         console.print(str(path), soft_wrap=True)
     return ALL_WELL

@@ -124,3 +124,20 @@ def test_through_the_command_line(
     assert "TypeI 95%" in said
     assert "estimates.tsv" in said
     assert main(["evaluate", str(bundle.path), str(raw), str(tmp_path), str(tmp_path), *options]) == 2
+
+
+def test_a_place_that_cannot_be_written_is_told_in_a_sentence(
+    trained: tuple[Bundle, Path],
+    others: tuple[Path, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    bundle, (out, raw) = trained[0], others
+    taken = tmp_path / "taken"
+    taken.write_text("a file")
+    options = ["-w", str(taken), "--nprocs", "1"]
+    assert main(["evaluate", str(bundle.path), str(raw), str(out), str(tmp_path / "tables"), *options]) == 2
+    said = capsys.readouterr().err
+    assert "taken" in said
+    assert "cannot be written to" in said
+    assert "Traceback" not in said
