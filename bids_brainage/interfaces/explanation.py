@@ -118,7 +118,7 @@ class ExplainBrainAge(SimpleInterface):
 
         explanation = explain_ensemble_with(
             self.inputs.backend,
-            [model.build() for model in sub.base_models],
+            networks(sub),
             model_input.array,
             weights,
             self.inputs.rule,
@@ -158,6 +158,22 @@ class ExplainBrainAge(SimpleInterface):
         whole = np.zeros(mask.shape, dtype=np.float32)
         whole[around] = np.asarray(near.dataobj)
         return nib.Nifti1Image(whole, mask.affine), own
+
+
+def networks(sub: Any) -> list[Any]:
+    """The base models of a sub-ensemble as LRP reads them.
+
+    One Keras model lends its form to all: to build another takes longer than to explain it.
+    """
+    from bids_brainage.models.base_model import set_weights
+    from bids_brainage.relevance.network import from_keras
+
+    form = sub.base_models[0].build()
+    read = []
+    for base_model in sub.base_models:
+        set_weights(form, base_model.weights)
+        read.append(from_keras(form))
+    return read
 
 
 def bounding_box(mask: np.ndarray, margin: int = 3) -> tuple[slice, ...]:
