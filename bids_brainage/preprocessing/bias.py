@@ -10,8 +10,8 @@ from scipy import ndimage
 from .ants_bridge import from_ants, start, to_ants
 from .resampling import at_voxel_size, image_like, mask_like, to_grid
 
-# A bias field is smooth over centimetres. Of a known field on Colin27 (variation 19.4 %), 2.5 % are left at 8 as
-# at 6 mm, and 3.0 % at 4 mm (against the head corrected without it), in half and in a fifth of the time.
+# A bias field is smooth over centimetres. Of a known field on Colin27 (variation 19.4 %), 2.5 % are left at 8
+# as at 6 mm, and 3.0 % at 4 mm (against the head corrected without it), in half and a fifth of the time.
 FIELD_VOXEL_SIZE = 8.0
 ITERATIONS = [20, 20, 20]
 TOLERANCE = 1e-3
