@@ -222,7 +222,7 @@ def _add_running(group: argparse._ArgumentGroup) -> None:
         "--omp-nthreads",
         type=_positive_int,
         metavar="N",
-        help="threads a step may use (default nprocs, at most 8)",
+        help="threads a step may use (default 1); with another number, registrations differ a little",
     )
     add("--mem", type=_positive_float, metavar="GB", help="memory to use (default: what the job may use)")
     add("--use-plugin", type=_path, metavar="FILE", help="nipype plugin settings, YAML")
@@ -322,7 +322,6 @@ def _fill_resources(values: dict[str, Any]) -> None:
 
     if "nprocs" not in values:
         values["nprocs"] = resources.available_processors()
-    values.setdefault("omp_nthreads", min(values["nprocs"], 8))
     if "mem" not in values:
         values["mem"] = round(resources.available_memory_gb(), 2)
 

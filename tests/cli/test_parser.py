@@ -18,7 +18,7 @@ BASE = ["in", "out", "participant"]
 def test_defaults_are_those_of_the_config():
     config = parse(BASE)
     plain = RunConfig(bids_dir=Path("in").absolute(), output_dir=Path("out").absolute())
-    varying = {"nprocs", "omp_nthreads", "mem", "work_dir", "run_id"}
+    varying = {"nprocs", "mem", "work_dir", "run_id"}
     for field in dataclasses.fields(RunConfig):
         if field.name not in varying:
             assert getattr(config, field.name) == getattr(plain, field.name), field.name
