@@ -326,7 +326,7 @@ TRANSFER_SHAPE = (
     "train one anew."
 )
 TRANSFER_RESTARTS = (
-    "The training plan {file} has fitting.restart_after, which would throw the transferred weights away; remove it "
+    "The training plan {file} has fitting.restart_after, which is for models that begin from nothing; remove it "
     "from the plan."
 )
 TRANSFER_ONTO_ITSELF = "--model-out {path} is the bundle of --from-bundle; give another folder."
@@ -364,9 +364,7 @@ TRAINING_INCOMPLETE = (
     "{missing} of {total} base models could not be trained ({reason}); mend that and run the same command "
     "again: finished base models are kept."
 )
-BASE_MODEL_RESTARTED = (
-    "{file} still guesses the mean age: it begins anew from other weights (attempt {attempt})."
-)
+BASE_MODEL_RESTARTED = "{file} still guesses the mean age: its schedule begins again (time {attempt})."
 LOSS_NOT_FINITE = (
     "The training of {model} ran off to a loss that is not finite in epoch {epoch}; lower the plan's "
     "learning_rate."

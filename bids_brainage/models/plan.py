@@ -89,7 +89,7 @@ class FittingPlan(Part):
     restart_after: int | None = Field(
         default=None,
         ge=1,
-        description="epochs after which a model that still guesses the mean age begins anew",
+        description="epochs after which a model that still guesses the mean age begins its schedule again",
     )
     weights_dtype: Literal["float32", "float16"] = Field(
         default="float32", description="kernels are rounded to this before they are judged and kept"

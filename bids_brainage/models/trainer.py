@@ -346,7 +346,7 @@ class _Fit:
         while len(self.state.history) < self.task.fitting.epochs:
             self._one_epoch()
             if self._is_stuck():
-                self._begin_anew()
+                self._begin_again()
             self.state.save(self.task.checkpoint)
         return self.state
 
@@ -368,7 +368,7 @@ class _Fit:
     def _is_stuck(self) -> bool:
         """Whether, when it is time to look, the model is hardly better than guessing the mean age.
 
-        Beginning anew would throw transferred weights away, so a model that began from some never does.
+        A model that began from another bundle's weights may be as bad for another reason.
         """
         if self.task.start is not None:
             return False
@@ -377,10 +377,18 @@ class _Fit:
         guess = np.mean((self.task.targets[self.task.split.validation] - self.mean_age) ** 2)
         return bool(min(e["validation_mse"] for e in self.state.history) > STUCK * guess)
 
-    def _begin_anew(self) -> None:
-        """Other initial weights, drawn from the seed and the attempt."""
+    def _begin_again(self) -> None:
+        """Begin the schedule again, so that the learning rate does not fall before anything is learnt.
+
+        A leaky network goes on with its weights: the plateau at the mean age is flat, and left in time. Of
+        ReLUs, all may be silent for ever: such a network gets other weights, drawn from seed and attempt.
+        """
         task, attempt = self.task, self.state.attempt + 1
         _log.info(messages.BASE_MODEL_RESTARTED.format(file=task.file, attempt=attempt))
+        if task.architecture.activation != "relu":
+            weights = self.state.weights
+            self.state = Checkpoint(self.fingerprint, attempt, [], weights, weights, self.state.optimizer)
+            return
         seed = task.model_seed + 1_000_003 * attempt
         fresh = build(task.architecture, task.input_shape, self.mean_age, seed, task.fitting.initializer)
         weights = get_weights(fresh)

@@ -157,14 +157,23 @@ def test_a_checkpoint_that_is_damaged_or_of_another_task_is_none(derivatives, tm
     assert load_checkpoint(second.checkpoint, second.fingerprint()) is None
 
 
-def test_a_model_that_learns_nothing_begins_anew(derivatives, tmp_path, monkeypatch):
-    plan = small_plan(fitting={"epochs": 3, "learning_rate": 1e-9, "restart_after": 2})
+@pytest.mark.parametrize("activation", ["leaky_relu", "relu"])
+def test_a_model_that_learns_nothing_begins_again(derivatives, tmp_path, monkeypatch, activation):
+    """With its weights, which hardly move here; of ReLUs, with others."""
+    architecture = {**small_plan().architecture.model_dump(), "activation": activation}
+    fitting = {"epochs": 3, "learning_rate": 1e-9, "restart_after": 2}
+    plan = small_plan(fitting=fitting, architecture=architecture)
     tasks, _, _ = prepared(derivatives, tmp_path, plan)
     task = tasks["TypeI/WholeBrain_T1w", 0][0]
     monkeypatch.setattr(trainer, "MOST_RESTARTS", 2)
     result = train_base_model(task)
     assert result.restarts == 2
     assert len(result.history) == 3
+    trained = load_trained(task).weights["conv_1/kernel"]
+    begun = (
+        build(task.architecture, task.input_shape, 0.0, task.model_seed).get_layer("conv_1").get_weights()[0]
+    )
+    assert np.allclose(trained, begun, atol=1e-3) == (activation == "leaky_relu")
 
 
 def test_another_plan_trains_again(derivatives, tmp_path):

@@ -302,7 +302,7 @@ def test_fine_tuning_never_leaves_with_worse_weights_than_it_came_with(source, o
 
 def test_a_transferred_model_never_begins_anew(source, others, tmp_path):
     transfer = Transfer(source, "all")
-    with pytest.raises(InputError, match="throw the transferred weights away"):
+    with pytest.raises(InputError, match="for models that begin from nothing"):
         transferred_plan(transfer, fitting={"restart_after": 1})
     plan = transferred_plan(transfer)
     stuck = plan.model_copy(
