@@ -61,7 +61,7 @@ def correct_bias(image: nib.Nifti1Image, mask: nib.Nifti1Image, threads: int = 1
 
 
 def _around(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
-    """The box of `mask` and a little more: N4's time goes with the size of the image, not of the mask."""
+    """The box of `mask` and a little more: the field's splines are spent on the brain."""
     return tuple(
         slice(max(side.start - MARGIN, 0), side.stop + MARGIN) for side in ndimage.find_objects(mask)[0]
     )

@@ -157,7 +157,7 @@ def register_to_template(
     fine = max(native_voxel_size or 0, _coarsest(brain)) < COARSE_FROM
     pair = _Pair.of(template_brain(2), _only(brain, mask), TEMPLATE_VOXEL_SIZE, threads)
     arguments = pair.start()
-    arguments += pair.linear_stage("Affine[0.1]", "100x30", "4x2", "2x1")
+    arguments += pair.linear_stage("Affine[0.1]", "100x50" if fine else "100x30", "4x2", "2x1")
     arguments += pair.syn_stage(*(FINE_SYN if fine else COARSE_SYN))
     return _run_both_ways(arguments, out_prefix, threads, seed)
 
