@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -35,21 +36,26 @@ ESTIMATE_COLUMNS = {
 
 def write_evaluation(folder: Path, bundle: Bundle, evaluation: Evaluation) -> tuple[Path, ...]:
     """Write ``errors.tsv``, ``coverage.tsv`` and ``estimates.tsv``, each with a JSON file of its columns."""
+    target = bundle.record.target
+    columns = {
+        name: for_target(columns, target, bundle.record.unit)
+        for name, columns in (
+            ("errors", ERROR_COLUMNS),
+            ("coverage", COVERAGE_COLUMNS),
+            ("estimates", ESTIMATE_COLUMNS),
+        )
+    }
     rows = [row for errors in evaluation.errors.values() for row in errors]
     tables = {
-        "errors": (errors_table(rows, bundle.record.target), ERROR_COLUMNS),
-        "coverage": (_text(coverage_frame(evaluation), "%.4g"), COVERAGE_COLUMNS),
-        "estimates": (_text(estimates_frame(evaluation), "%.7g"), ESTIMATE_COLUMNS),
+        "errors": errors_table(rows, target),
+        "coverage": _text(coverage_frame(evaluation), columns["coverage"], "%.4g"),
+        "estimates": _text(estimates_frame(evaluation), columns["estimates"], "%.7g"),
     }
     written = []
-    for name, (table, columns) in tables.items():
-        renamed = for_target(columns, bundle.record.target, bundle.record.unit)
-        heading, _, lines = table.partition("\n")
-        if heading.split("\t") == list(columns):
-            heading = "\t".join(renamed)
-        sentences = {column: {"Description": text} for column, text in renamed.items()}
+    for name, table in tables.items():
+        sentences = {column: {"Description": text} for column, text in columns[name].items()}
         write_text(folder / f"{name}.json", json.dumps(sentences, indent=2) + "\n")
-        written.append(write_text(folder / f"{name}.tsv", f"{heading}\n{lines}"))
+        written.append(write_text(folder / f"{name}.tsv", table))
     return tuple(written)
 
 
@@ -89,5 +95,7 @@ def estimates_frame(evaluation: Evaluation) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(ESTIMATE_COLUMNS))
 
 
-def _text(frame: pd.DataFrame, form: str) -> str:
-    return str(frame.to_csv(sep="\t", index=False, na_rep="n/a", float_format=form, lineterminator="\n"))
+def _text(frame: pd.DataFrame, columns: Mapping[str, str], form: str) -> str:
+    """The frame as tab-separated text, headed by the names of `columns`."""
+    named = frame.set_axis(list(columns), axis=1)
+    return str(named.to_csv(sep="\t", index=False, na_rep="n/a", float_format=form, lineterminator="\n"))

@@ -111,19 +111,29 @@ def test_tables_are_written_and_described(
     assert len(rows(tmp_path / "coverage.tsv")) == 9
 
 
+def command(
+    trained: tuple[Bundle, Path],
+    others: tuple[Path, Path],
+    tmp_path: Path,
+    work: str,
+    out: Path | None = None,
+) -> list[str]:
+    derivatives, raw = others
+    places = [str(trained[0].path), str(raw), str(out or derivatives), str(tmp_path / "tables")]
+    return ["evaluate", *places, "-w", str(tmp_path / work), "--nprocs", "1"]
+
+
 def test_through_the_command_line(
     trained: tuple[Bundle, Path],
     others: tuple[Path, Path],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    bundle, (out, raw) = trained[0], others
-    options = ["-w", str(tmp_path / "work"), "--nprocs", "1"]
-    assert main(["evaluate", str(bundle.path), str(raw), str(out), str(tmp_path / "tables"), *options]) == 0
+    assert main(command(trained, others, tmp_path, "work")) == 0
     said = capsys.readouterr().out
     assert "TypeI 95%" in said
     assert "estimates.tsv" in said
-    assert main(["evaluate", str(bundle.path), str(raw), str(tmp_path), str(tmp_path), *options]) == 2
+    assert main(command(trained, others, tmp_path, "work", out=tmp_path)) == 2
 
 
 def test_a_place_that_cannot_be_written_is_told_in_a_sentence(
@@ -132,11 +142,8 @@ def test_a_place_that_cannot_be_written_is_told_in_a_sentence(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    bundle, (out, raw) = trained[0], others
-    taken = tmp_path / "taken"
-    taken.write_text("a file")
-    options = ["-w", str(taken), "--nprocs", "1"]
-    assert main(["evaluate", str(bundle.path), str(raw), str(out), str(tmp_path / "tables"), *options]) == 2
+    (tmp_path / "taken").write_text("a file")
+    assert main(command(trained, others, tmp_path, "taken")) == 2
     said = capsys.readouterr().err
     assert "taken" in said
     assert "cannot be written to" in said
