@@ -8,6 +8,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -102,16 +103,17 @@ class ExplainBrainAge(SimpleInterface):
         inputs = model_inputs(ensemble, self.inputs)
         predictions = {name: np.array(part["base_models"]) for name, part in _by_name(record).items()}
         weights = aggregation_weights(ensemble.estimate(predictions), self.inputs.aggregation)
+        grids = Grids(self.inputs)
         parts = []
         for name, own in weights.items():
             LOGGER.info("explaining %s %s", self.inputs.ensemble, name)
-            parts.append(self._explain(ensemble.sub_ensembles[name], inputs[name], own))
+            parts.append(self._explain(ensemble.sub_ensembles[name], inputs[name], own, grids))
         out_dir = Path(runtime.cwd) / "results"
         write_explanation(out_dir, record, parts, self.inputs)
         self._results["out_dir"] = str(out_dir)
         return runtime
 
-    def _explain(self, sub: Any, model_input: Any, weights: np.ndarray) -> ExplainedPart:
+    def _explain(self, sub: Any, model_input: Any, weights: np.ndarray, grids: Grids) -> ExplainedPart:
         from bids_brainage.preprocessing.model_input import restore
         from bids_brainage.relevance.backends import explain_ensemble_with
         from bids_brainage.relevance.quality import quick_quality
@@ -125,7 +127,7 @@ class ExplainBrainAge(SimpleInterface):
             threads=self.inputs.num_threads,
         )
         own = restore(explanation.relevance, model_input)
-        subject, standard = self._both_grids(own, sub.input.stage)
+        subject, standard = grids.both(own, sub.input.stage)
         return ExplainedPart(
             name=sub.name,
             region=sub.region,
@@ -138,26 +140,61 @@ class ExplainBrainAge(SimpleInterface):
             quality=quick_quality(explanation),
         )
 
-    def _both_grids(self, own: Any, stage: str) -> tuple[Any, Any]:
-        """Give a map on the T1w grid and in standard space, whichever it was made on."""
-        import nibabel as nib
 
+class Grids:
+    """Brings maps from the grid they were made on to the other one.
+
+    The transforms are sampled once: they are the same for all maps of a person.
+    """
+
+    def __init__(self, inputs: Any) -> None:
+        self.inputs = inputs
+        self._sampled: dict[str, Any] = {}
+
+    def both(self, own: Any, stage: str) -> tuple[Any, Any]:
+        """A map on the T1w grid and in standard space, whichever it was made on."""
         from bids_brainage.preprocessing.standard_space import relevance_to_standard
+
+        if stage not in self._sampled:
+            self._sampled[stage] = self._to_standard(own) if stage == "subject" else self._to_subject(own)
+        moved, _ = relevance_to_standard(own, self._sampled[stage])
+        return (own, moved) if stage == "subject" else (self._whole(moved), own)
+
+    def _to_standard(self, own: Any) -> Any:
+        from bids_brainage.preprocessing.registration import SampledTransform
         from bids_brainage.preprocessing.templates import template_brain
 
-        if stage == "subject":
-            standard, _ = relevance_to_standard(
-                own, template_brain(2), [Path(self.inputs.forward)], threads=self.inputs.num_threads
-            )
-            return own, standard
-        mask = nib.Nifti1Image.from_filename(self.inputs.mask_file)
-        around = bounding_box(np.asarray(mask.dataobj) > 0)
-        near, _ = relevance_to_standard(
-            own, mask.slicer[around], [Path(self.inputs.inverse)], threads=self.inputs.num_threads
-        )
-        whole = np.zeros(mask.shape, dtype=np.float32)
-        whole[around] = np.asarray(near.dataobj)
-        return nib.Nifti1Image(whole, mask.affine), own
+        forward = [Path(self.inputs.forward)]
+        return SampledTransform.of(own, template_brain(2), forward, self.inputs.num_threads)
+
+    def _to_subject(self, own: Any) -> Any:
+        """Only to the brain's part of the T1w grid: less is sampled in less time."""
+        from bids_brainage.preprocessing.registration import SampledTransform
+
+        near = self.mask.slicer[self.around]
+        return SampledTransform.of(own, near, [Path(self.inputs.inverse)], self.inputs.num_threads)
+
+    def _whole(self, near: Any) -> Any:
+        """What lies around the brain, on the whole T1w grid."""
+        import nibabel as nib
+
+        data = np.zeros(self.mask.shape, dtype=np.float32)
+        data[self.around] = np.asarray(near.dataobj)
+        return nib.Nifti1Image(data, self.mask.affine)
+
+    @cached_property
+    def mask(self) -> Any:
+        """The brain mask on the T1w grid."""
+        import nibabel as nib
+
+        return nib.Nifti1Image.from_filename(self.inputs.mask_file)
+
+    @cached_property
+    def around(self) -> tuple[slice, ...]:
+        """Where the brain lies on the T1w grid."""
+        from bids_brainage.preprocessing.resampling import bounding_box
+
+        return bounding_box(np.asarray(self.mask.dataobj) > 0)
 
 
 def networks(sub: Any) -> list[Any]:
@@ -174,15 +211,6 @@ def networks(sub: Any) -> list[Any]:
         set_weights(form, base_model.weights)
         read.append(from_keras(form))
     return read
-
-
-def bounding_box(mask: np.ndarray, margin: int = 3) -> tuple[slice, ...]:
-    """Slices around what is true in `mask`, with some voxels to spare: warping less takes less time."""
-    slices = []
-    for axis in range(mask.ndim):
-        where = np.flatnonzero(mask.any(axis=tuple(a for a in range(mask.ndim) if a != axis)))
-        slices.append(slice(max(int(where[0]) - margin, 0), int(where[-1]) + 1 + margin))
-    return tuple(slices)
 
 
 def aggregation_weights(estimate: Any, aggregation: str) -> dict[str, np.ndarray]:

@@ -27,6 +27,17 @@ def image_like(data: NDArray, reference: nib.Nifti1Image) -> nib.Nifti1Image:
     return image
 
 
+def bounding_box(mask: NDArray[np.bool_], margin: int | NDArray[np.int_] = 3) -> tuple[slice, ...]:
+    """Slices around what is true in a mask, with some voxels (by axis) to spare; all where nothing is."""
+    found = ndimage.find_objects(mask)
+    sides = found[0] if found else [slice(0, length) for length in mask.shape]
+    margins = np.broadcast_to(margin, mask.ndim).tolist()
+    return tuple(
+        slice(max(side.start - spare, 0), min(side.stop + spare, length))
+        for side, spare, length in zip(sides, margins, mask.shape, strict=True)
+    )
+
+
 def to_grid(
     image: nib.Nifti1Image,
     shape: tuple[int, ...],

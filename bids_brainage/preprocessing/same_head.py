@@ -11,11 +11,10 @@ import nibabel as nib
 import numpy as np
 from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from .. import messages
 from ..errors import ImageError
-from .resampling import at_voxel_size, erode, mask_like
+from .resampling import at_voxel_size, bounding_box, erode, mask_like
 
 VOXEL_SIZE = 2.0  # mm
 SHIFT = 4  # voxels of that size
@@ -113,19 +112,9 @@ def _ranks(values: NDArray) -> NDArray:
 def _coarse(
     moved: nib.Nifti1Image, fixed: nib.Nifti1Image, mask: nib.Nifti1Image
 ) -> tuple[NDArray, NDArray, NDArray[np.bool_]]:
-    box = _around(mask)
+    # The comparison reaches `SHIFT` voxels beyond the brain.
+    reach = np.ceil((SHIFT + 2) * VOXEL_SIZE / voxel_sizes(mask.affine)).astype(int)
+    box = bounding_box(np.asanyarray(mask.dataobj) > 0, reach)
     first, second = (at_voxel_size(image.slicer[box], VOXEL_SIZE) for image in (moved, fixed))
     inside = erode(mask_like(mask.slicer[box], second), DEPTH, voxel_sizes(second.affine))
     return first.get_fdata(dtype=np.float32), second.get_fdata(dtype=np.float32), inside
-
-
-def _around(mask: nib.Nifti1Image) -> tuple[slice, ...]:
-    """The part of the grid that the comparison reaches: the brain and `SHIFT` voxels beside it."""
-    reach = np.ceil((SHIFT + 2) * VOXEL_SIZE / voxel_sizes(mask.affine)).astype(int)
-    boxes = ndimage.find_objects(np.asanyarray(mask.dataobj) > 0)
-    if not boxes:
-        return (slice(None),) * 3
-    return tuple(
-        slice(max(side.start - margin, 0), min(side.stop + margin, length))
-        for side, margin, length in zip(boxes[0], reach, mask.shape, strict=True)
-    )

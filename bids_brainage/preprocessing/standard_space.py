@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import nibabel as nib
@@ -11,7 +9,7 @@ import numpy as np
 from nibabel.affines import voxel_sizes
 from scipy import ndimage
 
-from .registration import apply_transforms
+from .registration import SampledTransform
 from .resampling import FWHM_PER_SIGMA, image_like
 
 
@@ -23,10 +21,7 @@ class RelevanceScale(NamedTuple):
 
 
 def relevance_to_standard(
-    relevance: nib.Nifti1Image,
-    reference: nib.Nifti1Image,
-    transforms: Sequence[Path],
-    threads: int = 1,
+    relevance: nib.Nifti1Image, transform: SampledTransform
 ) -> tuple[nib.Nifti1Image, RelevanceScale]:
     """Warp a relevance map so that its sum of years stays what it was.
 
@@ -36,30 +31,27 @@ def relevance_to_standard(
     Parameters
     ----------
     relevance : nibabel.Nifti1Image
-        Signed, in years a voxel, in the T1w grid.
-    reference : nibabel.Nifti1Image
-        The standard grid.
-    transforms : sequence of Path
-        As for `registration.apply_transforms`.
+        Signed, in years a voxel, on the grid that `transform` was sampled for.
+    transform : SampledTransform
 
     Returns
     -------
     image : nibabel.Nifti1Image
-        float32 on the grid of `reference`.
+        float32 on the transform's reference grid.
     scale : RelevanceScale
     """
     data = relevance.get_fdata(dtype=np.float64)
-    source, target = voxel_sizes(relevance.affine), voxel_sizes(reference.affine)
+    source, target = voxel_sizes(relevance.affine), voxel_sizes(transform.reference.affine)
     # Maps of single voxels would be missed between the coarser grid's points.
     sigma = np.sqrt(np.maximum(target**2 - source**2, 0)) / FWHM_PER_SIGMA / source
-    result = np.zeros(reference.shape)
+    result = np.zeros(transform.reference.shape)
     scales = []
     for sign in (1, -1):
         part = np.maximum(sign * data, 0)
         smooth = ndimage.gaussian_filter(part, sigma) if sigma.any() else part
-        moved = apply_transforms(image_like(smooth, relevance), reference, transforms, threads=threads)
-        there = np.maximum(moved.get_fdata(dtype=np.float64), 0)
-        scale = part.sum() / there.sum() if there.sum() > 0 else 1.0
+        there = transform.apply(smooth)
+        total = there.sum(dtype=np.float64)
+        scale = part.sum() / total if total > 0 else 1.0
         result += sign * scale * there
         scales.append(float(scale))
-    return image_like(result.astype(np.float32), reference), RelevanceScale(*scales)
+    return image_like(result.astype(np.float32), transform.reference), RelevanceScale(*scales)

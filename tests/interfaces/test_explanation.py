@@ -13,7 +13,6 @@ from bids_brainage.interfaces.explanation import (
     add_accounts,
     aggregation_weights,
     as_tsv,
-    bounding_box,
     complete_record,
     ensemble_map,
     map_sidecar,
@@ -91,13 +90,6 @@ def test_accounts_add_up_layer_by_layer() -> None:
     assert add_accounts([[line], [other]], 0.5) == [
         {"layer": "conv", "received": 0.5, "passed_on": 0.25, "absorbed": 0.25}
     ]
-
-
-def test_the_bounding_box_holds_the_mask_and_stays_inside() -> None:
-    mask = np.zeros((20, 10, 8), bool)
-    mask[8:12, 0:2, 7] = True
-    assert bounding_box(mask, margin=3) == (slice(5, 15), slice(0, 5), slice(4, 11))
-    assert mask[bounding_box(mask)].sum() == mask.sum()
 
 
 def test_disclaimer_goes_into_every_sidecar(parts: list[ExplainedPart], record: dict) -> None:

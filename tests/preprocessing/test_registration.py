@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from bids_brainage.errors import ImageError
 from bids_brainage.preprocessing.registration import (
+    SampledTransform,
     apply_transforms,
     register_affine,
     register_rigid,
@@ -72,12 +73,26 @@ def test_template_registration_undoes_a_known_bend_there_and_back(tmp_path: Path
     assert np.corrcoef(back.get_fdata().ravel(), bent.ravel())[0, 1] > 0.97
 
 
+def test_a_sampled_transform_moves_images_as_ants_does(brain: nib.Nifti1Image, tmp_path: Path) -> None:
+    """Noise, in a part of the grid only, there by an affine transform and onto finer voxels."""
+    moving, _ = _moved(brain)
+    found = register_affine(moving, brain, out_prefix=tmp_path / "affine-")
+    data = np.zeros(moving.shape, dtype=np.float32)
+    data[5:30, 10:40, 0:20] = np.random.default_rng(3).normal(size=(25, 30, 20))
+    for reference in (brain, template_brain(2)):
+        expected = apply_transforms(image_like(data, moving), reference, [found.forward]).get_fdata()
+        sampled = SampledTransform.of(moving, reference, [found.forward])
+        np.testing.assert_allclose(sampled.apply(data), expected, atol=1e-3)
+        assert np.abs(expected).max() > 1
+        assert not sampled.apply(np.zeros_like(data)).any()
+
+
 def test_years_are_kept_on_the_way_to_the_standard_space(brain: nib.Nifti1Image) -> None:
     generator = np.random.default_rng(0)
     inside = brain.get_fdata() > 0
     data = (generator.normal(0.0, 1.0, brain.shape) * inside).astype(np.float32)
     relevance = image_like(data, brain)
-    moved, scale = relevance_to_standard(relevance, template_brain(2), [])
+    moved, scale = relevance_to_standard(relevance, SampledTransform.of(brain, template_brain(2), []))
     total = moved.get_fdata()
     assert total.sum() == pytest.approx(data.sum(), abs=1e-4 * np.abs(data).sum())
     assert scale.positive > 0

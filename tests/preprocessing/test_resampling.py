@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from bids_brainage.preprocessing.resampling import at_voxel_size, to_grid
+from bids_brainage.preprocessing.resampling import at_voxel_size, bounding_box, to_grid
 
 
 def _by_scipy(image: nib.Nifti1Image, shape: tuple[int, ...], affine: np.ndarray, outside: str) -> np.ndarray:
@@ -64,3 +64,12 @@ def test_a_coarser_grid_keeps_the_mean(size):
     coarse = at_voxel_size(nib.Nifti1Image(data, np.eye(4)), size).get_fdata()
     assert coarse.shape == (48 / size,) * 3
     assert coarse.mean() == pytest.approx(data.mean(), rel=5e-3)
+
+
+def test_the_bounding_box_holds_the_mask_and_stays_inside() -> None:
+    mask = np.zeros((20, 10, 8), bool)
+    mask[8:12, 0:2, 7] = True
+    assert bounding_box(mask, margin=3) == (slice(5, 15), slice(0, 5), slice(4, 8))
+    assert mask[bounding_box(mask)].sum() == mask.sum()
+    assert bounding_box(mask, np.array([0, 1, 2])) == (slice(8, 12), slice(0, 3), slice(5, 8))
+    assert bounding_box(np.zeros((3, 2), bool)) == (slice(0, 3), slice(0, 2))
