@@ -2,12 +2,13 @@
 
     bids_brainage_simulate cohort A --n 400 --seed 20221 --voxel-size 2   (and B --n 200 --seed 20222)
     bids_brainage A A-out participant --preproc-only                      (and B B-out)
-    python benchmarks/age_bias.py A A-out B B-out WORK [--nprocs 2]
+    python benchmarks/age_bias.py A A-out B B-out WORK [--seeds 1 2 3] [--nprocs 2]
 
 Small ensembles (the subcortical region at 4 mm, three sequences, two base models each) are trained on people
-of A, once with all ages as often, once with the old rare, and evaluated on B. Prints one JSON line an option:
-mean absolute error, that of people from 65 years, the paired difference to the plain training with its
-standard error, and the slope of (estimate - age) on age, which is 0 without regression to the mean.
+of A, once with all ages as often, once with the old rare, and evaluated on B, anew for each seed (split,
+initial weights, order). Prints one JSON line an option and seed: mean absolute error, that of people from 65
+years, the paired difference to the plain training with its standard error over people, the slope of
+(estimate - age) on age, which is 0 without regression to the mean, and the base models' mean absolute errors.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +32,11 @@ OLD = 65.0
 # In the skewed sample a person of 20 is ten times as likely to be drawn as one of 80.
 RARITY = 10.0
 SKEWED = 160
-SEED = 1
+SAMPLE_SEED = 1
 
 PLAN: dict[str, Any] = {
     "name": "age_bias",
     "purpose": "demonstration",
-    "seed": SEED,
     "ensembles": [
         {
             "name": "TypeII",
@@ -75,15 +76,31 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name in ("raw", "derivatives", "other_raw", "other_derivatives", "work"):
         parser.add_argument(name, type=Path)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--nprocs", type=int, default=2)
     options = parser.parse_args()
     for sample, labels in samples(options).items():
-        plain: np.ndarray | None = None
-        for name, changes in OPTIONS.items():
-            for shown, estimates, ages in estimated(options, sample, labels, name, changes):
-                errors = np.abs(estimates - ages)
-                plain = errors if plain is None else plain
-                print(json.dumps(measured(sample, shown, estimates, ages, errors - plain)), flush=True)
+        for seed in options.seeds:
+            plain: np.ndarray | None = None
+            for name, changes in OPTIONS.items():
+                for judged in estimated(options, sample, labels, name, changes | {"seed": seed}):
+                    plain = judged.errors if plain is None else plain
+                    print(json.dumps(measured(sample, seed, judged, plain)), flush=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """Estimates of people not trained on (n,), their ages (n,), and base models' errors (k,), years."""
+
+    option: str
+    estimates: np.ndarray
+    ages: np.ndarray
+    base_models: list[float]
+
+    @property
+    def errors(self) -> np.ndarray:
+        """How far off each is."""
+        return np.abs(self.estimates - self.ages)
 
 
 def samples(options: argparse.Namespace) -> dict[str, list[str]]:
@@ -92,16 +109,17 @@ def samples(options: argparse.Namespace) -> dict[str, list[str]]:
     labels = np.array([person.participant for person in people])
     ages = np.array([person.age for person in people])
     likely = RARITY ** (-(ages - ages.min()) / np.ptp(ages))
-    chosen = np.random.default_rng(SEED).choice(len(ages), SKEWED, replace=False, p=likely / likely.sum())
+    chosen = np.random.default_rng(SAMPLE_SEED).choice(
+        len(ages), SKEWED, replace=False, p=likely / likely.sum()
+    )
     return {"all ages": labels.tolist(), "old rare": sorted(labels[chosen].tolist())}
 
 
 def estimated(
     options: argparse.Namespace, sample: str, labels: list[str], name: str, changes: Mapping[str, Any]
-) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """Name, estimates and ages of those not trained on; of the plain training also the corrected ones."""
-    content = {key: {**PLAN[key], **value} for key, value in changes.items()}
-    plan = TrainingPlan.model_validate({**PLAN, **content})
+) -> Iterator[Judged]:
+    """What a training with `changes` estimates; of the plain training also the corrected estimates."""
+    plan = TrainingPlan.model_validate(merged(PLAN, changes))
     work = options.work / sample.replace(" ", "_")
     done = train_bundle(
         [options.derivatives],
@@ -122,28 +140,36 @@ def estimated(
     found = evaluation.estimates["TypeII"]
     ages = np.array([person.age for person in evaluation.people])
     estimates = np.array([estimate.brain_age for estimate in found])
-    yield name, estimates, ages
+    base = [round(row.mae, 2) for row in evaluation.errors["TypeII"] if row.level == "base_model"]
+    yield Judged(name, estimates, ages, base)
     if name == "plain":
         line = found[0].top_head.age_bias
         assert line is not None
-        yield "brain_age_corrected", line.corrected(estimates, ages), ages  # type: ignore[arg-type]
+        yield Judged("brain_age_corrected", line.corrected(estimates, ages), ages, base)  # type: ignore[arg-type]
 
 
-def measured(
-    sample: str, option: str, estimates: np.ndarray, ages: np.ndarray, difference: np.ndarray
-) -> dict[str, Any]:
+def merged(plan: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The plan with some of its values, also those within a section, replaced."""
+    sections = {key: {**plan[key], **value} for key, value in changes.items() if isinstance(value, Mapping)}
+    return {**plan, **changes, **sections}
+
+
+def measured(sample: str, seed: int, judged: Judged, plain: np.ndarray) -> dict[str, Any]:
     """The figures of one option."""
-    errors = np.abs(estimates - ages)
+    errors, ages = judged.errors, judged.ages
+    difference = errors - plain
     return {
         "question": "options against regression to the mean",
         "trained_on": sample,
-        "option": option,
+        "seed": seed,
+        "option": judged.option,
         "n": len(ages),
         "mae": round(float(errors.mean()), 3),
         f"mae_from_{OLD:.0f}": round(float(errors[ages >= OLD].mean()), 3),
         "mae_minus_plain": round(float(difference.mean()), 3),
         "standard_error": round(float(difference.std(ddof=1) / np.sqrt(len(ages))), 3),
-        "slope": round(float(np.polyfit(ages, estimates - ages, 1)[0]), 3),
+        "slope": round(float(np.polyfit(ages, judged.estimates - ages, 1)[0]), 3),
+        "base_models": judged.base_models,
     }
 
 
