@@ -14,12 +14,12 @@ from bids_brainage import messages
 from bids_brainage.atomic import write_text
 from bids_brainage.reports import boilerplate, charts
 from bids_brainage.reports.results import MODALITIES, Session
+from bids_brainage.reports.templates import template_environment
 from bids_brainage.reports.words import measured_value, words_of_all
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-TEMPLATES = Path(__file__).parents[1] / "data" / "reports"
 SEVERITIES = ("note", "warning", "error")
 SOURCES = {
     "raw": "raw images of the dataset",
@@ -206,21 +206,13 @@ def _write(folder: Path, stem: str, template: str, name: str = "", **context: An
 
 @cache
 def _environment() -> Environment:
-    from jinja2 import Environment, FileSystemLoader
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES / "fragments"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
+    filters = {
         "fine": _number("+.3f"), "exact": _number(".3f"), "tiny": _number(".1g"),
         "weight": _number(".2f"), "plain": _number("g"), "severity": _severity, "measured": measured_value,
         "ensemble": lambda name: charts.NAMES.get(name, str(name)), "region": charts.region_name,
         "in_order": _in_order,
     }  # fmt: skip
-    return environment
+    return template_environment(filters, "fragments", strict=False)
 
 
 def _number(form: str) -> Any:

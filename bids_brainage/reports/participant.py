@@ -15,14 +15,15 @@ from bids_brainage.atomic import replacing
 from bids_brainage.errors import InputError
 from bids_brainage.reports import figures, fragments
 from bids_brainage.reports.results import read_sessions
+from bids_brainage.reports.templates import TEMPLATES
 from bids_brainage.reports.words import Words, words_of_all
 
 if TYPE_CHECKING:
     import nibabel as nib
 
 LOG = logging.getLogger(__name__)
-SPEC = fragments.TEMPLATES / "participant.yaml"
-PAGE = fragments.TEMPLATES / "page.html.j2"
+SPEC = TEMPLATES / "participant.yaml"
+PAGE = TEMPLATES / "page.html.j2"
 _PLAIN = re.compile(r"[^\w .,%/+-]+")
 _LABEL = re.compile(r"^sub-[A-Za-z0-9]+$")
 _FILE = re.compile(r'(?:src|data)="\./([^"]+)"')

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from bids_brainage.atomic import write_text
 from bids_brainage.reports import tori_figures as figures
 from bids_brainage.reports.charts import MINUS
-from bids_brainage.reports.fragments import TEMPLATES
+from bids_brainage.reports.templates import template_environment
 from bids_brainage.reports.tori_figures import Row, TorusPicture
 
 if TYPE_CHECKING:
@@ -168,21 +168,12 @@ def _key(row: Row) -> tuple[Any, ...]:
 
 @cache
 def _environment() -> Environment:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    environment.filters |= {
+    filters = {
         "years": lambda value: _number(value, ".2f"),
         "signed": lambda value: _number(value, "+.1f"),
         "percent": lambda value: _number(None if value is None else 100 * value, ".0f"),
     }
-    return environment
+    return template_environment(filters)
 
 
 def _number(value: float | None, form: str) -> str:

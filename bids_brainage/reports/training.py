@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bids_brainage.atomic import write_text
 from bids_brainage.reports import charts
-from bids_brainage.reports.fragments import TEMPLATES
+from bids_brainage.reports.templates import template_environment
 from bids_brainage.reports.training_figures import age_figure
 from bids_brainage.reports.words import Words, words_of
 
@@ -107,19 +107,10 @@ def pooled(parts: Sequence[HeldOut]) -> HeldOut:
 
 @cache
 def _environment() -> Environment:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    environment.filters |= {
+    filters = {
         "years": lambda value: "n/a" if value is None else f"{value:.2f}".replace("-", charts.MINUS),
         "whole": lambda value: "n/a" if value is None else f"{value:.0f}",
         "ensemble": lambda name: charts.NAMES.get(name, str(name)),
         "spaced": lambda name: str(name).replace("_", " · "),
     }
-    return environment
+    return template_environment(filters)
