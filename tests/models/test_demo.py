@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from bids_brainage.models.bundle import Bundle, load_bundle
@@ -48,3 +49,14 @@ def test_an_ensemble_is_better_than_any_of_its_parts(demo: Bundle) -> None:
         rows = ensemble.errors
         whole = max((r for r in rows if r.level == "ensemble"), key=lambda r: len(r.modalities))
         assert whole.mae < min(r.mae for r in rows if r.level != "ensemble")
+
+
+def test_most_sub_ensembles_are_better_than_their_base_models_are_on_average(demo: Bundle) -> None:
+    better = [
+        sub.mae < np.mean([row.mae for row in ensemble.errors if row.name.startswith(f"{sub.name}_bm-")])
+        for ensemble in demo.record.ensembles
+        for sub in ensemble.errors
+        if sub.level == "sub_ensemble"
+    ]
+    assert len(better) == 12
+    assert sum(better) >= 11
