@@ -235,7 +235,7 @@ class SampledTransform:
         return cls(reference, coordinates)
 
     def apply(self, data: NDArray) -> NDArray[np.float32]:
-        """Interpolate `data` linearly, zero beyond its grid; most time goes to where it is not zero."""
+        """Interpolate `data` linearly, zero beyond its grid; only its part that is not zero costs time."""
         result = np.zeros(self.reference.shape, dtype=np.float32)
         there = np.ones(result.shape, dtype=bool)
         for position, part in zip(self.coordinates, bounding_box(data != 0, 1), strict=True):
