@@ -339,13 +339,11 @@ BASE_MODEL_DONE = (
     "{done} of {total} base models: {file}, validation MAE {mae:.4g} {unit} in epoch {epoch}; about {left:.0f} "
     "minutes left."
 )
-_UNLIKE = (
-    "{z:.0f} standard deviations from those the model learned from; look at the image, mask and registration."
-)
+_UNLIKE = "{upto}{z:.0f} standard deviations from training; look at the image, mask and registration."
 IMAGE_UNUSUAL = {
-    "brightness": "The mean grey value of {input} lies " + _UNLIKE,
-    "size": "The brain volume in {input} lies " + _UNLIKE,
-    "anatomy": "The anatomy in {input} is less like the average than training images, " + _UNLIKE,
+    "brightness": "The mean grey value in {inputs} lies " + _UNLIKE,
+    "size": "The brain volume in {inputs} lies " + _UNLIKE,
+    "anatomy": "The anatomy in {inputs} is less like the average than training images, " + _UNLIKE,
 }
 SEEN_IN_TRAINING = (
     "This person was among those the model learned from, and no fold was kept that never saw them: the estimate "

@@ -130,6 +130,10 @@ def _ensemble_flags(bundle: Bundle, estimate: EnsembleEstimate) -> Iterator[Flag
 
 
 def _image_flags(unusual: Sequence[Unusual]) -> Iterator[Flag]:
-    for found in unusual:
-        text = messages.IMAGE_UNUSUAL[found.measure].format(input=found.sub_ensemble, z=abs(found.z))
-        yield Flag(f"image_unusual_{found.measure}", "warning", text)
+    """One flag a measure: a large brain is large in all of its inputs."""
+    for measure in dict.fromkeys(found.measure for found in unusual):
+        z_by_input = {found.sub_ensemble: abs(found.z) for found in unusual if found.measure == measure}
+        upto = "up to " if len(z_by_input) > 1 else ""
+        farthest = max(z_by_input.values())
+        text = messages.IMAGE_UNUSUAL[measure].format(inputs=", ".join(z_by_input), upto=upto, z=farthest)
+        yield Flag(f"image_unusual_{measure}", "warning", text)

@@ -9,6 +9,7 @@ import pytest
 
 from bids_brainage.models.bundle import Bundle
 from bids_brainage.models.flags import estimate_flags
+from bids_brainage.models.typicality import Unusual
 
 
 def estimate(bundle: Bundle, brain_age: float = 50, spread: float = 0, **changes):
@@ -68,3 +69,16 @@ def test_texts_are_filled_in(bundle):
     for flag in estimate_flags(bundle, made, age=90, simulated=False):
         assert "{" not in flag.text
         assert flag.text.endswith(".")
+
+
+def test_a_large_brain_is_told_of_once(bundle):
+    """With the inputs concerned and the farthest of them; another measure has its own flag."""
+    unusual = [
+        Unusual("Cortical_T1w", "size", 4.6),
+        Unusual("Cortical_FLAIR", "size", -7.2),
+        Unusual("Cortical_T1w", "brightness", 5.0),
+    ]
+    size, brightness = estimate_flags(bundle, estimate(bundle), age=50, simulated=True, unusual=unusual)
+    assert (size.code, brightness.code) == ("image_unusual_size", "image_unusual_brightness")
+    assert "Cortical_T1w, Cortical_FLAIR lies up to 7 standard deviations" in size.text
+    assert "in Cortical_T1w lies 5 standard deviations" in brightness.text
