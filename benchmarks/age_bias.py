@@ -22,10 +22,10 @@ from typing import Any
 
 import numpy as np
 
-from bids_brainage.models.evaluation import evaluate_bundle
-from bids_brainage.models.people import read_cohort
-from bids_brainage.models.plan import TrainingPlan
-from bids_brainage.models.training import train_bundle
+from bids_brainage.models.cohorts.people import read_cohort
+from bids_brainage.models.evaluation.evaluation import evaluate_bundle
+from bids_brainage.models.training.plan import TrainingPlan
+from bids_brainage.models.training.training import train_bundle
 
 MODALITIES = ("T1w", "FLAIR", "T2starw")
 OLD = 65.0

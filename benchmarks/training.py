@@ -60,8 +60,8 @@ def our_step(shape: Sequence[int]) -> Callable[..., Any]:
     """The trainer's step on a new network."""
     from tensorflow import keras
 
-    from bids_brainage.models.architecture import BaseModelSpec, build
-    from bids_brainage.models.trainer import make_step
+    from bids_brainage.models.training.trainer import make_step
+    from bids_brainage.networks.architecture import BaseModelSpec, build
 
     spec = BaseModelSpec()
     return make_step(build(spec, (*shape, 1), 50.0), spec, keras.optimizers.Adam(5e-4))
@@ -69,7 +69,7 @@ def our_step(shape: Sequence[int]) -> Callable[..., Any]:
 
 def our_store(folder: Path, shape: tuple[int, int, int], people: int) -> Any:
     """The trainer's store, filled."""
-    from bids_brainage.models.store import VolumeStore
+    from bids_brainage.models.cohorts.store import VolumeStore
     from bids_brainage.preprocessing.model_input import InputSpec
 
     spec = InputSpec(modality="T1w", stage="subject", space="T1w", voxel_size=2.0, box=shape)
@@ -82,7 +82,7 @@ def run_ours(shape: Any, options: argparse.Namespace, threads: int = 0) -> dict[
     """Step and input together, and each alone."""
     import tensorflow as tf
 
-    from bids_brainage.models.trainer import limit_threads
+    from bids_brainage.models.training.trainer import limit_threads
 
     limit_threads(threads)
     people, batch = options.people, options.batch

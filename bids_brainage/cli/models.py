@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from bids_brainage.models.bundle import Bundle
-    from bids_brainage.models.checking import Verdict
-    from bids_brainage.models.evaluation import Coverage
-    from bids_brainage.models.schema import BundleRecord, Cohort, EnsembleRecord, Errors, Protocol
+    from bids_brainage.models.bundles.bundle import Bundle
+    from bids_brainage.models.bundles.checking import Verdict
+    from bids_brainage.models.bundles.schema import BundleRecord, Cohort, EnsembleRecord, Errors, Protocol
+    from bids_brainage.models.evaluation.evaluation import Coverage
 
 _log = logging.getLogger(__name__)
 ALL_WELL, UNSOUND = 0, 2
@@ -160,9 +160,9 @@ def _add_import(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    from bids_brainage.models.bundle import load_bundle
-    from bids_brainage.models.evaluation import evaluate_bundle
-    from bids_brainage.models.evaluation_tables import write_evaluation
+    from bids_brainage.models.bundles.bundle import load_bundle
+    from bids_brainage.models.evaluation.evaluation import evaluate_bundle
+    from bids_brainage.models.evaluation.tables import write_evaluation
 
     bundle = load_bundle(arguments.model)
     evaluation = evaluate_bundle(
@@ -204,8 +204,8 @@ def _unit(bundle: Bundle) -> str:
 
 
 def _import(arguments: argparse.Namespace) -> int:
-    from bids_brainage.models.importing import ImportPlan, import_bundle
-    from bids_brainage.models.keras_file import Hints
+    from bids_brainage.models.importing.importing import ImportPlan, import_bundle
+    from bids_brainage.networks.readers.keras_file import Hints
 
     files = {modality: getattr(arguments, modality) for modality in SEQUENCES}
     plan = ImportPlan(
@@ -237,7 +237,7 @@ def _console() -> Console:
 
 
 def _list(_: argparse.Namespace) -> int:
-    from bids_brainage.models.bundle import FILE_NAME, MODELS_VARIABLE, list_bundles, parse_record
+    from bids_brainage.models.bundles.bundle import FILE_NAME, MODELS_VARIABLE, list_bundles, parse_record
 
     console = _console()
     table = _table("name", "version", "purpose", "trained on", "folder")
@@ -254,7 +254,7 @@ def _list(_: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    from bids_brainage.models.bundle import load_bundle
+    from bids_brainage.models.bundles.bundle import load_bundle
 
     bundle = load_bundle(arguments.model)
     console = _console()
@@ -361,8 +361,8 @@ def _rounded(number: float, unit: str) -> str:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from bids_brainage.models.bundle import find_bundle
-    from bids_brainage.models.checking import check_bundle
+    from bids_brainage.models.bundles.bundle import find_bundle
+    from bids_brainage.models.bundles.checking import check_bundle
 
     console = _console()
     folder = find_bundle(arguments.model)

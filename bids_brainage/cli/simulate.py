@@ -115,8 +115,8 @@ def _cohort(arguments: argparse.Namespace) -> int:
 
 
 def _tori(arguments: argparse.Namespace) -> int:
-    from bids_brainage.workflows.tori_study import run_tori_study
-    from bids_brainage.workflows.tori_training import StudySettings
+    from bids_brainage.studies.tori_study import run_tori_study
+    from bids_brainage.studies.tori_training import StudySettings
 
     _tell_always(arguments.verbose)
     settings = StudySettings(
@@ -128,7 +128,7 @@ def _tori(arguments: argparse.Namespace) -> int:
 
 
 def _truth(arguments: argparse.Namespace) -> int:
-    from bids_brainage.workflows.brain_truth import compare_with_truth, short_table
+    from bids_brainage.studies.brain_truth import compare_with_truth, short_table
 
     _tell_always(arguments.verbose)
     summary = compare_with_truth(

@@ -96,7 +96,7 @@ class ExplainBrainAge(SimpleInterface):
     output_spec = _ExplainOutput
 
     def _run_interface(self, runtime: Any) -> Any:
-        from bids_brainage.models.bundle import load_bundle
+        from bids_brainage.models.bundles.bundle import load_bundle
 
         record = json.loads(Path(self.inputs.estimate_file).read_text(encoding="utf-8"))
         ensemble = ensemble_for(load_bundle(self.inputs.bundle), self.inputs.ensemble, record)
@@ -202,8 +202,8 @@ def networks(sub: Any) -> list[Any]:
 
     One Keras model lends its form to all: to build another takes longer than to explain it.
     """
-    from bids_brainage.models.base_model import set_weights
-    from bids_brainage.relevance.network import from_keras
+    from bids_brainage.models.ensembles.base_model import set_weights
+    from bids_brainage.networks.readers.keras_layers import from_keras
 
     form = sub.base_models[0].build()
     read = []

@@ -52,8 +52,8 @@ class EstimateBrainAge(SimpleInterface):
     output_spec = _EstimateOutput
 
     def _run_interface(self, runtime: Any) -> Any:
-        from bids_brainage.models.bundle import load_bundle
-        from bids_brainage.models.typicality import unusual_inputs
+        from bids_brainage.models.bundles.bundle import load_bundle
+        from bids_brainage.models.ensembles.typicality import unusual_inputs
 
         person = dict(self.inputs.person)
         bundle = load_bundle(self.inputs.bundle)
@@ -61,7 +61,8 @@ class EstimateBrainAge(SimpleInterface):
         inputs = model_inputs(ensemble, self.inputs)
         arrays = {name: model_input.array for name, model_input in inputs.items()}
         estimate = ensemble.predict(arrays)
-        unusual = unusual_inputs(bundle, self.inputs.ensemble, arrays)
+        name = self.inputs.ensemble
+        unusual = unusual_inputs(arrays, bundle.norms(name), bundle.mean_inputs(name))
         person["preprocessing"] = dict(person["preprocessing"]) | preparation(self.inputs.subject_images)
         record = estimate_record(bundle, estimate, person, unusual)
         out_dir = Path(runtime.cwd) / "results"
@@ -145,7 +146,7 @@ def estimate_record(
     dict
         The content of ``*_brainage.json``.
     """
-    from bids_brainage.models.flags import demonstration_note, estimate_flags
+    from bids_brainage.models.bundles.flags import demonstration_note, estimate_flags
 
     age = person["age"]
     measured = age if bundle.estimates_age else person.get("measured")

@@ -29,8 +29,8 @@ class TrainBaseModel(SimpleInterface):
     _always_run = True
 
     def _run_interface(self, runtime: Any) -> Any:
-        from bids_brainage.models.design import load_design
-        from bids_brainage.models.trainer import limit_threads, train_base_model
+        from bids_brainage.models.training.design import load_design
+        from bids_brainage.models.training.trainer import limit_threads, train_base_model
 
         limit_threads()
         design = load_design(Path(self.inputs.design_file))

@@ -1,1 +1,4 @@
-"""Multi-level ensembles of 3D CNNs: base models, heads, bundles, training, uncertainty."""
+"""Multi-level ensembles, in rooms of which each knows those before it.
+
+ensembles, bundles, importing, cohorts, evaluation, training.
+"""

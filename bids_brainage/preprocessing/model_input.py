@@ -28,6 +28,8 @@ from ..errors import ImageError
 
 Triple = tuple[int, int, int]
 Positive = Annotated[int, Field(gt=0)]
+#: The space of the images of each stage.
+SPACES = {"subject": "T1w", "standard": "MNI152NLin6Asym"}
 
 
 class IntensityRule(BaseModel):

@@ -1,15 +1,16 @@
 """Layer-wise Relevance Propagation and its rivals; quality of explanations."""
 
+from bids_brainage.networks.network import Network
+from bids_brainage.networks.readers.keras_layers import from_keras
 from bids_brainage.relevance.accounts import LayerAccount
 from bids_brainage.relevance.composites import COMPOSITES, Composite
-from bids_brainage.relevance.engine import (
+from bids_brainage.relevance.engine.explanation import (
     EnsembleExplanation,
     Explanation,
     explain,
     explain_ensemble,
     predict,
 )
-from bids_brainage.relevance.network import Network, from_keras
 
 __all__ = [
     "COMPOSITES",

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from bids_brainage import messages
 from bids_brainage.errors import NetworkError
-from bids_brainage.relevance import innvestigate_backend, plain
+from bids_brainage.networks.network import Network
+from bids_brainage.networks.readers.keras_layers import from_keras
 from bids_brainage.relevance.accounts import TARGET_BIAS, LayerAccount, weighted_sum
-from bids_brainage.relevance.engine import EnsembleExplanation, check_ensemble, explain_ensemble
-from bids_brainage.relevance.network import Network, from_keras
+from bids_brainage.relevance.engine.explanation import EnsembleExplanation, check_ensemble, explain_ensemble
+from bids_brainage.relevance.peers import innvestigate_backend, plain
 
 Backend = Literal["native", "innvestigate"]
 BACKENDS: tuple[Backend, ...] = ("native", "innvestigate")

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_brainage.networks.network import Network
 from bids_brainage.relevance import quality
-from bids_brainage.relevance.engine import explain
-from bids_brainage.relevance.gradients import gradient_x_input, integrated_gradients, smooth_grad
-from bids_brainage.relevance.network import Network
+from bids_brainage.relevance.engine.explanation import explain
+from bids_brainage.relevance.engine.gradients import gradient_x_input, integrated_gradients, smooth_grad
 from bids_brainage.relevance.quality import Explainer, PerturbationCurve
 
 

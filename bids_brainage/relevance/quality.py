@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_brainage.relevance.engine import EnsembleExplanation, predict
-from bids_brainage.relevance.network import Affine, Convolution, Dense, Floats, Layer, Network
+from bids_brainage.networks.network import Affine, Convolution, Dense, Floats, Layer, Network
+from bids_brainage.relevance.engine.explanation import EnsembleExplanation, predict
 
 #: Makes a map (n, ..., channels) for a network and images (n, ..., channels).
 Explainer = Callable[[Network, NDArray], NDArray]

@@ -26,7 +26,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_brainage.relevance.network import Floats
+from bids_brainage.networks.network import Floats
 
 InputPart = Literal["all", "positive", "negative", "one", "low", "high"]
 KernelPart = Literal["signed", "one", "square"]

@@ -56,7 +56,7 @@ def run_participants(config: RunConfig, sessions: Sequence[SessionInputs]) -> Ru
     BundleError
         If the model bundle cannot be used.
     """
-    from bids_brainage.models.bundle import load_bundle
+    from bids_brainage.models.bundles.bundle import load_bundle
     from bids_brainage.workflows.citation import write_citation_of, write_planned_citation
     from bids_brainage.workflows.completion import session_state
     from bids_brainage.workflows.participant import Task

@@ -16,18 +16,18 @@ from bids_brainage.atomic import write_text
 from bids_brainage.config import RunConfig
 from bids_brainage.errors import InputError
 from bids_brainage.interfaces.training import TrainBaseModel
-from bids_brainage.models.design import TrainingDesign
-from bids_brainage.models.plan import TrainingPlan, find_plan, make_plan, read_plan_file
-from bids_brainage.models.schema import AGE
-from bids_brainage.models.trainer import TrainingResult, TrainingTask, finished_result
-from bids_brainage.models.training import Trained, TrainingProgress, train_bundle
+from bids_brainage.models.bundles.schema import AGE
+from bids_brainage.models.training.design import TrainingDesign
+from bids_brainage.models.training.plan import TrainingPlan, find_plan, make_plan, read_plan_file
+from bids_brainage.models.training.trainer import TrainingResult, TrainingTask, finished_result
+from bids_brainage.models.training.training import Trained, TrainingProgress, train_bundle
 from bids_brainage.workflows.progress import read_crashes
 from bids_brainage.workflows.run import configure_nipype, find_plugin, run_workflow
 
 if TYPE_CHECKING:
-    from bids_brainage.models.calibration import FittedFold
-    from bids_brainage.models.people import TrainingCohort
-    from bids_brainage.models.transfer import Transfer
+    from bids_brainage.models.cohorts.people import TrainingCohort
+    from bids_brainage.models.training.calibration import FittedFold
+    from bids_brainage.models.training.transfer import Transfer
     from bids_brainage.reports.training import HeldOut
 
 LOGGER = logging.getLogger(__name__)
@@ -83,8 +83,8 @@ def read_transfer(config: RunConfig) -> Transfer | None:
     """The bundle to start from (--from-bundle), checked; None where base models are made anew."""
     if config.from_bundle is None:
         return None
-    from bids_brainage.models.bundle import load_bundle
-    from bids_brainage.models.transfer import Transfer
+    from bids_brainage.models.bundles.bundle import load_bundle
+    from bids_brainage.models.training.transfer import Transfer
 
     return Transfer(load_bundle(config.from_bundle), "all" if config.refit == "all" else "heads")
 
@@ -194,12 +194,8 @@ def _collected(tasks: Sequence[TrainingTask], log_dir: Path) -> list[TrainingRes
 
 def write_results(config: RunConfig, plan: TrainingPlan, done: Trained) -> Path:
     """Write tables, figure and page of a training into the derivatives folder."""
-    from bids_brainage.models.training_tables import (
-        described,
-        errors_table,
-        log_table,
-        predictions_table,
-    )
+    from bids_brainage.models.evaluation.tables import errors_table
+    from bids_brainage.models.training.tables import described, log_table, predictions_table
     from bids_brainage.reports.training import write_training_page
 
     folder = config.output_dir / "train" / plan.name
@@ -231,9 +227,9 @@ def _held_out(ensemble: str, folds: Sequence[FittedFold]) -> HeldOut:
 
 def describe_training(config: RunConfig) -> str:
     """What a training would do (``--dry-run``): who, how many models, how long, how much memory and disk."""
-    from bids_brainage.models.design import make_splits
-    from bids_brainage.models.people import read_cohort
-    from bids_brainage.models.store import input_specs
+    from bids_brainage.models.cohorts.people import read_cohort
+    from bids_brainage.models.training.boxes import input_specs
+    from bids_brainage.models.training.design import make_splits
 
     transfer = read_transfer(config)
     plan = read_plan(config, transfer)
@@ -315,6 +311,6 @@ PEOPLE_LOOKED_AT = 20
 
 
 def _planned_store(specs: Any, cohort: TrainingCohort) -> Any:
-    from bids_brainage.models.store import VolumeStore
+    from bids_brainage.models.cohorts.store import VolumeStore
 
     return VolumeStore(Path("-"), dict(specs), len(cohort.people), "")

@@ -17,9 +17,8 @@ import pytest
 from bids_brainage.bids.validation import find_validator
 from bids_brainage.cli.run import main as run
 from bids_brainage.cli.simulate import main as simulate
-from bids_brainage.models.bundle import load_bundle
-
-from .small_bundle import make_bundle
+from bids_brainage.models.bundles.bundle import load_bundle
+from tests.integration.small_bundle import make_bundle
 
 
 @pytest.fixture(scope="module")

@@ -18,9 +18,9 @@ from bids_brainage.interfaces.explanation import (
     map_sidecar,
     networks,
 )
-from bids_brainage.models.architecture import BaseModelSpec
-from bids_brainage.models.base_model import BaseModel
-from bids_brainage.relevance.network import from_keras
+from bids_brainage.models.ensembles.base_model import BaseModel
+from bids_brainage.networks.architecture import BaseModelSpec
+from bids_brainage.networks.readers.keras_layers import from_keras
 
 OPTIONS = SimpleNamespace(rule="preset-a", backend="native", aggregation="heads")
 

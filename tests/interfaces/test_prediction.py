@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from bids_brainage.interfaces.prediction import estimate_record, model_inputs, preparation
-from bids_brainage.models.age_bias import AgeBias
-from bids_brainage.models.bundle import Bundle
+from bids_brainage.models.bundles.bundle import Bundle
+from bids_brainage.models.ensembles.age_bias import AgeBias
 from tests.integration.small_bundle import make_bundle
 
 PERSON = {

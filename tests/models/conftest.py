@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bids_brainage.models.architecture import BaseModelSpec
-from bids_brainage.models.base_model import BaseModel
-from bids_brainage.models.bundle import Bundle, participant_key, write_bundle
-from bids_brainage.models.schema import BundleRecord
+from bids_brainage.models.bundles.bundle import Bundle, participant_key, write_bundle
+from bids_brainage.models.bundles.schema import BundleRecord
+from bids_brainage.models.ensembles.base_model import BaseModel
+from bids_brainage.networks.architecture import BaseModelSpec
 from bids_brainage.preprocessing.model_input import InputSpec
 
 MODALITIES = ("T1w", "FLAIR", "T2starw")

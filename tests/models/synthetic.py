@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 
 from bids_brainage.bids.naming import output_path
-from bids_brainage.models.plan import TrainingPlan
+from bids_brainage.models.training.plan import TrainingPlan
 
 MODALITIES = ("T1w", "FLAIR")
 EDGE_MM = 4.0

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bids_brainage.relevance import windows
+from bids_brainage.relevance.engine import windows
 
 
 def build_model(

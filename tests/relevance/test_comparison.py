@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bids_brainage.networks.network import Dense, Flatten, Network
 from bids_brainage.relevance import explain, from_keras
 from bids_brainage.relevance.comparison import METHODS, robustness, truth_scores
-from bids_brainage.relevance.network import Dense, Flatten, Network
 
 
 def test_scores_of_maps_that_know_all_or_nothing():

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bids_brainage.relevance import COMPOSITES, explain, explain_ensemble, from_keras, predict
-from bids_brainage.relevance.network import (
+from bids_brainage.networks.network import (
     Activation,
     Add,
     Affine,
@@ -22,6 +21,7 @@ from bids_brainage.relevance.network import (
     Network,
     Pooling,
 )
+from bids_brainage.relevance import COMPOSITES, explain, explain_ensemble, from_keras, predict
 
 SHAPES = [(21, 18, 17, 1), (31, 30, 1), (12, 13, 2)]
 

@@ -7,7 +7,7 @@ import pytest
 
 from bids_brainage.errors import NetworkError
 from bids_brainage.relevance import explain, from_keras
-from bids_brainage.relevance.innvestigate_backend import is_installed, relevance_maps
+from bids_brainage.relevance.peers.innvestigate_backend import is_installed, relevance_maps
 
 pytestmark = pytest.mark.skipif(not is_installed(), reason="innvestigate is not installed")
 

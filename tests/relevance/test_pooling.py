@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bids_brainage.relevance.network import Activation, Convolution, Pooling
-from bids_brainage.relevance.pooling import max_pool, output_size, unpool
-from bids_brainage.relevance.windows import Layout
-from bids_brainage.relevance.winners import Block, forward_block, join_windows
+from bids_brainage.networks.network import Activation, Convolution, Pooling
+from bids_brainage.relevance.engine.windows import Layout
+from bids_brainage.relevance.engine.winners import Block, forward_block, join_windows
+from bids_brainage.relevance.peers.pooling import max_pool, output_size, unpool
 from tests.relevance.conftest import small_tiles
 
 
@@ -88,7 +88,7 @@ def test_the_fused_loop_pools_as_the_plain_way_does(
 
 
 def _plainly(block, x):
-    from bids_brainage.relevance import plain
+    from bids_brainage.relevance.peers import plain
     from bids_brainage.relevance.rules import ALL
 
     operator = plain.make_operator(block.convolution, x.shape)

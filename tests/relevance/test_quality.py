@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from bids_brainage.errors import NetworkError
+from bids_brainage.networks.network import Dense, Flatten, Network
 from bids_brainage.relevance import explain, explain_ensemble, from_keras, predict, quality
-from bids_brainage.relevance import gradients as rivals
-from bids_brainage.relevance.network import Dense, Flatten, Network
+from bids_brainage.relevance.engine import gradients as rivals
 from bids_brainage.relevance.regions import region_sums
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bids_brainage.networks.network import Affine, Convolution, Dense, Pooling
 from bids_brainage.relevance import rules
-from bids_brainage.relevance.network import Affine, Convolution, Dense, Pooling
-from bids_brainage.relevance.plain import make_operator, through_linear
+from bids_brainage.relevance.peers.plain import make_operator, through_linear
 
 #: Two inputs, two outputs: z = (1 * 1 + 2 * 3 - 1, 1 * -2 + 2 * 0.5 + 0.5) = (6, -0.5).
 X = np.array([[1.0, 2.0]], np.float32)

@@ -17,9 +17,8 @@ import pytest
 import yaml
 
 from bids_brainage.cli.run import main as run
-from bids_brainage.models.bundle import load_bundle
-
-from ..models.synthetic import small_plan, write_people
+from bids_brainage.models.bundles.bundle import load_bundle
+from tests.models.synthetic import small_plan, write_people
 
 PEOPLE = 40
 

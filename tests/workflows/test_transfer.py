@@ -17,14 +17,13 @@ from bids_brainage.cli.run import main as run
 from bids_brainage.config import RunConfig
 from bids_brainage.errors import BundleError
 from bids_brainage.interfaces.prediction import estimate_record
-from bids_brainage.models.bundle import Bundle, load_bundle
+from bids_brainage.models.bundles.bundle import Bundle, load_bundle
 from bids_brainage.relevance.backends import explain_ensemble_with
 from bids_brainage.reports.fragments import write_fragments
 from bids_brainage.reports.results import Session
 from bids_brainage.workflows.run import chosen_ensembles, with_measured
-
-from ..models.conftest import bundle as bundle
-from ..models.synthetic import small_plan, write_people
+from tests.models.conftest import bundle as bundle
+from tests.models.synthetic import small_plan, write_people
 
 QUICK = {"epochs": 2, "learning_rate": 0.003}
 

@@ -1,0 +1,139 @@
+"""What a reader of an estimate must know beside the number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from bids_brainage import messages
+from bids_brainage.models.bundles.bundle import Bundle
+from bids_brainage.models.ensembles.ensemble import EnsembleEstimate
+from bids_brainage.models.ensembles.typicality import Unusual
+
+Severity = Literal["note", "warning", "error"]
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A code for programs, a severity, and one sentence for people."""
+
+    code: str
+    severity: Severity
+    text: str
+
+
+def estimate_flags(
+    bundle: Bundle,
+    estimate: EnsembleEstimate,
+    *,
+    age: float | None,
+    simulated: bool,
+    measured: float | None = None,
+    trained_on: bool = False,
+    fold: int | None = None,
+    unusual: Sequence[Unusual] = (),
+) -> tuple[Flag, ...]:
+    """All that is to be said of an estimate.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        That the estimate was made with.
+    estimate : EnsembleEstimate
+    age : float or None
+        Chronological age in years, where it is known.
+    simulated : bool
+        Whether the person is a simulated one.
+    measured : float, optional
+        What is known of the bundle's target, where that is not age.
+    trained_on : bool
+        Whether the bundle knows the person from its training.
+    fold : int, optional
+        The fold that never saw them.
+    unusual : sequence of Unusual
+        What about the images is unlike training.
+    """
+    return (
+        *_model_flags(bundle, simulated),
+        *_training_flags(trained_on, fold),
+        *_unknown_flags(bundle, age, measured),
+        *_range_flags(bundle, estimate, age),
+        *_ensemble_flags(bundle, estimate),
+        *_image_flags(unusual),
+    )
+
+
+def _model_flags(bundle: Bundle, simulated: bool) -> Iterator[Flag]:
+    if bundle.is_demonstration and not simulated:
+        text = demonstration_note(bundle)
+        yield Flag("demonstration_model", "warning", text)
+    elif simulated and not bundle.record.cohort.simulated:
+        yield Flag("simulated_input", "warning", messages.SIMULATED_INPUT.format(model=bundle.name))
+
+
+def demonstration_note(bundle: Bundle) -> str:
+    """What a demonstration model's number is not."""
+    what = "brain age" if bundle.estimates_age else bundle.record.target
+    return messages.DEMO_ON_REAL_DATA.format(model=bundle.name, what=what)
+
+
+def _training_flags(trained_on: bool, fold: int | None) -> Iterator[Flag]:
+    if trained_on and fold is None:
+        yield Flag("seen_in_training", "warning", messages.SEEN_IN_TRAINING)
+    elif trained_on:
+        yield Flag("training_participant", "note", messages.TRAINING_PARTICIPANT.format(fold=fold))
+
+
+def _unknown_flags(bundle: Bundle, age: float | None, measured: float | None) -> Iterator[Flag]:
+    if bundle.estimates_age and age is None:
+        yield Flag("age_unknown", "note", messages.AGE_UNKNOWN)
+    elif not bundle.estimates_age and measured is None:
+        yield Flag("target_unknown", "note", messages.TARGET_UNKNOWN.format(target=bundle.record.target))
+
+
+def _range_flags(bundle: Bundle, estimate: EnsembleEstimate, age: float | None) -> Iterator[Flag]:
+    ages, targets = bundle.age_range, bundle.training_range
+    if targets is None:
+        yield Flag("training_range_unknown", "note", messages.TRAINING_RANGE_UNKNOWN)
+    if ages is not None and age is not None and not ages[0] <= age <= ages[1]:
+        text = messages.AGE_OUTSIDE_TRAINING.format(age=age, youngest=ages[0], oldest=ages[1])
+        yield Flag("age_outside_training_range", "warning", text)
+    if targets is None or targets[0] <= estimate.brain_age <= targets[1]:
+        return
+    if bundle.estimates_age:
+        text = messages.ESTIMATE_OUTSIDE_TRAINING.format(
+            estimate=estimate.brain_age, youngest=targets[0], oldest=targets[1]
+        )
+    else:
+        text = messages.ESTIMATE_OUTSIDE_TARGETS.format(
+            estimate=estimate.brain_age, least=targets[0], greatest=targets[1]
+        )
+    yield Flag("estimate_outside_training_range", "warning", text)
+
+
+def _ensemble_flags(bundle: Bundle, estimate: EnsembleEstimate) -> Iterator[Flag]:
+    if estimate.modalities_missing:
+        text = messages.MODALITIES_MISSING.format(
+            missing=", ".join(estimate.modalities_missing), used=", ".join(estimate.modalities_used)
+        )
+        yield Flag("modality_missing", "note", text)
+    limit = estimate.top_head.disagreement_99
+    if limit is not None and estimate.disagreement is not None and estimate.disagreement > limit:
+        sentence = (
+            messages.SUB_ENSEMBLES_DISAGREE if bundle.estimates_age else messages.SUB_ENSEMBLES_DISAGREE_BY
+        )
+        text = sentence.format(spread=estimate.disagreement, limit=limit)
+        yield Flag("sub_ensembles_disagree", "warning", text)
+    if estimate.lower_95 is None:
+        yield Flag("interval_unavailable", "note", messages.NO_INTERVAL)
+
+
+def _image_flags(unusual: Sequence[Unusual]) -> Iterator[Flag]:
+    """One flag a measure: a large brain is large in all of its inputs."""
+    for measure in dict.fromkeys(found.measure for found in unusual):
+        z_by_input = {found.sub_ensemble: abs(found.z) for found in unusual if found.measure == measure}
+        upto = "up to " if len(z_by_input) > 1 else ""
+        farthest = max(z_by_input.values())
+        text = messages.IMAGE_UNUSUAL[measure].format(inputs=", ".join(z_by_input), upto=upto, z=farthest)
+        yield Flag(f"image_unusual_{measure}", "warning", text)

@@ -1,0 +1,312 @@
+"""The schema of ``bundle.json``, version 1."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel as PydanticModel
+
+from bids_brainage.models.ensembles.typicality import Norms
+from bids_brainage.networks.architecture import BaseModelSpec
+from bids_brainage.preprocessing.model_input import InputSpec
+
+SCHEMA_VERSION = 1
+AGE = "age"
+LARGEST_BOX = 512
+PURPOSES = Literal["demonstration", "research"]
+
+
+def _inside(path: str) -> str:
+    """Refuse a path that is not plainly below the bundle's folder."""
+    pure = PurePosixPath(path)
+    if pure.is_absolute() or ".." in pure.parts or not pure.parts or "\\" in path or "\0" in path:
+        raise ValueError("a file of a bundle must lie inside the bundle's folder")
+    return path
+
+
+RelativePath = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_inside)]
+Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Level = Annotated[float, Field(gt=0, lt=1)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class Record(PydanticModel):
+    """Frozen, nothing unknown, no NaN."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class FileRecord(Record):
+    """What a file of the bundle must be."""
+
+    sha256: Sha256
+    bytes: Count
+
+
+class CurveRecord(Record):
+    """A spline of one prediction: knots and B-spline coefficients in the target's unit; straight outside."""
+
+    knots: tuple[float, ...] = Field(max_length=200)
+    coefficients: tuple[float, ...] = Field(min_length=1)
+    degree: int = Field(default=3, ge=1, le=5)
+
+    @model_validator(mode="after")
+    def _a_spline(self) -> CurveRecord:
+        if len(self.knots) != len(self.coefficients) + self.degree + 1:
+            raise ValueError("a spline needs as many knots as coefficients, and degree + 1 more")
+        if any(later < earlier for earlier, later in pairwise(self.knots)):
+            raise ValueError("the knots of a spline must not descend")
+        if self.knots[self.degree] >= self.knots[-self.degree - 1]:
+            raise ValueError("the knots of a spline must span a range")
+        return self
+
+
+class HeadRecord(Record):
+    """A linear model's coefficients and intercept (years); of one that bends, a curve each beside them."""
+
+    coefficients: tuple[float, ...] = Field(min_length=1)
+    intercept: float
+    alpha: float = Field(ge=0)
+    curves: tuple[CurveRecord | None, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_curve_each(self) -> HeadRecord:
+        if self.curves and len(self.curves) != len(self.coefficients):
+            raise ValueError("a head that bends needs a curve, or null, for each coefficient")
+        return self
+
+
+class Errors(Record):
+    """Errors on people not trained on, in years; `guess_mae` is that of always guessing the mean age."""
+
+    level: Literal["base_model", "sub_ensemble", "ensemble"]
+    name: str
+    modalities: tuple[Label, ...]
+    n: Count
+    mae: float
+    rmse: float
+    r2: float
+    r: float | None
+    guess_mae: float
+
+
+class NormalisedRecord(Record):
+    """Interval that follows the spread of the models: estimate +- quantile * (spread + offset), years."""
+
+    offset: float = Field(gt=0)
+    quantiles: dict[Level, float]
+
+
+class AgeBiasRecord(Record):
+    """Line of (estimate - age) on age in people held out, in years."""
+
+    intercept: float
+    slope: float
+
+
+class TopHeadRecord(Record):
+    """Head above the sub-ensembles of one subset of modalities, with its calibration."""
+
+    modalities: tuple[Label, ...] = Field(min_length=1)
+    sub_ensembles: tuple[Label, ...] = Field(min_length=1)
+    head: HeadRecord
+    n_calibration: Count
+    half_widths: dict[Level, float] = Field(default_factory=dict)
+    normalised: NormalisedRecord | None = None
+    age_bias: AgeBiasRecord | None = None
+    disagreement_99: float | None = None
+
+    @model_validator(mode="after")
+    def _one_coefficient_each(self) -> TopHeadRecord:
+        if len(self.head.coefficients) != len(self.sub_ensembles):
+            raise ValueError("a top head needs one coefficient for each sub-ensemble")
+        return self
+
+
+class SubEnsembleFold(Record):
+    """The trained part of a sub-ensemble in one fold."""
+
+    base_models: tuple[RelativePath, ...] = Field(min_length=1)
+    head: HeadRecord
+
+    @model_validator(mode="after")
+    def _one_coefficient_each(self) -> SubEnsembleFold:
+        if len(self.head.coefficients) != len(self.base_models):
+            raise ValueError("a head needs one coefficient for each base model")
+        return self
+
+
+class SubEnsembleRecord(Record):
+    """One sub-ensemble: what it sees, how it is built, what was trained in each fold."""
+
+    name: Label
+    input: InputSpec
+    architecture: BaseModelSpec
+    folds: tuple[SubEnsembleFold, ...] = Field(min_length=1)
+    norms: Norms = Field(
+        default_factory=dict, description="mean and standard deviation of training inputs' measures"
+    )
+
+    @property
+    def input_shape(self) -> tuple[int, int, int, int]:
+        """Shape of what a base model takes: the box and one channel."""
+        x, y, z = self.input.box
+        return (x, y, z, 1)
+
+    @model_validator(mode="after")
+    def _possible_box(self) -> SubEnsembleRecord:
+        if not all(1 <= extent <= LARGEST_BOX for extent in self.input.box):
+            raise ValueError(f"the box of {self.name} must have 1 to {LARGEST_BOX} voxels an axis")
+        return self
+
+
+class EnsembleRecord(Record):
+    """One multi-level ensemble; `top_heads` holds, for each fold, one head a subset of modalities."""
+
+    name: Label
+    sub_ensembles: tuple[SubEnsembleRecord, ...] = Field(min_length=1)
+    top_heads: tuple[tuple[TopHeadRecord, ...], ...] = Field(min_length=1)
+    errors: tuple[Errors, ...] = ()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> EnsembleRecord:
+        names = [sub.name for sub in self.sub_ensembles]
+        if len(set(names)) != len(names):
+            raise ValueError(f"{self.name} has two sub-ensembles of one name")
+        if any(len(sub.folds) != len(self.top_heads) for sub in self.sub_ensembles):
+            raise ValueError(f"{self.name} does not have equally many folds everywhere")
+        for head in (head for fold in self.top_heads for head in fold):
+            if unknown := set(head.sub_ensembles) - set(names):
+                raise ValueError(f"a top head of {self.name} names unknown sub-ensembles: {sorted(unknown)}")
+        return self
+
+
+class Cohort(Record):
+    """Who the bundle was trained on; of an imported one, some of it may not be known.
+
+    `target_range`, `target_mean` and `target_sd` are those of a target other than age.
+    """
+
+    n: Count | None = None
+    age_range: tuple[float, float] | None = None
+    age_mean: float | None = None
+    age_sd: float | None = None
+    age_edges: tuple[float, ...] = ()
+    age_counts: tuple[Count, ...] = ()
+    sexes: dict[str, Count] = Field(default_factory=dict)
+    sites: dict[str, Count] = Field(default_factory=dict)
+    sequences: dict[str, Count] = Field(default_factory=dict)
+    datasets: tuple[str, ...] = ()
+    simulated: bool
+    target_range: tuple[float, float] | None = None
+    target_mean: float | None = None
+    target_sd: float | None = None
+
+
+class Source(Record):
+    """The file of another program that a base model was imported from."""
+
+    file: str
+    sha256: Sha256
+    program: str
+
+
+class Protocol(Record):
+    """How the bundle was trained; `plan` is the whole training plan.
+
+    Of an imported bundle plan, seed and split are not known; `sources` says what each base model's
+    file was imported from.
+    """
+
+    plan: dict[str, Any] = Field(default_factory=dict)
+    seed: int | None = None
+    n_training: tuple[Count, ...] = ()
+    n_validation: tuple[Count, ...] = ()
+    n_test: tuple[Count, ...] = ()
+    heads_fitted_on: str
+    top_heads_fitted_on: str
+    errors_measured_on: str
+    versions: dict[str, str] = Field(default_factory=dict)
+    sources: dict[RelativePath, Source] = Field(default_factory=dict)
+
+
+class Participants(Record):
+    """Salted hashes of the training participants, each with the fold that tested it, or None."""
+
+    salt: Annotated[str, Field(pattern=r"^[0-9a-f]{32,128}$")]
+    folds: dict[Sha256, int | None] = Field(default_factory=dict)
+
+
+class Parent(Record):
+    """The bundle that base models come from, and who it had been trained on.
+
+    `refit`: with new heads alone, or with all weights trained on.
+    """
+
+    name: Label
+    version: Label
+    sha256: Sha256
+    refit: Literal["heads", "all"]
+    target: str
+    unit: str
+    cohort: Cohort
+    participants: Participants
+
+
+class Reference(Record):
+    """Reference inputs (uint8, `file`) and each base model's prediction of them in years.
+
+    `predictions` has, by ``<ensemble>/<sub-ensemble>``, one tuple a fold with one number a base model.
+    """
+
+    file: RelativePath
+    tolerance: float = Field(default=0.01, gt=0)
+    predictions: dict[str, tuple[tuple[float, ...], ...]]
+
+
+class BundleRecord(Record):
+    """All of ``bundle.json``.
+
+    `target` is the column of participants.tsv that is estimated, `unit` its unit (empty where not known).
+    `parents` are the bundles this one was transferred from, the nearest first.
+    """
+
+    schema_version: Literal[1] = 1
+    name: Label
+    version: Label
+    licence: str
+    purpose: PURPOSES
+    description: str = ""
+    target: str = AGE
+    unit: str = "years"
+    cohort: Cohort
+    protocol: Protocol
+    ensembles: tuple[EnsembleRecord, ...] = Field(min_length=1)
+    participants: Participants
+    parents: tuple[Parent, ...] = ()
+    reference: Reference
+    files: dict[RelativePath, FileRecord]
+
+    @model_validator(mode="after")
+    def _complete(self) -> BundleRecord:
+        names = [ensemble.name for ensemble in self.ensembles]
+        if len(set(names)) != len(names):
+            raise ValueError("two ensembles have one name")
+        if unlisted := self.named_files() - set(self.files):
+            raise ValueError(f"no sha256 is given for {sorted(unlisted)[0]}")
+        return self
+
+    def named_files(self) -> set[str]:
+        """Every file that the record points to."""
+        weights = {
+            path
+            for ensemble in self.ensembles
+            for sub in ensemble.sub_ensembles
+            for fold in sub.folds
+            for path in fold.base_models
+        }
+        return weights | {self.reference.file}

@@ -1,0 +1,150 @@
+"""The training store: every person's network inputs as bytes, one memory-mapped file a sub-ensemble."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bids_brainage.atomic import write_text
+from bids_brainage.models.cohorts.people import TrainingPerson
+from bids_brainage.models.ensembles.base_model import BaseModel
+from bids_brainage.preprocessing.model_input import InputSpec
+
+if TYPE_CHECKING:
+    import nibabel as nib
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class VolumeStore:
+    """Volumes of all people for each sub-ensemble.
+
+    Attributes
+    ----------
+    path : Path
+    specs : mapping of str to InputSpec
+        By ``<ensemble>/<sub-ensemble>``.
+    n : int
+        Number of people; volumes are in their order.
+    fingerprint : str
+        Of the people, their files and the specifications.
+    """
+
+    path: Path
+    specs: Mapping[str, InputSpec]
+    n: int
+    fingerprint: str
+
+    def volumes(self, key: str, mode: str = "r") -> np.memmap:
+        """Memory-mapped uint8 array (n, *box) of one sub-ensemble."""
+        return np.memmap(self.path / file_name(key), np.uint8, mode, shape=(self.n, *self.specs[key].box))  # type: ignore[call-overload]
+
+
+def file_name(key: str) -> str:
+    """Name of a sub-ensemble's file in the store."""
+    return key.replace("/", "_") + ".u8"
+
+
+def build_store(
+    path: Path, people: Sequence[TrainingPerson], specs: Mapping[str, InputSpec], nprocs: int = 1
+) -> VolumeStore:
+    """Make the store, or finish one that was interrupted.
+
+    Parameters
+    ----------
+    path : Path
+        Folder of the store. One that was made of other people or inputs is made anew.
+    people : sequence of TrainingPerson
+    specs : mapping of str to InputSpec
+    nprocs : int
+        Processes; the result does not depend on it.
+    """
+    fingerprint = _fingerprint(people, specs)
+    store = VolumeStore(path, dict(specs), len(people), fingerprint)
+    marker = path / "store.json"
+    if not marker.is_file() or json.loads(marker.read_text())["fingerprint"] != fingerprint:
+        _start(store, marker)
+    missing = [index for index in range(len(people)) if not _done(path, index).exists()]
+    _log.info("Preparing the volumes of %d of %d people", len(missing), len(people))
+    work = partial(_prepare_person, store)
+    if nprocs < 2 or len(missing) < 2:
+        for index in missing:
+            work(index, people[index])
+    else:
+        with ProcessPoolExecutor(nprocs, mp_context=get_context("spawn")) as pool:
+            list(pool.map(work, missing, [people[index] for index in missing]))
+    return store
+
+
+def _start(store: VolumeStore, marker: Path) -> None:
+    """Empty files of full size."""
+    if store.path.exists():
+        shutil.rmtree(store.path)
+    store.path.mkdir(parents=True)
+    for key in store.specs:
+        store.volumes(key, "w+")
+    write_text(marker, json.dumps({"fingerprint": store.fingerprint, "n": store.n}))
+
+
+def _prepare_person(store: VolumeStore, index: int, person: TrainingPerson) -> None:
+    """Write one person's volumes, then say that they are done."""
+    import nibabel as nib
+
+    from bids_brainage.preprocessing.model_input import prepare, uint8_volume
+
+    images: dict[Path, nib.Nifti1Image] = {}
+    brain = nib.Nifti1Image.from_filename(person.mask)
+    for key, spec in store.specs.items():
+        path = person.image(spec.stage, spec.modality)
+        if path not in images:
+            loaded = nib.Nifti1Image.from_filename(path)
+            images[path] = nib.Nifti1Image(loaded.get_fdata(dtype=np.float32), loaded.affine)
+        mask, region = (brain, None) if spec.stage == "subject" else _template_masks(spec.region)
+        model_input = prepare(images[path], mask, spec, region, name=str(path))
+        volumes = store.volumes(key, "r+")
+        volumes[index] = uint8_volume(model_input)
+        volumes.flush()
+    _done(store.path, index).touch()
+
+
+@lru_cache
+def _template_masks(region: str) -> tuple[nib.Nifti1Image, nib.Nifti1Image]:
+    """The template's brain mask and that of one of its regions."""
+    from bids_brainage.preprocessing.templates import region_mask, template_mask
+
+    return template_mask(2), region_mask(region)
+
+
+def _done(path: Path, index: int) -> Path:
+    return path / f"{index:06d}.done"
+
+
+def _fingerprint(people: Sequence[TrainingPerson], specs: Mapping[str, InputSpec]) -> str:
+    """Changes with the people, their files and what is made of them."""
+    digest = hashlib.sha256()
+    for key, spec in specs.items():
+        digest.update(f"{key} {spec.model_dump_json()}\n".encode())
+    for person in people:
+        for path in (person.mask, *person.subject.values(), *person.standard.values()):
+            digest.update(f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def predict_people(model: BaseModel, store: VolumeStore, key: str, people: np.ndarray) -> np.ndarray:
+    """Predictions (n,) in the target's unit for people of the store; the volumes are read a few at a time."""
+    volumes = store.volumes(key)
+    batches = [people[start : start + 16] for start in range(0, len(people), 16)]
+    scaled = (volumes[batch][..., None].astype(np.float32) / np.float32(255) for batch in batches)
+    return np.concatenate([model.predict(images) for images in scaled])

@@ -1,0 +1,1 @@
+"""Base models, sub-ensembles and ensembles: what estimates are made of."""

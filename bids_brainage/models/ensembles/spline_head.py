@@ -1,0 +1,143 @@
+"""Heads that bend: an additive model of several predictions, linear parts with a smooth deviation each.
+
+estimate = constant + sum_i f_i(y_i), with f_i(y) = c_i y + g_i(y): the linear head, and a cubic spline of
+what it leaves (a generalised additive model; Hastie and Tibshirani 1986, Stat Sci 1, 297). The splines'
+coefficients are fitted by ridge regression: the heavier the penalty, the more linear the head. Outside of the
+people it was fitted on each g_i goes on as a straight line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bids_brainage.models.ensembles.head_model import HeadModel
+
+DEGREE = 3
+# Nearer than this to the reference, in units of its own size, the slope is the derivative.
+NEAR = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """A spline, straight outside of its knots.
+
+    Attributes
+    ----------
+    knots : float64 array (k + degree + 1,)
+        Ascending, the target's unit; the spline's range is from `knots[degree]` to `knots[-degree - 1]`.
+    coefficients : float64 array (k,)
+        Of the B-splines, the target's unit.
+    degree : int
+    """
+
+    knots: np.ndarray
+    coefficients: np.ndarray
+    degree: int = DEGREE
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        """The curve at `values` (...,)."""
+        spline = self._spline()
+        inside = np.clip(values, *self.ends)
+        return spline(inside) + spline.derivative()(inside) * (values - inside)
+
+    def slope(self, value: float) -> float:
+        """Its derivative at a value."""
+        return float(self._spline().derivative()(np.clip(value, *self.ends)))
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """First and last value that it bends between."""
+        return float(self.knots[self.degree]), float(self.knots[-self.degree - 1])
+
+    def _spline(self) -> Any:
+        from scipy.interpolate import BSpline
+
+        return BSpline(self.knots, self.coefficients, self.degree)
+
+
+@dataclass(frozen=True, eq=False)
+class SplineHead:
+    """A linear head and a curve for each of its predictions (None where they were all the same).
+
+    Attributes
+    ----------
+    linear : HeadModel
+    curves : tuple of Curve or None
+        In the order of the linear head's coefficients.
+    """
+
+    linear: HeadModel
+    curves: tuple[Curve | None, ...]
+
+    @classmethod
+    def fit(
+        cls,
+        predictions: np.ndarray,
+        ages: np.ndarray,
+        alpha: float,
+        spline_alpha: float,
+        knots: int,
+        spread: float = 15.0,
+    ) -> SplineHead:
+        """Fit the linear head, then the curves to what it leaves.
+
+        Parameters
+        ----------
+        predictions : array (n, k)
+        ages : array (n,)
+        alpha : float
+            Penalty of the linear head; see `HeadModel.fit`.
+        spline_alpha : float
+            Penalty of the curves' coefficients; above 0.
+        knots : int
+            Of each curve, evenly from the smallest to the largest prediction.
+        spread : float
+            Standard deviation of predictions that the penalty is meant for. A model that tells people less
+            apart is penalised the more, as in ridge regression: one that always says nearly the same must
+            not have its noise bent into estimates.
+        """
+        from sklearn.linear_model import Ridge
+        from sklearn.preprocessing import SplineTransformer
+
+        predictions = np.asarray(predictions, dtype=np.float64)
+        linear = HeadModel.fit(predictions, ages, alpha)
+        varies = np.ptp(predictions, axis=0) > 0
+        if not varies.any():
+            return cls(linear, (None,) * len(varies))
+        basis = SplineTransformer(n_knots=knots, degree=DEGREE, knots="uniform", extrapolation="linear")
+        shares = np.minimum(1, predictions[:, varies].std(axis=0) / spread)
+        columns = np.repeat(shares, knots + DEGREE - 1)
+        bases = basis.fit_transform(predictions[:, varies]) * columns
+        rest = Ridge(alpha=spline_alpha).fit(bases, np.asarray(ages) - linear.apply(predictions))
+        curves: list[Curve | None] = [None] * len(varies)
+        blocks = np.split(np.asarray(rest.coef_, np.float64) * columns, int(varies.sum()))
+        for i, spline, coefficients in zip(np.flatnonzero(varies), basis.bsplines_, blocks, strict=True):
+            curves[i] = Curve(np.asarray(spline.t, np.float64), coefficients)
+        return cls(HeadModel(linear.coefficients, linear.intercept + float(rest.intercept_)), tuple(curves))
+
+    def apply(self, predictions: np.ndarray) -> np.ndarray:
+        """Estimates (...,) from predictions (..., k)."""
+        values = np.asarray(predictions, dtype=np.float64)
+        bent = [curve(values[..., i]) for i, curve in enumerate(self.curves) if curve is not None]
+        return self.linear.apply(values) + sum(bent)
+
+    def secants(self, values: np.ndarray, references: np.ndarray) -> tuple[np.ndarray, float]:
+        """One person's weights (k,) and constant: see `HeadModel.secants`.
+
+        w_i = (f_i(y_i) - f_i(b_i)) / (y_i - b_i), the slope of the secant from the reference b_i; so that
+        constant + w @ references is the same for everybody, namely the estimate of the references.
+        """
+        values, references = np.asarray(values, np.float64), np.asarray(references, np.float64)
+        weights = self.linear.coefficients.copy()
+        for i, curve in enumerate(self.curves):
+            if curve is None:
+                continue
+            step = values[i] - references[i]
+            if abs(step) > NEAR * max(1.0, abs(references[i])):
+                weights[i] += float(curve(values[i]) - curve(references[i])) / step
+            else:
+                weights[i] += curve.slope(float(references[i]))
+        return weights, float(self.apply(values) - weights @ values)

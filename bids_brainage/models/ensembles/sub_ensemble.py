@@ -1,0 +1,62 @@
+"""Several base models that see the same image, and the head above them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bids_brainage import messages
+from bids_brainage.errors import InputError
+from bids_brainage.models.ensembles.base_model import BaseModel
+from bids_brainage.models.ensembles.head_model import Head
+from bids_brainage.preprocessing.model_input import InputSpec
+
+
+@dataclass(frozen=True, eq=False)
+class SubEnsemble:
+    """Base models of one modality and region with their head.
+
+    Attributes
+    ----------
+    name : str
+        Region and modality: ``WholeBrain_T1w``.
+    input : InputSpec
+        What the base models must be shown.
+    base_models : tuple of BaseModel
+    head : Head
+        From the k base models' predictions to one estimate.
+    """
+
+    name: str
+    input: InputSpec
+    base_models: tuple[BaseModel, ...]
+    head: Head
+
+    @property
+    def region(self) -> str:
+        """Region that is seen: WholeBrain, Cortical, Subcortical or Cerebellum."""
+        return self.input.region
+
+    @property
+    def modality(self) -> str:
+        """Modality that is seen: T1w, FLAIR or T2starw."""
+        return self.input.modality
+
+    @property
+    def target_biases(self) -> np.ndarray:
+        """What each base model (k,) says before any voxel has its say."""
+        return np.array([model.target_bias for model in self.base_models])
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """Base-model predictions (n, k) in years for images (n, *box, 1) in [0, 1]."""
+        return np.stack([model.predict(images) for model in self.base_models], axis=1)
+
+    def check_predictions(self, predictions: np.ndarray) -> np.ndarray:
+        """The predictions as float64 (..., k); InputError where they do not fit or are not finite."""
+        values = np.asarray(predictions, dtype=np.float64)
+        if values.ndim < 1 or values.shape[-1] != len(self.base_models) or not np.isfinite(values).all():
+            raise InputError(
+                messages.BASE_PREDICTIONS.format(sub_ensemble=self.name, k=len(self.base_models))
+            )
+        return values

@@ -1,0 +1,1 @@
+"""Training multi-level ensembles: plan, base models, heads, calibration, bundle."""

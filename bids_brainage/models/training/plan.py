@@ -1,0 +1,201 @@
+"""The training plan: everything that decides what a training makes, in one YAML file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel as PydanticModel
+from pydantic import ConfigDict, Field, ValidationError, model_validator
+
+import bids_brainage
+from bids_brainage import messages
+from bids_brainage.errors import InputError
+from bids_brainage.models.bundles.schema import AGE, PURPOSES, Label
+from bids_brainage.models.training.augmentation import AugmentationPlan
+from bids_brainage.networks.architecture import BaseModelSpec, Initializer
+from bids_brainage.preprocessing.model_input import SPACES, InputSpec, IntensityRule
+
+SHIPPED = Path(bids_brainage.__file__).parent / "data" / "models"
+
+
+class Part(PydanticModel):
+    """Frozen, and nothing unknown."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class EnsemblePlan(Part):
+    """Which sub-ensembles a multi-level ensemble has, and of how many base models each."""
+
+    name: Label
+    stage: Literal["subject", "standard"]
+    regions: tuple[Label, ...] = Field(min_length=1)
+    modalities: tuple[Label, ...] = Field(min_length=1)
+    base_models: int = Field(ge=1, le=100)
+    epochs: int | None = Field(default=None, ge=1, description="instead of the fitting's epochs")
+
+    def sub_ensembles(self) -> list[tuple[str, str, str]]:
+        """Name, region and modality of every sub-ensemble."""
+        return [
+            (f"{region}_{modality}", region, modality)
+            for region in self.regions
+            for modality in self.modalities
+        ]
+
+
+class InputPlan(Part):
+    """Resolution and boxes; boxes in mm, along the axes of `orientation`."""
+
+    voxel_size: float = Field(default=1.0, gt=0)
+    orientation: str = "LIA"
+    margin: int = Field(default=2, ge=0)
+    smallest_subject_box_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    intensity: IntensityRule = IntensityRule()
+
+    def spec(
+        self, ensemble: EnsemblePlan, region: str, modality: str, box: tuple[int, int, int]
+    ) -> InputSpec:
+        """The input specification of one sub-ensemble."""
+        return InputSpec(
+            modality=modality,
+            stage=ensemble.stage,
+            space=SPACES[ensemble.stage],
+            region=region,
+            voxel_size=self.voxel_size,
+            orientation=self.orientation,
+            box=box,
+            margin=self.margin,
+            intensity=self.intensity,
+        )
+
+
+class FittingPlan(Part):
+    """How a base model is fitted. Loss: mean squared error in years; optimiser: Adam."""
+
+    epochs: int = Field(default=80, ge=1)
+    batch_size: int = Field(default=4, ge=1)
+    learning_rate: float = Field(default=5e-4, gt=0)
+    schedule: Literal["constant", "cosine"] = "constant"
+    initializer: Initializer = "glorot"
+    flip: bool = Field(default=True, description="mirror left and right at random")
+    augmentation: AugmentationPlan = AugmentationPlan()
+    sampling: Literal["everybody", "even_ages"] = Field(
+        default="everybody", description="an epoch shows everybody once, or all ages equally often"
+    )
+    restart_after: int | None = Field(
+        default=None,
+        ge=1,
+        description="epochs after which a model that still guesses the mean age begins its schedule again",
+    )
+    weights_dtype: Literal["float32", "float16"] = Field(
+        default="float32", description="kernels are rounded to this before they are judged and kept"
+    )
+
+
+class SplitPlan(Part):
+    """Training : validation : test, stratified by age; `folds` of the possible repetitions are trained."""
+
+    parts: tuple[int, int, int] = (8, 1, 1)
+    folds: int = Field(default=10, ge=1)
+    group_column: str | None = Field(default=None, description="people of one group are never split")
+
+    @model_validator(mode="after")
+    def _possible(self) -> SplitPlan:
+        if min(self.parts) < 1 or self.folds * self.parts[2] > sum(self.parts):
+            raise ValueError("every part needs at least 1, and folds x test at most the sum of the parts")
+        return self
+
+
+class HeadPlan(Part):
+    """How the heads are fitted; `top_alpha` 0 is the plain linear model of the paper.
+
+    Penalties are those for ages in years; for another target they are scaled with its spread.
+    """
+
+    kind: Literal["linear", "spline"] = Field(
+        default="linear", description="top heads: linear, or with a smooth curve for each sub-ensemble"
+    )
+    sub_ensemble_kind: Literal["linear", "spline"] = Field(
+        default="linear", description="sub-ensembles' heads, with a curve for each base model"
+    )
+    knots: int = Field(default=4, ge=2, le=20, description="of each curve")
+    spline_alpha: float = Field(
+        default=1.0, gt=0, description="penalty of the curves: the larger, the more linear"
+    )
+
+    alpha: float = Field(default=1.0, ge=0)
+    top_alpha: float = Field(default=0.0, ge=0)
+    top_fitted_on: Literal["test", "validation+test"] = "test"
+    cross_validation: int = Field(default=5, ge=2)
+    levels: tuple[float, ...] = (0.8, 0.9, 0.95)
+    interval: Literal["normalised", "constant"] = Field(
+        default="normalised", description="wider where the models disagree, or the same for everybody"
+    )
+
+
+class TrainingPlan(Part):
+    """All that decides what a training makes; the defaults are the paper's."""
+
+    name: Label
+    version: Label = "1"
+    licence: str = "n/a"
+    purpose: PURPOSES = "research"
+    description: str = ""
+    seed: int = Field(default=0, ge=0)
+    target: str = Field(
+        default=AGE, min_length=1, max_length=200, description="column of participants.tsv to estimate"
+    )
+    ensembles: tuple[EnsemblePlan, ...] = Field(min_length=1)
+    input: InputPlan = InputPlan()
+    architecture: BaseModelSpec = BaseModelSpec()
+    fitting: FittingPlan = FittingPlan()
+    split: SplitPlan = SplitPlan()
+    heads: HeadPlan = HeadPlan()
+
+    @model_validator(mode="after")
+    def _names_once(self) -> TrainingPlan:
+        if len({ensemble.name for ensemble in self.ensembles}) != len(self.ensembles):
+            raise ValueError("two ensembles have one name")
+        return self
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """All modalities that any ensemble sees."""
+        return tuple(dict.fromkeys(m for ensemble in self.ensembles for m in ensemble.modalities))
+
+
+def find_plan(name_or_path: str) -> Path:
+    """The file of a plan: one that ships with the program (``paper``, ``demo``, ...), or any path."""
+    shipped = SHIPPED / f"{name_or_path}_plan.yaml"
+    return shipped if shipped.is_file() else Path(name_or_path).expanduser()
+
+
+def load_plan(path: Path) -> TrainingPlan:
+    """Read a plan from YAML; InputError where it is missing or wrong."""
+    return make_plan(read_plan_file(path), str(path))
+
+
+def read_plan_file(path: Path) -> dict[str, Any]:
+    """What a plan's YAML says, not checked yet; InputError where it cannot be read."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(messages.PLAN_UNREADABLE.format(file=path, reason=reason)) from error
+    if not isinstance(content, dict):
+        reason = "it must hold settings by name"
+        raise InputError(messages.PLAN_WRONG.format(file=path, where="plan", reason=reason))
+    return content
+
+
+def make_plan(content: Mapping[str, Any], file: str) -> TrainingPlan:
+    """The plan of that content; InputError where it is wrong."""
+    try:
+        return TrainingPlan.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "plan"
+        raise InputError(messages.PLAN_WRONG.format(file=file, where=where, reason=first["msg"])) from error

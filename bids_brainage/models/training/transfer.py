@@ -1,0 +1,184 @@
+"""Transfer: training from another bundle, with new heads alone or with all weights trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from bids_brainage import messages
+from bids_brainage.errors import InputError
+from bids_brainage.models.bundles.bundle import Bundle
+from bids_brainage.models.bundles.schema import AGE, BundleRecord, EnsembleRecord, Parent, SubEnsembleRecord
+from bids_brainage.models.training.design import SPREAD_OF_AGES
+from bids_brainage.models.training.plan import EnsemblePlan, InputPlan, TrainingPlan
+from bids_brainage.models.training.start import Start
+from bids_brainage.networks.architecture import BaseModelSpec
+from bids_brainage.preprocessing.model_input import InputSpec
+
+Refit = Literal["heads", "all"]
+
+
+@dataclass(frozen=True, eq=False)
+class Transfer:
+    """A bundle to start from.
+
+    Attributes
+    ----------
+    bundle : Bundle
+        Its first fold's base models are taken: those for people it was not trained on.
+    refit : str
+        ``heads``: base models stay as they are; ``all``: they are trained on.
+    """
+
+    bundle: Bundle
+    refit: Refit
+
+    def sub_ensembles(self) -> dict[str, SubEnsembleRecord]:
+        """What the bundle has, by ``<ensemble>/<sub-ensemble>``."""
+        ensembles = self.bundle.record.ensembles
+        return {f"{e.name}/{sub.name}": sub for e in ensembles for sub in e.sub_ensembles}
+
+    def specs(self) -> dict[str, InputSpec]:
+        """What each sub-ensemble must be shown."""
+        return {key: sub.input for key, sub in self.sub_ensembles().items()}
+
+    def complete(self, content: Mapping[str, Any], file: str) -> dict[str, Any]:
+        """Put into a plan's content what the bundle decides: ensembles, input, architecture.
+
+        Target and licence are the bundle's too, unless the plan names others.
+
+        Parameters
+        ----------
+        content : mapping
+            Of the plan's YAML; it may leave these parts out.
+        file : str
+            The plan's name, for the message.
+
+        Raises
+        ------
+        InputError
+            The plan asks for something else than the bundle has, or for new beginnings.
+        """
+        first = next(iter(self.sub_ensembles().values()))
+        record = self.bundle.record
+        own = {
+            "ensembles": [ensemble_plan(e).model_dump() for e in record.ensembles],
+            "input": first.input.model_dump(include=set(InputPlan.model_fields)),
+            "architecture": first.architecture.model_dump(),
+        }
+        self._check(content, file)
+        # What was learnt from simulated brains alone stays a demonstration.
+        stays = self.refit == "heads" and self.bundle.is_demonstration
+        purpose = {"purpose": record.purpose} if stays else {}
+        return {"licence": record.licence, "target": record.target, **content, **own, **purpose}
+
+    def _check(self, content: Mapping[str, Any], file: str) -> None:
+        try:
+            self._compare(content, file)
+        except (ValidationError, TypeError, AttributeError) as error:
+            reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+            raise InputError(messages.PLAN_WRONG.format(file=file, where="plan", reason=reason)) from error
+        if self.refit == "all" and (content.get("fitting") or {}).get("restart_after"):
+            raise InputError(messages.TRANSFER_RESTARTS.format(file=file))
+
+    def _compare(self, content: Mapping[str, Any], file: str) -> None:
+        """Whatever the plan does say of these parts must be so in the bundle."""
+        if "ensembles" in content:
+            asked = {EnsemblePlan.model_validate(e) for e in content["ensembles"]}
+            there = {ensemble_plan(e) for e in self.bundle.record.ensembles}
+            self._same(file, "ensembles", set(map(_shape, asked)), set(map(_shape, there)))
+        inputs, spec = content.get("input", {}), content.get("architecture", {})
+        wanted = InputPlan.model_validate(inputs)
+        for sub in self.sub_ensembles().values():
+            for name in inputs.keys() & {"voxel_size", "orientation", "intensity"}:
+                self._same(file, f"input.{name}", getattr(wanted, name), getattr(sub.input, name))
+            built = BaseModelSpec.model_validate({**sub.architecture.model_dump(), **spec})
+            for name in spec:
+                self._same(
+                    file, f"architecture.{name}", getattr(built, name), getattr(sub.architecture, name)
+                )
+
+    def _same(self, file: str, where: str, asked: object, there: object) -> None:
+        if asked != there:
+            raise InputError(
+                messages.TRANSFER_CONFLICT.format(file=file, where=where, model=self.bundle.name)
+            )
+
+    def starts(self, plan: TrainingPlan, unit: str) -> dict[str, tuple[Start, ...]]:
+        """Where each base model begins from, by sub-ensemble.
+
+        Parameters
+        ----------
+        plan : TrainingPlan
+        unit : str
+            Of the plan's target.
+        """
+        record = self.bundle.record
+        target, own_unit, scale = self.predicted()
+        return {
+            key: tuple(
+                Start(
+                    file=self.bundle.path / file,
+                    sha256=record.files[file].sha256,
+                    architecture=sub.architecture,
+                    kept=self.refit == "heads",
+                    same_target=(target, own_unit) == (plan.target, unit),
+                    scale=scale,
+                )
+                for file in sub.folds[0].base_models
+            )
+            for key, sub in self.sub_ensembles().items()
+        }
+
+    def predicted(self) -> tuple[str, str, float]:
+        """What the base models predict, its unit and its unit of training: that of those who trained them.
+
+        A bundle of new heads above kept networks estimates what its heads were fitted to.
+        """
+        record: BundleRecord | Parent = self.bundle.record
+        for parent in self.bundle.record.parents:
+            if parent.refit != "heads":
+                break
+            record = parent
+        spread = record.cohort.target_sd
+        scale = 1.0 if record.target == AGE or not spread else spread / SPREAD_OF_AGES
+        return record.target, record.unit, scale
+
+    def parents(self) -> tuple[Parent, ...]:
+        """The bundle and those it comes from, as the new one remembers them."""
+        record = self.bundle.record
+        own = Parent(
+            name=record.name,
+            version=record.version,
+            sha256=self.bundle.sha256,
+            refit=self.refit,
+            target=record.target,
+            unit=record.unit,
+            cohort=record.cohort,
+            participants=record.participants,
+        )
+        return (own, *record.parents)
+
+
+def ensemble_plan(record: EnsembleRecord) -> EnsemblePlan:
+    """The plan that an ensemble of a bundle follows; InputError where it follows none."""
+    subs = record.sub_ensembles
+    stage = subs[0].input.stage
+    plan = EnsemblePlan(
+        name=record.name,
+        stage=stage,
+        regions=tuple(dict.fromkeys(sub.input.region for sub in subs)),
+        modalities=tuple(dict.fromkeys(sub.input.modality for sub in subs)),
+        base_models=max(len(sub.folds[0].base_models) for sub in subs),
+    )
+    expected = {name for name, _, _ in plan.sub_ensembles()}
+    if {sub.name for sub in subs} != expected or any(sub.input.stage != stage for sub in subs):
+        raise InputError(messages.TRANSFER_SHAPE.format(ensemble=record.name))
+    return plan
+
+
+def _shape(plan: EnsemblePlan) -> tuple[str, str, frozenset[str], int]:
+    return plan.name, plan.stage, frozenset(name for name, _, _ in plan.sub_ensembles()), plan.base_models

@@ -1,0 +1,214 @@
+"""A network as LRP sees it: a list of layers in order, with plain NumPy weights.
+
+Everything is three-dimensional here. A 2D network is a 3D one whose volumes have one slice, so kernels,
+strides and pools of 2D layers get a leading 1, and each engine is written once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_brainage import messages
+from bids_brainage.errors import NetworkError
+
+Floats = NDArray[np.float32]
+Padding = Literal["same", "valid"]
+Triple = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One step of the network.
+
+    Attributes
+    ----------
+    name : str
+        Unique name.
+    inputs : tuple of str
+        Names of the layers whose outputs it takes; the image is called ``Network.input_name``.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Convolution(Layer):
+    """A convolution (cross-correlation) with `kernel` (kd, kh, kw, channels in, channels out)."""
+
+    kernel: Floats
+    bias: Floats | None
+    strides: Triple = (1, 1, 1)
+    dilation: Triple = (1, 1, 1)
+    padding: Padding = "same"
+
+
+@dataclass(frozen=True)
+class Dense(Layer):
+    """A fully connected layer with `kernel` (units in, units out) on the last axis."""
+
+    kernel: Floats
+    bias: Floats | None
+
+
+@dataclass(frozen=True)
+class Affine(Layer):
+    """``x * scale + shift`` a channel: a batch normalisation that has no neighbour to be folded into."""
+
+    scale: Floats
+    bias: Floats | None
+
+
+@dataclass(frozen=True)
+class Pooling(Layer):
+    """Max or average pooling; ``size=None`` pools over the whole volume and keeps its axes."""
+
+    mode: Literal["max", "average"]
+    size: Triple | None
+    strides: Triple = (1, 1, 1)
+    padding: Padding = "same"
+
+
+@dataclass(frozen=True)
+class Activation(Layer):
+    """A monotone non-linearity with f(0) = 0.
+
+    Attributes
+    ----------
+    function : str
+        ``relu``, ``leaky_relu`` or ``elu``.
+    slope : float
+        Negative slope of the leaky ReLU, alpha of the ELU; 0 for the ReLU.
+    own_layer : bool
+        Whether it was a layer of its own in Keras and not a layer's ``activation``. Only innvestigate
+        treats the two differently.
+    """
+
+    function: Literal["relu", "leaky_relu", "elu"]
+    slope: float = 0.0
+    own_layer: bool = False
+
+    def __post_init__(self) -> None:
+        if self.function == "relu":
+            object.__setattr__(self, "slope", 0.0)
+
+
+@dataclass(frozen=True)
+class Flatten(Layer):
+    """All axes but the first into one."""
+
+
+@dataclass(frozen=True)
+class Add(Layer):
+    """The sum of its inputs: a residual connection."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network with one image in and one number out.
+
+    Attributes
+    ----------
+    layers : tuple of Layer
+        In an order in which each layer stands behind its inputs; the last is the output.
+    input_shape : tuple of int
+        Shape of one image with channels last, as the user gives it: (h, w, c) or (d, h, w, c).
+    input_name : str
+        What layers call the image.
+    """
+
+    layers: tuple[Layer, ...]
+    input_shape: tuple[int, ...]
+    input_name: str = "image"
+
+    def __post_init__(self) -> None:
+        if len(self.input_shape) not in (3, 4) or any(n < 1 for n in self.input_shape):
+            raise NetworkError(messages.NETWORK_INPUT.format(shape=self.input_shape))
+        known = {self.input_name}
+        for layer in self.layers:
+            _check_layer(layer, known)
+            known.add(layer.name)
+        if not self.layers or not isinstance(self.layers[-1], Dense) or self.layers[-1].kernel.shape[1] != 1:
+            raise NetworkError(messages.NETWORK_OUTPUT)
+
+    @property
+    def volume_shape(self) -> tuple[int, int, int, int]:
+        """Shape of one image as a volume (d, h, w, c); a 2D image has d = 1."""
+        shape = (1,) * (4 - len(self.input_shape)) + tuple(self.input_shape)
+        return (shape[0], shape[1], shape[2], shape[3])
+
+    @property
+    def output_layer(self) -> Dense:
+        """The layer of the one output neuron."""
+        layer = self.layers[-1]
+        assert isinstance(layer, Dense)
+        return layer
+
+    @property
+    def target_bias(self) -> float:
+        """Bias of the output neuron, in years; 0 if it has none."""
+        bias = self.output_layer.bias
+        return 0.0 if bias is None else float(bias[0])
+
+    def volumes(self, images: NDArray) -> Floats:
+        """Check a batch of images and return it as float32 volumes (n, d, h, w, c).
+
+        Raises
+        ------
+        NetworkError
+            If shape or dtype do not fit, or a value is not finite.
+        """
+        images = np.asarray(images)
+        if images.shape[1:] != tuple(self.input_shape):
+            raise NetworkError(messages.IMAGE_SHAPE.format(shape=images.shape, expected=self.input_shape))
+        if images.dtype.kind not in "iuf":
+            raise NetworkError(messages.IMAGE_DTYPE.format(dtype=images.dtype))
+        volumes = np.ascontiguousarray(images, dtype=np.float32).reshape(-1, *self.volume_shape)
+        if not np.isfinite(volumes).all():
+            raise NetworkError(messages.IMAGE_NOT_FINITE)
+        return volumes
+
+
+def fold_affine(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    """Fold each `Affine` into the convolution or dense layer before it, where that layer feeds nothing else.
+
+    Batch normalisation at inference is affine, so ``scale * (W x + b) + shift`` is a layer of its own
+    kind with kernel ``scale * W``; explaining the folded layer avoids a rule for the normalisation
+    (Guillemot et al. 2020, arXiv:2002.11018).
+    """
+    found = {layer.name: layer for layer in layers}
+    uses = [name for layer in layers for name in layer.inputs]
+    renamed: dict[str, str] = {}
+    folded: list[Layer] = []
+    for layer in layers:
+        layer = replace(layer, inputs=tuple(renamed.get(name, name) for name in layer.inputs))
+        before = found.get(layer.inputs[0])
+        foldable = isinstance(before, Convolution | Dense) and uses.count(layer.inputs[0]) == 1
+        if isinstance(layer, Affine) and isinstance(before, Convolution | Dense) and foldable:
+            merged = _merge(before, layer)
+            folded[folded.index(before)] = merged
+            found[before.name] = merged
+            renamed[layer.name] = before.name
+        else:
+            folded.append(layer)
+            found[layer.name] = layer
+    return tuple(folded)
+
+
+def _merge(layer: Convolution | Dense, affine: Affine) -> Convolution | Dense:
+    bias = np.zeros(len(affine.scale), np.float32) if layer.bias is None else layer.bias
+    shift = np.zeros_like(bias) if affine.bias is None else affine.bias
+    return replace(layer, kernel=layer.kernel * affine.scale, bias=bias * affine.scale + shift)
+
+
+def _check_layer(layer: Layer, known: set[str]) -> None:
+    if layer.name in known or not layer.inputs or not set(layer.inputs) <= known:
+        raise NetworkError(messages.NETWORK_ORDER.format(layer=layer.name))
+    for weights in (getattr(layer, part, None) for part in ("kernel", "bias", "scale")):
+        if weights is not None and not np.isfinite(weights).all():
+            raise NetworkError(messages.WEIGHTS_NOT_FINITE.format(layer=layer.name))

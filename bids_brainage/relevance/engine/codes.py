@@ -1,0 +1,7 @@
+"""How winners are coded: by their place in their window, so many bits an axis."""
+
+from __future__ import annotations
+
+#: Winners are coded by their place in the window, five bits an axis.
+CODE_BITS = 5
+LARGEST_WINDOW = 2**CODE_BITS // 2

@@ -1,0 +1,1 @@
+"""Independent ways to the same maps: every rule written plainly, and innvestigate."""

@@ -1,0 +1,84 @@
+"""Flags: each fires on its own condition and on nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bids_brainage.models.bundles.bundle import Bundle
+from bids_brainage.models.bundles.flags import estimate_flags
+from bids_brainage.models.ensembles.typicality import Unusual
+
+
+def estimate(bundle: Bundle, brain_age: float = 50, spread: float = 0, **changes):
+    ensemble = bundle.ensemble("TypeI")
+    plain = ensemble.estimate({name: np.full(2, 50.0) for name in ensemble.sub_ensembles})
+    return replace(plain, brain_age=brain_age, disagreement=spread, **changes)
+
+
+def codes(bundle: Bundle, made, **known) -> list[str]:
+    return [flag.code for flag in estimate_flags(bundle, made, **({"age": 50.0, "simulated": True} | known))]
+
+
+def test_nothing_to_say(bundle):
+    assert codes(bundle, estimate(bundle)) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "known", "code"),
+    [
+        ({}, {"simulated": False}, "demonstration_model"),
+        ({}, {"age": 19.9}, "age_outside_training_range"),
+        ({}, {"age": 80.1}, "age_outside_training_range"),
+        ({}, {"age": None}, "age_unknown"),
+        ({"brain_age": 80.5}, {}, "estimate_outside_training_range"),
+        ({"brain_age": -3.0}, {}, "estimate_outside_training_range"),
+        ({"spread": 6.1}, {}, "sub_ensembles_disagree"),
+        ({"modalities_missing": ("FLAIR",)}, {}, "modality_missing"),
+        ({"lower_95": None}, {}, "interval_unavailable"),
+    ],
+)
+def test_each_condition_has_its_flag(bundle, changes, known, code):
+    assert codes(bundle, estimate(bundle, **changes), **known) == [code]
+
+
+@pytest.mark.parametrize(("age", "brain_age", "spread"), [(20.0, 80.0, 6.0), (80.0, 20.0, 0.0)])
+def test_limits_themselves_are_inside(bundle, age, brain_age, spread):
+    assert codes(bundle, estimate(bundle, brain_age, spread), age=age) == []
+
+
+def test_the_demonstration_model_says_what_its_number_is_not(bundle):
+    (flag,) = estimate_flags(bundle, estimate(bundle), age=50, simulated=False)
+    assert flag.severity == "warning"
+    assert "small learned from simulated brains" in flag.text
+    assert "no estimate of anyone's brain age" in flag.text
+
+
+def test_a_real_model_is_not_for_simulated_brains(bundle):
+    cohort = bundle.record.cohort.model_copy(update={"simulated": False})
+    record = bundle.record.model_copy(update={"purpose": "research", "cohort": cohort})
+    real = Bundle(bundle.path, record, bundle.sha256)
+    assert codes(real, estimate(bundle), simulated=True) == ["simulated_input"]
+    assert codes(real, estimate(bundle), simulated=False) == []
+
+
+def test_texts_are_filled_in(bundle):
+    made = estimate(bundle, 95, 7, modalities_missing=("FLAIR",), modalities_used=("T1w",))
+    for flag in estimate_flags(bundle, made, age=90, simulated=False):
+        assert "{" not in flag.text
+        assert flag.text.endswith(".")
+
+
+def test_a_large_brain_is_told_of_once(bundle):
+    """With the inputs concerned and the farthest of them; another measure has its own flag."""
+    unusual = [
+        Unusual("Cortical_T1w", "size", 4.6),
+        Unusual("Cortical_FLAIR", "size", -7.2),
+        Unusual("Cortical_T1w", "brightness", 5.0),
+    ]
+    size, brightness = estimate_flags(bundle, estimate(bundle), age=50, simulated=True, unusual=unusual)
+    assert (size.code, brightness.code) == ("image_unusual_size", "image_unusual_brightness")
+    assert "Cortical_T1w, Cortical_FLAIR lies up to 7 standard deviations" in size.text
+    assert "in Cortical_T1w lies 5 standard deviations" in brightness.text

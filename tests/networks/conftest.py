@@ -1,0 +1,3 @@
+"""Readers are tried on the networks of the relevance tests."""
+
+from tests.relevance.conftest import random as random
