@@ -14,13 +14,15 @@ from bids_brainage.atomic import write_text
 from bids_brainage.errors import InputError
 
 MODALITIES = ("T1w", "FLAIR", "T2starw")
-ENSEMBLES = ("TypeI", "TypeII")
 LEVELS = ("participant", "train")
 SKULL_STRIP = ("auto", "bet", "deepbet", "synthstrip", "none")
 LRP_RULES = ("preset-a", "preset-a-flat", "preset-b", "epsilon-plus", "gamma", "innvestigate-preset-a")
 LRP_BACKENDS = ("native", "innvestigate")
 AGGREGATIONS = ("heads", "mean")
 REFITS = ("heads", "all")
+STANDARD_SPACE = "MNI152NLin6Asym:res-2"
+OUTPUT_SPACES = ("T1w", STANDARD_SPACE)
+MAPS = ("ensemble", "sub-ensemble")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,8 @@ class RunConfig:
     lrp_backend: str = "native"
     relevance_aggregation: str = "heads"
     no_relevance: bool = False
+    output_spaces: tuple[str, ...] = (STANDARD_SPACE,)
+    maps: str = "sub-ensemble"
     preproc_only: bool = False
 
     model_out: Path | None = None
@@ -70,6 +74,7 @@ class RunConfig:
     reports_only: bool = False
     boilerplate_only: bool = False
     dry_run: bool = False
+    keep_work: bool = False
     clean_workdir: bool = False
     verbose: int = 0
     debug: bool = False
@@ -140,11 +145,12 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "analysis_level": LEVELS,
     "modalities": MODALITIES,
     "skull_strip": SKULL_STRIP,
-    "ensemble": ENSEMBLES,
     "lrp_rule": LRP_RULES,
     "lrp_backend": LRP_BACKENDS,
     "relevance_aggregation": AGGREGATIONS,
     "refit": REFITS,
+    "output_spaces": OUTPUT_SPACES,
+    "maps": MAPS,
 }
 
 

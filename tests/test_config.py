@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bids_brainage.config import ENSEMBLES, LRP_RULES, MODALITIES, RunConfig, read_settings
+from bids_brainage.config import LRP_RULES, MAPS, MODALITIES, OUTPUT_SPACES, RunConfig, read_settings
 from bids_brainage.errors import InputError
 
 NAMES = st.text(
@@ -24,7 +24,9 @@ CONFIGS = st.builds(
     modalities=st.permutations(MODALITIES).map(tuple),
     bids_filter_file=st.none() | PATHS,
     derivatives=st.dictionaries(NAMES, PATHS, max_size=3),
-    ensemble=st.sampled_from([("TypeI",), ENSEMBLES]),
+    ensemble=st.lists(NAMES).map(tuple),
+    output_spaces=st.permutations(OUTPUT_SPACES).map(tuple),
+    maps=st.sampled_from(MAPS),
     lrp_rule=st.sampled_from(LRP_RULES),
     no_relevance=st.booleans(),
     nprocs=st.integers(1, 512),
@@ -58,7 +60,8 @@ def test_dashes_stand_for_underscores_and_one_word_for_a_list(tmp_path):
         ("nprocs = 1.5", "a number is expected"),
         ("no_relevance = 1", "true or false"),
         ('lrp_rule = "magic"', "choose from preset-a"),
-        ('ensemble = ["TypeIII"]', "choose from TypeI"),
+        ('output_spaces = ["fsaverage"]', "choose from T1w"),
+        ('maps = "all"', "choose from ensemble"),
         ("participant_label = 1", "a list"),
         ("work_dir = 7", "a path"),
         ('derivatives = "x"', "a table"),

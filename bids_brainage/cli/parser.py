@@ -151,9 +151,8 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
     add(
         "--ensemble",
         nargs="+",
-        choices=config.ENSEMBLES,
-        metavar="ENSEMBLE",
-        help="TypeI (whole brain, subject space), TypeII (regions, MNI); default all that the model has",
+        metavar="NAME",
+        help="ensembles to use, as the model calls them (see bids_brainage_models show; default all)",
     )
     add(
         "--lrp-rule",
@@ -174,6 +173,21 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
     )
     add("--no-relevance", action="store_true", help="estimates only, no relevance maps")
     add("--preproc-only", action="store_true", help="prepare images and stop")
+    add(
+        "--output-spaces",
+        nargs="+",
+        type=_space,
+        choices=config.OUTPUT_SPACES,
+        metavar="SPACE",
+        help="spaces that images and relevance maps are written in, of T1w (the person's own, 1 mm) and "
+        f"{config.STANDARD_SPACE} (default {config.STANDARD_SPACE})",
+    )
+    add(
+        "--maps",
+        choices=config.MAPS,
+        help="relevance maps to write: the ensemble's alone, or those of its sub-ensembles too (default "
+        "sub-ensemble)",
+    )
 
 
 def _add_training(group: argparse._ArgumentGroup) -> None:
@@ -231,6 +245,7 @@ def _add_running(group: argparse._ArgumentGroup) -> None:
     add("--reports-only", action="store_true", help="only write the pages anew from what is there")
     add("--boilerplate-only", action="store_true", help="only write the methods text (logs/CITATION.*)")
     add("--dry-run", action="store_true", help="say what would be run for whom, write nothing")
+    add("--keep-work", action="store_true", help="keep the work folder of those who are finished")
     add("--clean-workdir", action="store_true", help="empty the work folder first")
 
 
@@ -287,6 +302,11 @@ class _Label:
 
 def _label(prefix: str) -> _Label:
     return _Label(prefix)
+
+
+def _space(text: str) -> str:
+    """The standard space is there in one resolution, so its name alone is enough."""
+    return config.STANDARD_SPACE if text == config.STANDARD_SPACE.split(":")[0] else text
 
 
 def _path(text: str) -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 
 from bids_brainage import messages
 from bids_brainage.bids.selection import SessionInputs
-from bids_brainage.config import ENSEMBLES, RunConfig
+from bids_brainage.config import RunConfig
 
 LOGGER = logging.getLogger(__name__)
 
@@ -86,13 +86,10 @@ def run_participants(config: RunConfig, sessions: Sequence[SessionInputs]) -> Ru
 
 
 def chosen_ensembles(config: RunConfig, bundle: Any) -> tuple[str, ...]:
-    """Those asked for, which the bundle must have; without a word all it has that there are names for."""
+    """Those asked for, which the bundle must have; without a word all it has."""
     for name in config.ensemble:
         bundle.ensemble_record(name)
-    known = tuple(name for name in ENSEMBLES if name in bundle.ensembles)
-    if not (config.ensemble or known):
-        bundle.ensemble_record(ENSEMBLES[0])
-    return config.ensemble or known
+    return config.ensemble or tuple(bundle.ensembles)
 
 
 def with_measured(sessions: Sequence[SessionInputs], config: RunConfig, bundle: Any) -> list[SessionInputs]:

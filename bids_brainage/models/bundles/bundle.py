@@ -157,7 +157,7 @@ class Bundle:
         return self._built[name, index]
 
     def ensemble_for(self, name: str, participant_id: str, dataset: str | None) -> MultiLevelEnsemble:
-        """The ensemble `name` as it is for a person: models that never saw them, where they were trained on."""
+        """The ensemble `name` for a person: of models that never saw them, where they were trained on."""
         return self.ensemble(name, self.fold_of(participant_id, dataset))
 
     def _build(self, record: EnsembleRecord, fold: int) -> MultiLevelEnsemble:
