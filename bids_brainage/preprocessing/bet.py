@@ -17,10 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from .conform import reorient
-from .registration import apply_transforms, register_affine
-from .resampling import at_voxel_size, ball, dilate, erode, image_like, largest_component, mask_like
-from .templates import template_brain, template_mask
+from bids_brainage.preprocessing.conform import reorient
+from bids_brainage.preprocessing.registration import apply_transforms, register_affine
+from bids_brainage.preprocessing.resampling import (
+    at_voxel_size,
+    ball,
+    dilate,
+    erode,
+    image_like,
+    largest_component,
+    mask_like,
+)
+from bids_brainage.preprocessing.templates import template_brain, template_mask
 
 VOXEL_SIZE = 2.0  # mm
 SIZES = np.full(3, VOXEL_SIZE)

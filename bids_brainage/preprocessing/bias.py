@@ -5,8 +5,8 @@ from __future__ import annotations
 import nibabel as nib
 import numpy as np
 
-from .ants_bridge import from_ants, start, to_ants
-from .resampling import at_voxel_size, bounding_box, image_like, mask_like, to_grid
+from bids_brainage.preprocessing.ants_bridge import from_ants, start, to_ants
+from bids_brainage.preprocessing.resampling import at_voxel_size, bounding_box, image_like, mask_like, to_grid
 
 # A bias field is smooth over centimetres. Of a known field on Colin27 (variation 19.4 %), 2.5 % are left at 8
 # as at 6 mm, and 3.0 % at 4 mm (against the head corrected without it), in half and a fifth of the time.

@@ -17,9 +17,9 @@ from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from .. import messages
-from ..errors import ImageError, InputError
-from .resampling import image_like, largest_component, load_nifti, mask_like
+from bids_brainage import messages
+from bids_brainage.errors import ImageError, InputError
+from bids_brainage.preprocessing.resampling import image_like, largest_component, load_nifti, mask_like
 
 LOGGER = logging.getLogger(__name__)
 
@@ -125,7 +125,7 @@ def _none(image: nib.Nifti1Image, threads: int) -> NDArray[np.bool_]:
 
 
 def _bet(image: nib.Nifti1Image, threads: int) -> NDArray[np.bool_]:
-    from .bet import brain_by_bet
+    from bids_brainage.preprocessing.bet import brain_by_bet
 
     return brain_by_bet(image, threads)
 

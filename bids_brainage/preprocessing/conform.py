@@ -7,7 +7,7 @@ import numpy as np
 from nibabel.affines import voxel_sizes
 from nibabel.orientations import aff2axcodes, axcodes2ornt, io_orientation, ornt_transform
 
-from .resampling import to_grid
+from bids_brainage.preprocessing.resampling import to_grid
 
 # From this many target voxels on, cubic splines cost seconds and show nothing that linear steps do not.
 LINEAR_FROM = 1.5

@@ -15,9 +15,9 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
-from .. import messages
-from ..errors import ImageError
-from .resampling import image_like
+from bids_brainage import messages
+from bids_brainage.errors import ImageError
+from bids_brainage.preprocessing.resampling import image_like
 
 LOGGER = logging.getLogger(__name__)
 

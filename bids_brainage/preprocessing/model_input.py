@@ -23,8 +23,8 @@ from nibabel.orientations import (
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from .. import messages
-from ..errors import ImageError
+from bids_brainage import messages
+from bids_brainage.errors import ImageError
 
 Triple = tuple[int, int, int]
 Positive = Annotated[int, Field(gt=0)]
@@ -273,7 +273,7 @@ def grey_values(
 
 def _region_of(spec: InputSpec, region_mask: nib.Nifti1Image | None) -> nib.Nifti1Image | None:
     if region_mask is None and spec.stage == "standard":
-        from .templates import region_mask as template_region
+        from bids_brainage.preprocessing.templates import region_mask as template_region
 
         return template_region(spec.region)
     return region_mask

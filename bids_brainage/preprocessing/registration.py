@@ -16,11 +16,18 @@ from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ..atomic import replacing
-from .ants_bridge import run_registration, start, to_ants
-from .resampling import at_voxel_size, bounding_box, dilate, image_like, mask_like, to_grid
-from .same_head import mutual_information
-from .templates import template_brain
+from bids_brainage.atomic import replacing
+from bids_brainage.preprocessing.ants_bridge import run_registration, start, to_ants
+from bids_brainage.preprocessing.resampling import (
+    at_voxel_size,
+    bounding_box,
+    dilate,
+    image_like,
+    mask_like,
+    to_grid,
+)
+from bids_brainage.preprocessing.same_head import mutual_information
+from bids_brainage.preprocessing.templates import template_brain
 
 LOGGER = logging.getLogger(__name__)
 

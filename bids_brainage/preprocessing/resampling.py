@@ -29,7 +29,7 @@ def image_like(data: NDArray, reference: nib.Nifti1Image) -> nib.Nifti1Image:
 
 def bounding_box(mask: NDArray[np.bool_], margin: int | NDArray[np.int_] = 3) -> tuple[slice, ...]:
     """Slices around what is true in a mask, with some voxels (by axis) to spare; all where nothing is."""
-    found = ndimage.find_objects(mask)
+    found = ndimage.find_objects(mask.astype(np.uint8))  # NumPy 2.3 has no integer view of a bool for it
     sides = found[0] if found else [slice(0, length) for length in mask.shape]
     margins = np.broadcast_to(margin, mask.ndim).tolist()
     return tuple(

