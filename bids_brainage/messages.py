@@ -576,6 +576,11 @@ TORI_README = (
 
 # --- reports ---------------------------------------------------------------------------------------
 
+RECORD_UNREADABLE = (
+    "{path} cannot be read as a record of bids_brainage: {reason}. Remove it and run the participant again."
+)
+WRITTEN_BROKEN = "{path} was written but cannot be read back ({reason}): the disk may be full or failing. Free some space and run again."
+COPY_DIFFERS = "{target} differs from {source}, of which it is a copy: the disk may be full or failing. Free some space and run again."
 REPORT_UNREADABLE_JSON = (
     "{path} cannot be read as JSON ({error}). Delete it and run the participant again to write it anew."
 )

@@ -1,0 +1,151 @@
+"""The record of an estimate, ``*_desc-<Ensemble>_brainage.json``: the contract of all who write or read it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from bids_brainage.records.schema import Record
+
+ESTIMATE_VERSION: Literal[1] = 1
+
+Severity = Literal["note", "warning", "error"]
+
+
+class Target(Record):
+    """What is estimated."""
+
+    name: str = Field("age", description="`age`, or another column of participants.tsv")
+    unit: str = Field("years", description="empty where it is not known")
+    measured: float | None = Field(None, description="the person's own value; null where it is not known")
+
+    @property
+    def of_age(self) -> bool:
+        """Whether age is estimated."""
+        return self.name == "age"
+
+
+class FlagRecord(Record):
+    """What a reader must know beside the number."""
+
+    code: str = Field(description="for programs")
+    severity: Severity = Field(description="note, warning or error")
+    text: str = Field(description="one sentence for people")
+
+
+class SubEnsemblePart(Record):
+    """One sub-ensemble's part in an estimate; all years are its own, before it is weighted."""
+
+    name: str = Field(description="region and modality, such as `WholeBrain_T1w`")
+    region: str
+    modality: str
+    brain_age: float = Field(description="the sub-ensemble's own estimate")
+    uncertainty: float | None = Field(description="95 % confidence interval width over its base models")
+    base_models: tuple[float, ...] = Field(description="estimate of each base model")
+    weight: float = Field(description="years of the ensemble's estimate to one year of this one's")
+    target_bias: float | None = Field(None, description="its estimate before any voxel has its say")
+    relevance_sum: float | None = Field(None, description="what its map adds to its own estimate")
+    absorbed: float | None = Field(None, description="what biases and epsilon kept back on the way")
+    contribution: float | None = Field(
+        None, description="weight times relevance_sum: what its map adds to the ensemble's estimate"
+    )
+
+
+class Contributions(Record):
+    """Years that the maps add to the ensemble's estimate, summed in two ways."""
+
+    modality: dict[str, float]
+    region: dict[str, float]
+
+
+class ModelFacts(Record):
+    """The bundle that the estimate was made with."""
+
+    name: str
+    version: str
+    purpose: str = Field(description="research or demonstration")
+    heads: str = Field(description="linear, or spline where some bend")
+    sha256: str = Field(description="of bundle.json, which names all other files")
+
+
+class Preparation(Record):
+    """How the images were really prepared."""
+
+    origin: str = Field(description="raw, preprocessed (of -d) or freesurfer")
+    source: str | None = Field(None, description="name of the dataset of -d")
+    skull_strip: str = Field(description="what was asked for")
+    skull_strip_method: str | None = Field(None, description="what was done")
+    bias_corrected: bool = Field(True, description="whether N4 was run on the T1w image here")
+    registered: bool = Field(True, description="whether the T1w image was registered to the template here")
+    warnings: tuple[str, ...] = Field((), description="what was odd about the images")
+
+
+class ExplanationFacts(Record):
+    """How the estimate was explained."""
+
+    rule: str
+    backend: str
+    aggregation: str = Field(description="heads, or the plain mean over base models")
+
+
+class EstimateRecord(Record):
+    """An estimate, and all that it is made of. Years are the target's unit where that is not age."""
+
+    schema_version: Literal[1] = ESTIMATE_VERSION
+    participant_id: str
+    session_id: str | None
+    dataset: str = Field(description="name of the raw dataset")
+    ensemble: str = Field(description="as its bundle calls it")
+    target: Target
+    chronological_age: float | None
+    sex: str | None
+    brain_age: float = Field(description="the estimate")
+    dba: float | None = Field(description="estimate minus age (or measured value)")
+    brain_age_corrected: float | None = Field(
+        None, description="less the regression to the mean; it knows the age, so is not an estimate of it"
+    )
+    dba_corrected: float | None = None
+    uncertainty: float | None = Field(
+        description="width of the 95 % confidence interval of the mean over models"
+    )
+    lower_95: float | None = Field(description="lower end of the calibrated 95 % interval")
+    upper_95: float | None = Field(description="upper end of it")
+    in_training_set: bool | None = Field(
+        description="null where the bundle does not know on whom it was trained"
+    )
+    fold: int | None = Field(
+        description="of a training participant, the fold that never saw them and predicts"
+    )
+    flags: tuple[FlagRecord, ...]
+    disclaimer: str | None = Field(description="why the estimate must not be read as one")
+    constant: float = Field(description="years that no sub-ensemble contributes")
+    modalities_used: tuple[str, ...]
+    modalities_missing: tuple[str, ...]
+    sub_ensembles: tuple[SubEnsemblePart, ...]
+    target_bias: float | None = Field(
+        None, description="the ensemble's estimate before any voxel has its say"
+    )
+    relevance_sum: float | None = Field(None, description="what the ensemble's map adds")
+    absorbed: float | None = Field(
+        None, description="the rest: target_bias + relevance_sum + absorbed = brain_age"
+    )
+    contributions: Contributions | None = None
+    model: ModelFacts
+    training_range: tuple[float, float] | None = Field(description="least and greatest target trained on")
+    simulated_input: bool
+    preprocessing: Preparation
+    lrp: ExplanationFacts | None = Field(description="null where nothing was explained")
+    inputs: tuple[str, ...] = Field(description="BIDS URIs of the person's own files")
+    warnings: tuple[str, ...] = Field(description="what the tables left open")
+    versions: dict[str, str] = Field(description="of the packages that decide the result")
+
+    @property
+    def of_age(self) -> bool:
+        """Whether age is estimated, and not another column."""
+        return self.target.of_age
+
+    @property
+    def measured(self) -> float | None:
+        """What the estimate is compared with: the age, or the target's measured value."""
+        return self.chronological_age if self.of_age else self.target.measured

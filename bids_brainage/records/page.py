@@ -1,0 +1,58 @@
+"""The record of a participant's page: what it shows, and every file that belongs to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from bids_brainage.errors import InputError
+from bids_brainage.records.files import sha256_of
+from bids_brainage.records.reading import FinishedSession
+from bids_brainage.records.schema import Record
+
+
+class PageRecord(Record):
+    """Written last, after the page; see `is_current`."""
+
+    schema_version: Literal[1] = 1
+    participant_id: str
+    sha256: str = Field(description="of the page")
+    shows: dict[str, str] = Field(description="by session, what its stages were made of")
+    figures: dict[str, str] = Field(description="by name in sub-*/figures, what each was drawn from")
+
+
+def page_path(out_dir: Path, participant: str) -> Path:
+    """The page of a participant (``sub-01``)."""
+    return out_dir / f"{participant}.html"
+
+
+def page_record_path(out_dir: Path, participant: str) -> Path:
+    """Beside the figures, which only the page uses."""
+    return out_dir / participant / "figures" / f"{participant}_page.json"
+
+
+def read_page_record(out_dir: Path, participant: str) -> PageRecord | None:
+    """What is known of a participant's page; None where there is no record that can be used."""
+    try:
+        return PageRecord.read(page_record_path(out_dir, participant))
+    except InputError:
+        return None
+
+
+def shown(sessions: Sequence[FinishedSession]) -> dict[str, str]:
+    """What a page of these sessions shows: the fingerprints of their finished stages."""
+    return {
+        session.name: " ".join(f"{name}={stage.fingerprint}" for name, stage in session.record.stages())
+        for session in sessions
+    }
+
+
+def is_current(out_dir: Path, participant: str, sessions: Sequence[FinishedSession]) -> bool:
+    """Whether the page is there as it was written, and shows what is finished now."""
+    record, page = read_page_record(out_dir, participant), page_path(out_dir, participant)
+    if record is None or record.shows != shown(sessions) or not page.is_file():
+        return False
+    return sha256_of(page) == record.sha256

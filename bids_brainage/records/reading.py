@@ -1,0 +1,233 @@
+"""The one reader of finished sessions: what is finished, where each file is, and what the estimates say."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from bids_brainage.bids.naming import output_path, session_name, sidecar, strip_prefix
+from bids_brainage.errors import InputError
+from bids_brainage.records.estimate import EstimateRecord
+from bids_brainage.records.relevance_map import MapRecord
+from bids_brainage.records.session import FileMark, Role, SessionRecord, Stage
+
+#: Up to this size a file's content is compared, above it its size.
+SMALL = 1_000_000
+T1W_SPACE, STANDARD_SPACE = "T1w", "MNI152NLin6Asym"
+
+
+@dataclass(frozen=True)
+class SessionPlace:
+    """Where a session's results stand: an output folder and labels, with ``sub-`` and ``ses-``."""
+
+    out_dir: Path
+    participant: str
+    session: str | None
+
+    @classmethod
+    def of(cls, out_dir: Path, participant: str, session: str | None) -> SessionPlace:
+        """The place of a session by its labels, with or without ``sub-`` and ``ses-``."""
+        label = f"ses-{strip_prefix(session, 'ses')}" if session else None
+        return cls(out_dir.absolute(), f"sub-{strip_prefix(participant, 'sub')}", label)
+
+    @property
+    def name(self) -> str:
+        """``sub-XX`` or ``sub-XX_ses-Y``: how the session's file names begin."""
+        return session_name(self.participant, self.session)
+
+    @property
+    def record(self) -> Path:
+        """The record of completion."""
+        return self.path("record")
+
+    def path(self, output: str, **entities: str) -> Path:
+        """Where an output goes; names are those of data/outputs.yaml."""
+        return output_path(self.out_dir, self.participant, self.session, output, **entities)
+
+
+@dataclass(frozen=True)
+class FinishedMap:
+    """A relevance map.
+
+    Attributes
+    ----------
+    path : Path
+    ensemble : str
+    sub_ensemble : str
+        Empty for the ensemble's own map, the sum over its sub-ensembles.
+    region, modality : str
+        What the sub-ensemble sees; of the sum, the region is empty and the modality T1w.
+    space : str
+        ``T1w`` or ``MNI152NLin6Asym``.
+    sidecar : MapRecord
+    """
+
+    path: Path
+    ensemble: str
+    sub_ensemble: str
+    region: str
+    modality: str
+    space: str
+    sidecar: MapRecord
+
+    @property
+    def standard(self) -> bool:
+        """Whether it lies in standard space."""
+        return self.space == STANDARD_SPACE
+
+
+@dataclass(frozen=True)
+class PreparedImages:
+    """The prepared images of a session.
+
+    Attributes
+    ----------
+    mask : Path
+        Brain mask on the T1w grid.
+    forward, inverse : Path
+        T1w to MNI152NLin6Asym, and back.
+    subject, standard : dict of str to Path
+        By modality, the image on the T1w grid, and the brain in standard space.
+    """
+
+    mask: Path
+    forward: Path
+    inverse: Path
+    subject: dict[str, Path]
+    standard: dict[str, Path]
+
+
+@dataclass(frozen=True)
+class FinishedSession:
+    """What of a session is finished, as its record says; see `read_session`."""
+
+    place: SessionPlace
+    record: SessionRecord
+
+    @property
+    def name(self) -> str:
+        """``sub-XX`` or ``sub-XX_ses-Y``."""
+        return self.place.name
+
+    @cached_property
+    def estimates(self) -> tuple[EstimateRecord, ...]:
+        """The estimates, by the ensembles' names.
+
+        Raises
+        ------
+        InputError
+            If one cannot be read.
+        """
+        return tuple(
+            EstimateRecord.read(self._path(mark))
+            for _, stage in sorted(self.record.estimates.items())
+            for mark in stage.files
+            if mark.role == "estimate"
+        )
+
+    @cached_property
+    def images(self) -> PreparedImages | None:
+        """The prepared images; None where preprocessing is not finished."""
+        if self.record.preprocessing is None:
+            return None
+        warps = {mark.about["source"]: self._path(mark) for mark in self._marks("transform")}
+        return PreparedImages(
+            mask=self._path(next(self._marks("brain_mask"))),
+            forward=warps[T1W_SPACE],
+            inverse=warps[STANDARD_SPACE],
+            subject={mark.about["modality"]: self._path(mark) for mark in self._marks("subject_image")},
+            standard={mark.about["modality"]: self._path(mark) for mark in self._marks("standard_image")},
+        )
+
+    @cached_property
+    def maps(self) -> tuple[FinishedMap, ...]:
+        """All relevance maps, in the order in which they were written."""
+        return tuple(
+            FinishedMap(
+                path=self._path(mark),
+                ensemble=ensemble,
+                sub_ensemble=mark.about["sub_ensemble"],
+                region=mark.about["region"],
+                modality=mark.about["modality"],
+                space=mark.about["space"],
+                sidecar=MapRecord.read(sidecar(self._path(mark))),
+            )
+            for ensemble, stage in self.record.estimates.items()
+            for mark in stage.files
+            if mark.role == "relevance"
+        )
+
+    def regions(self, ensemble: str) -> list[dict[str, str]]:
+        """Rows of an ensemble's table of relevance by atlas region; none where nothing was explained."""
+        stage = self.record.estimates.get(ensemble)
+        paths = [self._path(mark) for mark in stage.files if mark.role == "regions"] if stage else []
+        if not paths:
+            return []
+        with paths[0].open(newline="", encoding="utf-8") as table:
+            return list(csv.DictReader(table, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+    def is_finished(self, stage: str, fingerprint: str) -> bool:
+        """Whether a stage is finished with that fingerprint, and all its files are what was written."""
+        found = dict(self.record.stages()).get(stage)
+        return found is not None and found.fingerprint == fingerprint and self.is_whole(found)
+
+    def is_whole(self, stage: Stage) -> bool:
+        """Whether a stage's files are there: small ones with their content, large ones with their size."""
+        return all(self._is_as_written(mark) for mark in stage.files)
+
+    def _is_as_written(self, mark: FileMark) -> bool:
+        from bids_brainage.records.files import sha256_of
+
+        path = self._path(mark)
+        try:
+            if not path.is_file() or path.stat().st_size != mark.bytes:
+                return False
+            return mark.bytes > SMALL or sha256_of(path) == mark.sha256
+        except OSError:
+            return False
+
+    def _marks(self, role: Role) -> Iterator[FileMark]:
+        return (mark for mark in self.record.files() if mark.role == role)
+
+    def _path(self, mark: FileMark) -> Path:
+        return self.place.out_dir / mark.path
+
+
+def read_record(place: SessionPlace) -> SessionRecord | None:
+    """The session's record; None where there is none that can be used, so that all is done anew."""
+    try:
+        record = SessionRecord.read(place.record)
+    except InputError:
+        return None
+    whose = (record.participant_id, record.session_id)
+    inside = all(_is_inside(mark.path, place.participant) for mark in record.files())
+    return record if whose == (place.participant, place.session) and inside else None
+
+
+def read_session(place: SessionPlace) -> FinishedSession | None:
+    """What is finished of a session; None where nothing is."""
+    record = read_record(place)
+    return None if record is None else FinishedSession(place, record)
+
+
+def read_participant(out_dir: Path, participant: str) -> list[FinishedSession]:
+    """All sessions of a participant that have a record, in the order of their labels."""
+    home = out_dir / f"sub-{strip_prefix(participant, 'sub')}"
+    labels = sorted(path.name for path in home.glob("ses-*") if path.is_dir()) if home.is_dir() else []
+    places = [SessionPlace.of(out_dir, participant, label) for label in (None, *labels)]
+    return [found for found in map(read_session, places) if found is not None]
+
+
+def read_all(out_dir: Path) -> Iterator[FinishedSession]:
+    """All sessions below an output folder that have a record, in the order of their labels."""
+    for home in sorted(path for path in out_dir.glob("sub-*") if path.is_dir()):
+        yield from read_participant(out_dir, home.name)
+
+
+def _is_inside(path: str, participant: str) -> bool:
+    """Whether a recorded path lies in the participant's own folder, as all that are written do."""
+    parts = Path(path).parts
+    return len(parts) > 1 and parts[0] == participant and ".." not in parts
