@@ -1,4 +1,4 @@
-"""The record of an estimate, ``*_desc-<Ensemble>_brainage.json``: the contract of all who write or read it."""
+"""The record of an estimate, ``*_desc-<Ensemble>_brainage.json``: the contract of who writes or reads it."""
 
 from __future__ import annotations
 
