@@ -180,8 +180,4 @@ def _unique(names: Iterable[str]) -> list[str]:
 
 
 def _read(name: str) -> str:
-    """Read a file of the boilerplate package, or of its folder in the repository while developing."""
-    try:
-        return (resources.files("bids_brainage.boilerplate") / name).read_text(encoding="utf-8")
-    except ModuleNotFoundError:
-        return (Path(__file__).parents[2] / "boilerplate" / name).read_text(encoding="utf-8")
+    return (resources.files("bids_brainage.boilerplate") / name).read_text(encoding="utf-8")
