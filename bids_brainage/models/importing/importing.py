@@ -43,10 +43,10 @@ from bids_brainage.models.bundles.schema import (
 )
 from bids_brainage.models.ensembles.base_model import BaseModel
 from bids_brainage.models.ensembles.ensemble import modality_subsets
-from bids_brainage.networks.readers.hdf5 import one_line
 from bids_brainage.networks.readers.keras_file import Hints
 from bids_brainage.networks.readers.keras_process import read_isolated
 from bids_brainage.preprocessing.model_input import SPACES, InputSpec, IntensityRule
+from bids_brainage.quoting import one_line
 
 REFERENCE_FILE = "reference.safetensors"
 REGION = "WholeBrain"

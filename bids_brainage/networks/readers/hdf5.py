@@ -16,6 +16,7 @@ import numpy as np
 
 from bids_brainage import messages
 from bids_brainage.errors import InputError
+from bids_brainage.quoting import one_line
 
 if TYPE_CHECKING:
     import h5py
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 ENDINGS = (".h5", ".hdf5")
 LARGEST_FILE = 2_000_000_000
 MOST_MEMBERS = 1000
-LONGEST_QUOTE = 200
 
 
 @contextmanager
@@ -142,13 +142,6 @@ def floats(dataset: h5py.Dataset, shape: Sequence[int]) -> np.ndarray:
     if not np.isfinite(array).all():
         raise _refusal(dataset, messages.HDF5_NOT_FINITE, name=dataset.name)
     return array
-
-
-def one_line(value: object) -> str:
-    """What a file says, fit to stand in a sentence: on one line, printable and not too long."""
-    text = " ".join(str(value).split())
-    text = "".join(letter if letter.isprintable() else "?" for letter in text)
-    return text if len(text) <= LONGEST_QUOTE else text[:LONGEST_QUOTE] + "..."
 
 
 def _check_file(path: Path) -> None:

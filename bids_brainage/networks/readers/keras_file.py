@@ -20,7 +20,7 @@ import numpy as np
 from bids_brainage import messages
 from bids_brainage.errors import InputError
 from bids_brainage.networks.architecture import BaseModelSpec
-from bids_brainage.networks.readers.hdf5 import floats, member, names, one_line, open_hdf5, texts
+from bids_brainage.networks.readers.hdf5 import floats, member, names, open_hdf5, texts
 from bids_brainage.networks.readers.keras_config import (
     DEEPEST_NESTING,
     Design,
@@ -29,6 +29,7 @@ from bids_brainage.networks.readers.keras_config import (
     make_spec,
     read_config,
 )
+from bids_brainage.quoting import one_line
 
 if TYPE_CHECKING:
     import h5py

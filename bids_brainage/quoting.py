@@ -1,0 +1,21 @@
+"""What files and people say, fit to be shown: nothing in it that a terminal or a page would obey."""
+
+from __future__ import annotations
+
+LONGEST = 200
+# Invisible, but letters of some scripts are joined or kept apart by them.
+_JOINERS = "\u200c\u200d"
+
+
+def printable(text: str) -> str:
+    """The text with spaces for line ends and the like, and ``?`` for control and direction characters."""
+    return "".join(
+        " " if letter.isspace() else letter if letter.isprintable() or letter in _JOINERS else "?"
+        for letter in text
+    )
+
+
+def one_line(value: object) -> str:
+    """What a file says, fit to stand in a sentence: on one line, printable and not too long."""
+    text = printable(" ".join(str(value).split()))
+    return text if len(text) <= LONGEST else text[:LONGEST] + "..."

@@ -1,0 +1,70 @@
+"""Files of others, read so that none of them can hang the program or fill its memory."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+MB = 1_000_000
+
+
+def read_bytes(path: Path, limit: int) -> bytes:
+    """The content of a regular file.
+
+    Parameters
+    ----------
+    path : Path
+    limit : int
+        Bytes that it may have at most.
+
+    Raises
+    ------
+    OSError
+        It cannot be read, is larger, or is not a regular file: opening a FIFO waits for somebody to write,
+        and a device has no end. `strerror` says which, to stand in a sentence.
+    """
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    # Should it become a FIFO between the two lines, opening it does not wait.
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
+        size = os.fstat(stream.fileno()).st_size
+        if size > limit:
+            raise OSError(errno.EFBIG, f"it is larger than {limit / MB:g} MB", str(path))
+        content = stream.read(size + 1)
+    if len(content) != size:
+        raise OSError(errno.EIO, "it changed while it was read", str(path))
+    return content
+
+
+def read_text(path: Path, limit: int) -> str:
+    """The text of a regular file in UTF-8, with or without a byte order mark.
+
+    Raises
+    ------
+    OSError
+        See `read_bytes`.
+    ValueError
+        It is not UTF-8.
+    """
+    return read_bytes(path, limit).decode("utf-8-sig")
+
+
+def read_json(path: Path, limit: int) -> Any:
+    """What a JSON file says.
+
+    Raises
+    ------
+    OSError
+        See `read_bytes`.
+    ValueError
+        It is not JSON in UTF-8, or is nested too deeply.
+    """
+    text = read_text(path, limit)
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
