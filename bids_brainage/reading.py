@@ -27,10 +27,10 @@ def read_bytes(path: Path, limit: int) -> bytes:
         It cannot be read, is larger, or is not a regular file: opening a FIFO waits for somebody to write,
         and a device has no end. `strerror` says which, to stand in a sentence.
     """
-    if not stat.S_ISREG(os.stat(path).st_mode):
+    if not stat.S_ISREG(path.stat().st_mode):
         raise OSError(errno.EINVAL, "it is not a regular file", str(path))
     # Should it become a FIFO between the two lines, opening it does not wait.
-    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
         size = os.fstat(stream.fileno()).st_size
         if size > limit:
             raise OSError(errno.EFBIG, f"it is larger than {limit / MB:g} MB", str(path))
