@@ -6,6 +6,14 @@ Every sentence names what is wrong, where, and what to do about it. Fields in br
 
 from __future__ import annotations
 
+# --- paths ------------------------------------------------------------------------------------------
+PATH_EMPTY = "An empty path was given; name a file or folder."
+PATH_NOT_UTF8 = (
+    "The path {path} is not text in UTF-8; rename that file or folder, or reach it by a link whose name is."
+)
+PATH_CONTROL = "The path {path} holds control characters; rename that file or folder, or reach it by a link."
+PATH_HOME = "The path {path} begins with a home folder that is not known; write it in full."
+
 # --- bids and command line -------------------------------------------------------------------------
 NO_SUCH_DIRECTORY = "{path} does not exist; check the spelling of BIDS_DIR, and that it is mounted."
 NOT_A_DIRECTORY = "{path} is a file, not a folder; give the folder that holds it."

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 MB = 1_000_000
+#: Levels of lists and objects in JSON; what is written for people to read has few.
+DEEPEST = 64
 
 
 def read_bytes(path: Path, limit: int) -> bytes:
@@ -27,8 +29,7 @@ def read_bytes(path: Path, limit: int) -> bytes:
         It cannot be read, is larger, or is not a regular file: opening a FIFO waits for somebody to write,
         and a device has no end. `strerror` says which, to stand in a sentence.
     """
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    check_regular(path)
     # Should it become a FIFO between the two lines, opening it does not wait.
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
         size = os.fstat(stream.fileno()).st_size
@@ -38,6 +39,12 @@ def read_bytes(path: Path, limit: int) -> bytes:
     if len(content) != size:
         raise OSError(errno.EIO, "it changed while it was read", str(path))
     return content
+
+
+def check_regular(path: Path) -> None:
+    """Raise OSError unless `path` is a regular file, or a link to one; it is not opened."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
 
 
 def read_text(path: Path, limit: int) -> str:
@@ -65,6 +72,22 @@ def read_json(path: Path, limit: int) -> Any:
     """
     text = read_text(path, limit)
     try:
-        return json.loads(text)
+        content = json.loads(text)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+    if _deeper_than(content, DEEPEST):
+        raise ValueError("it is nested too deeply")
+    return content
+
+
+def _deeper_than(content: Any, most: int) -> bool:
+    """Whether lists and objects are nested in more than `most` levels."""
+    level = [content] if isinstance(content, dict | list) else []
+    for _ in range(most):
+        level = [
+            child
+            for item in level
+            for child in (item.values() if isinstance(item, dict) else item)
+            if isinstance(child, dict | list)
+        ]
+    return bool(level)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bids_brainage.reading import read_bytes, read_json, read_text
+from bids_brainage.reading import DEEPEST, read_bytes, read_json, read_text
 from tests.odd_files import ODD, patience  # noqa: F401
 
 
@@ -43,3 +43,13 @@ def test_json_that_is_nested_deeply_or_broken_is_a_value_error(tmp_path: Path, t
     (tmp_path / "file").write_text(text)
     with pytest.raises(ValueError, match=r"."):
         read_json(tmp_path / "file", 2_000_000)
+
+
+@pytest.mark.parametrize("levels", [DEEPEST, DEEPEST + 1, 500])
+def test_json_is_read_up_to_so_many_levels(tmp_path: Path, levels: int) -> None:
+    (tmp_path / "file").write_text("[" * levels + "]" * levels)
+    if levels <= DEEPEST:
+        assert read_json(tmp_path / "file", 2_000)
+    else:
+        with pytest.raises(ValueError, match="nested too deeply"):
+            read_json(tmp_path / "file", 2_000)
