@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ OLDER, YOUNGER, LEVEL, AGE = "#c8321f", "#1f6fb2", "#3e4c59", "#7a5195"
 WIDTH = 9.5
 ROW = 0.3
 TOLERANCE = 0.005
+_SIDED = re.compile(r"\b(left|right)\b", re.IGNORECASE)
 NAMES = {"TypeI": "Type I (whole brain)", "TypeII": "Type II (by region)"}
 
 
@@ -72,12 +74,7 @@ def largest_regions(rows: Sequence[Mapping[str, str]], number: int = 12) -> list
     """
     totals: dict[str, float] = {}
     for row in rows:
-        side = (row.get("hemisphere") or "").strip()
-        name = (
-            f"{row['region']} ({side})"
-            if side and side.lower() not in ("n/a", "none", "nan")
-            else row["region"]
-        )
+        name = region_label(row["region"], row.get("hemisphere") or "")
         totals[name] = totals.get(name, 0.0) + float(row["relevance"])
     ordered = sorted(totals.items(), key=lambda item: -abs(item[1]))
     steps = [Step(name, years) for name, years in ordered[:number]]
@@ -85,6 +82,22 @@ def largest_regions(rows: Sequence[Mapping[str, str]], number: int = 12) -> list
     if others:
         steps.append(Step(f"{len(others)} other regions", sum(years for _, years in others)))
     return steps
+
+
+def region_label(region: str, hemisphere: str = "") -> str:
+    """Name an atlas region as a person would, with its side once.
+
+    Parameters
+    ----------
+    region : str
+        The name in the atlas, "left thalamus" or "Thalamus".
+    hemisphere : str
+        "L", "R", or anything else for both or neither.
+    """
+    if _SIDED.search(region):
+        return region
+    side = {"L": "left ", "R": "right "}.get(hemisphere.strip().upper(), "")
+    return f"{side}{region}"
 
 
 def waterfall_figure(record: Mapping[str, Any], parts: Sequence[Step], out: Path, title: str) -> Path:

@@ -42,7 +42,23 @@ def test_regions_are_summed_over_sub_ensembles_and_the_rest_is_one_step() -> Non
         {"region": "C", "hemisphere": "", "relevance": "-0.25"},
     ]
     steps = charts.largest_regions(rows, number=2)
-    assert steps == [Step("A (R)", -4.0), Step("A (L)", 3.0), Step("2 other regions", 0.25)]
+    assert steps == [Step("right A", -4.0), Step("left A", 3.0), Step("2 other regions", 0.25)]
+
+
+@pytest.mark.parametrize(
+    ("region", "hemisphere", "label"),
+    [
+        ("left lateral orbitofrontal cortex", "L", "left lateral orbitofrontal cortex"),
+        ("Right Putamen", "R", "Right Putamen"),
+        ("lateral ventricle", "R", "right lateral ventricle"),
+        ("copyright", "L", "left copyright"),
+        ("brain stem", "B", "brain stem"),
+        ("brain stem", "n/a", "brain stem"),
+        ("brain stem", "", "brain stem"),
+    ],
+)
+def test_a_region_is_named_with_its_side_once(region: str, hemisphere: str, label: str) -> None:
+    assert charts.region_label(region, hemisphere) == label
 
 
 @pytest.mark.parametrize(
