@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from bids_brainage import messages
 from bids_brainage.cli.logs import set_up_console
 from bids_brainage.errors import BrainAgeError
+from bids_brainage.quoting import printable
 from bids_brainage.resources import available_processors
 
 if TYPE_CHECKING:
@@ -237,17 +238,20 @@ def _console() -> Console:
 
 
 def _list(_: argparse.Namespace) -> int:
-    from bids_brainage.models.bundles.bundle import FILE_NAME, MODELS_VARIABLE, list_bundles, parse_record
+    from bids_brainage.models.bundles.bundle import open_bundle
+    from bids_brainage.models.bundles.finding import MODELS_VARIABLE, list_bundles
 
     console = _console()
     table = _table("name", "version", "purpose", "trained on", "folder")
     for name, path in list_bundles():
         try:
-            record = parse_record((path / FILE_NAME).read_bytes(), path / FILE_NAME)
-        except (BrainAgeError, OSError) as error:
-            _log.warning("%s", error)
+            record = open_bundle(path).record
+        except BrainAgeError as error:
+            _log.warning("%s", printable(str(error)))
             continue
-        table.add_row(name, record.version, record.purpose, _people(record.cohort), str(path))
+        table.add_row(
+            printable(name), record.version, record.purpose, _people(record.cohort), printable(str(path))
+        )
     console.print(table)
     console.print(f"Further folders of bundles can be listed in {MODELS_VARIABLE}, separated by colons.")
     return ALL_WELL
@@ -361,8 +365,8 @@ def _rounded(number: float, unit: str) -> str:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from bids_brainage.models.bundles.bundle import find_bundle
     from bids_brainage.models.bundles.checking import check_bundle
+    from bids_brainage.models.bundles.finding import find_bundle
 
     console = _console()
     folder = find_bundle(arguments.model)

@@ -13,9 +13,7 @@ from bids_brainage.models.bundles.bundle import (
     Bundle,
     ReferenceCheck,
     check_references,
-    checked_content,
     open_bundle,
-    read_weights,
     weight_files,
 )
 
@@ -53,7 +51,7 @@ def check_bundle(name_or_path: str | Path) -> Iterator[Verdict]:
     Parameters
     ----------
     name_or_path : str or Path
-        As for `bids_brainage.models.bundles.bundle.find_bundle`; where there is none, that is what is wrong
+        As for `bids_brainage.models.bundles.finding.find_bundle`; where there is none, that is what is wrong
         with the schema.
 
     Yields
@@ -74,19 +72,14 @@ def check_bundle(name_or_path: str | Path) -> Iterator[Verdict]:
 def _files(bundle: Bundle) -> Verdict:
     """Place, size and sum of every file that is listed."""
     files = bundle.record.files
-    problems = _problems(
-        partial(checked_content, bundle.path, file, expected) for file, expected in files.items()
-    )
+    problems = _problems(partial(bundle.files.content, file) for file in files)
     return Verdict("files", f"{len(files)} files, sizes and sha256 as listed", problems)
 
 
 def _architecture(bundle: Bundle) -> Verdict:
     """Names, shapes, types and finiteness of every base model's weights."""
-    record = bundle.record
-    models = list(weight_files(record))
-    problems = _problems(
-        partial(read_weights, bundle.path, file, record.files[file], sub) for _, sub, file in models
-    )
+    models = list(weight_files(bundle.record))
+    problems = _problems(partial(bundle.files.weights, file, sub) for sub, file in models)
     found = f"{len(models)} networks, names, shapes and types of all weights fit, all are finite"
     return Verdict("architecture", found, problems)
 

@@ -9,29 +9,56 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from pydantic import BaseModel as PydanticModel
 
+from bids_brainage.models.bundles.limits import check_size
 from bids_brainage.models.ensembles.typicality import Norms
 from bids_brainage.networks.architecture import BaseModelSpec
 from bids_brainage.preprocessing.model_input import InputSpec
+from bids_brainage.quoting import printable
 
 SCHEMA_VERSION = 1
 AGE = "age"
-LARGEST_BOX = 512
+#: Where a bundle's reference inputs lie.
+REFERENCE_FILE = "reference.safetensors"
 PURPOSES = Literal["demonstration", "research"]
+#: Bytes of a file, and of all files; people or voxels that are counted; the size of any other number.
+LARGEST_FILE, LARGEST_BUNDLE = 512_000_000, 8_000_000_000
+LARGEST_COUNT, LARGEST_NUMBER = 10**9, 1e12
+MOST_FOLDS = 100
+MOST_BASE_MODELS = 100
+
+
+def _shown(text: str) -> str:
+    """Refuse what a terminal or a page would obey instead of show."""
+    if printable(text) != text:
+        raise ValueError("it holds line ends, control or direction characters")
+    return text
+
+
+def _one_line(text: str) -> str:
+    return _shown(" ".join(text.split()))
 
 
 def _inside(path: str) -> str:
     """Refuse a path that is not plainly below the bundle's folder."""
     pure = PurePosixPath(path)
-    if pure.is_absolute() or ".." in pure.parts or not pure.parts or "\\" in path or "\0" in path:
+    if pure.is_absolute() or ".." in pure.parts or not pure.parts or "\\" in path:
         raise ValueError("a file of a bundle must lie inside the bundle's folder")
-    return path
+    return _shown(path)
 
 
 RelativePath = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_inside)]
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}$")]
+#: What people say of something: on one line, however it was written.
+Text = Annotated[str, Field(max_length=5000), AfterValidator(_one_line)]
+#: What something is called elsewhere: a column, a unit, a dataset, a program.
+Name = Annotated[str, Field(max_length=200), AfterValidator(_shown)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Level = Annotated[float, Field(gt=0, lt=1)]
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, le=LARGEST_COUNT)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+#: No estimate of such numbers can overflow.
+Number = Annotated[float, Field(ge=-LARGEST_NUMBER, le=LARGEST_NUMBER)]
+Size = Annotated[float, Field(ge=0, le=LARGEST_NUMBER)]
 
 
 class Record(PydanticModel):
@@ -44,14 +71,14 @@ class FileRecord(Record):
     """What a file of the bundle must be."""
 
     sha256: Sha256
-    bytes: Count
+    bytes: int = Field(ge=0, le=LARGEST_FILE)
 
 
 class CurveRecord(Record):
     """A spline of one prediction: knots and B-spline coefficients in the target's unit; straight outside."""
 
-    knots: tuple[float, ...] = Field(max_length=200)
-    coefficients: tuple[float, ...] = Field(min_length=1)
+    knots: tuple[Number, ...] = Field(max_length=200)
+    coefficients: tuple[Number, ...] = Field(min_length=1)
     degree: int = Field(default=3, ge=1, le=5)
 
     @model_validator(mode="after")
@@ -68,9 +95,9 @@ class CurveRecord(Record):
 class HeadRecord(Record):
     """A linear model's coefficients and intercept (years); of one that bends, a curve each beside them."""
 
-    coefficients: tuple[float, ...] = Field(min_length=1)
-    intercept: float
-    alpha: float = Field(ge=0)
+    coefficients: tuple[Number, ...] = Field(min_length=1)
+    intercept: Number
+    alpha: Size
     curves: tuple[CurveRecord | None, ...] = ()
 
     @model_validator(mode="after")
@@ -84,28 +111,28 @@ class Errors(Record):
     """Errors on people not trained on, in years; `guess_mae` is that of always guessing the mean age."""
 
     level: Literal["base_model", "sub_ensemble", "ensemble"]
-    name: str
+    name: Name
     modalities: tuple[Label, ...]
     n: Count
-    mae: float
-    rmse: float
-    r2: float
-    r: float | None
-    guess_mae: float
+    mae: Size
+    rmse: Size
+    r2: Number
+    r: Number | None
+    guess_mae: Size
 
 
 class NormalisedRecord(Record):
     """Interval that follows the spread of the models: estimate +- quantile * (spread + offset), years."""
 
-    offset: float = Field(gt=0)
-    quantiles: dict[Level, float]
+    offset: float = Field(gt=0, le=LARGEST_NUMBER)
+    quantiles: dict[Level, Size]
 
 
 class AgeBiasRecord(Record):
     """Line of (estimate - age) on age in people held out, in years."""
 
-    intercept: float
-    slope: float
+    intercept: Number
+    slope: Number
 
 
 class TopHeadRecord(Record):
@@ -115,10 +142,10 @@ class TopHeadRecord(Record):
     sub_ensembles: tuple[Label, ...] = Field(min_length=1)
     head: HeadRecord
     n_calibration: Count
-    half_widths: dict[Level, float] = Field(default_factory=dict)
+    half_widths: dict[Level, Size] = Field(default_factory=dict)
     normalised: NormalisedRecord | None = None
     age_bias: AgeBiasRecord | None = None
-    disagreement_99: float | None = None
+    disagreement_99: Size | None = None
 
     @model_validator(mode="after")
     def _one_coefficient_each(self) -> TopHeadRecord:
@@ -130,7 +157,7 @@ class TopHeadRecord(Record):
 class SubEnsembleFold(Record):
     """The trained part of a sub-ensemble in one fold."""
 
-    base_models: tuple[RelativePath, ...] = Field(min_length=1)
+    base_models: tuple[RelativePath, ...] = Field(min_length=1, max_length=MOST_BASE_MODELS)
     head: HeadRecord
 
     @model_validator(mode="after")
@@ -146,7 +173,7 @@ class SubEnsembleRecord(Record):
     name: Label
     input: InputSpec
     architecture: BaseModelSpec
-    folds: tuple[SubEnsembleFold, ...] = Field(min_length=1)
+    folds: tuple[SubEnsembleFold, ...] = Field(min_length=1, max_length=MOST_FOLDS)
     norms: Norms = Field(
         default_factory=dict, description="mean and standard deviation of training inputs' measures"
     )
@@ -158,9 +185,8 @@ class SubEnsembleRecord(Record):
         return (x, y, z, 1)
 
     @model_validator(mode="after")
-    def _possible_box(self) -> SubEnsembleRecord:
-        if not all(1 <= extent <= LARGEST_BOX for extent in self.input.box):
-            raise ValueError(f"the box of {self.name} must have 1 to {LARGEST_BOX} voxels an axis")
+    def _possible_network(self) -> SubEnsembleRecord:
+        check_size(self.architecture, self.input.box)
         return self
 
 
@@ -168,8 +194,8 @@ class EnsembleRecord(Record):
     """One multi-level ensemble; `top_heads` holds, for each fold, one head a subset of modalities."""
 
     name: Label
-    sub_ensembles: tuple[SubEnsembleRecord, ...] = Field(min_length=1)
-    top_heads: tuple[tuple[TopHeadRecord, ...], ...] = Field(min_length=1)
+    sub_ensembles: tuple[SubEnsembleRecord, ...] = Field(min_length=1, max_length=100)
+    top_heads: tuple[tuple[TopHeadRecord, ...], ...] = Field(min_length=1, max_length=MOST_FOLDS)
     errors: tuple[Errors, ...] = ()
 
     @model_validator(mode="after")
@@ -182,6 +208,10 @@ class EnsembleRecord(Record):
         for head in (head for fold in self.top_heads for head in fold):
             if unknown := set(head.sub_ensembles) - set(names):
                 raise ValueError(f"a top head of {self.name} names unknown sub-ensembles: {sorted(unknown)}")
+        for fold in zip(*(sub.folds for sub in self.sub_ensembles), strict=True):
+            files = [file for part in fold for file in part.base_models]
+            if len(set(files)) != len(files):
+                raise ValueError(f"{self.name} has two base models of one file in a fold")
         return self
 
 
@@ -192,27 +222,27 @@ class Cohort(Record):
     """
 
     n: Count | None = None
-    age_range: tuple[float, float] | None = None
-    age_mean: float | None = None
-    age_sd: float | None = None
-    age_edges: tuple[float, ...] = ()
+    age_range: tuple[Number, Number] | None = None
+    age_mean: Number | None = None
+    age_sd: Size | None = None
+    age_edges: tuple[Number, ...] = ()
     age_counts: tuple[Count, ...] = ()
-    sexes: dict[str, Count] = Field(default_factory=dict)
-    sites: dict[str, Count] = Field(default_factory=dict)
-    sequences: dict[str, Count] = Field(default_factory=dict)
-    datasets: tuple[str, ...] = ()
+    sexes: dict[Name, Count] = Field(default_factory=dict)
+    sites: dict[Name, Count] = Field(default_factory=dict)
+    sequences: dict[Name, Count] = Field(default_factory=dict)
+    datasets: tuple[Name, ...] = ()
     simulated: bool
-    target_range: tuple[float, float] | None = None
-    target_mean: float | None = None
-    target_sd: float | None = None
+    target_range: tuple[Number, Number] | None = None
+    target_mean: Number | None = None
+    target_sd: Size | None = None
 
 
 class Source(Record):
     """The file of another program that a base model was imported from."""
 
-    file: str
+    file: Name
     sha256: Sha256
-    program: str
+    program: Name
 
 
 class Protocol(Record):
@@ -223,14 +253,14 @@ class Protocol(Record):
     """
 
     plan: dict[str, Any] = Field(default_factory=dict)
-    seed: int | None = None
+    seed: Seed | None = None
     n_training: tuple[Count, ...] = ()
     n_validation: tuple[Count, ...] = ()
     n_test: tuple[Count, ...] = ()
-    heads_fitted_on: str
-    top_heads_fitted_on: str
-    errors_measured_on: str
-    versions: dict[str, str] = Field(default_factory=dict)
+    heads_fitted_on: Text
+    top_heads_fitted_on: Text
+    errors_measured_on: Text
+    versions: dict[Name, Name] = Field(default_factory=dict)
     sources: dict[RelativePath, Source] = Field(default_factory=dict)
 
 
@@ -238,7 +268,7 @@ class Participants(Record):
     """Salted hashes of the training participants, each with the fold that tested it, or None."""
 
     salt: Annotated[str, Field(pattern=r"^[0-9a-f]{32,128}$")]
-    folds: dict[Sha256, int | None] = Field(default_factory=dict)
+    folds: dict[Sha256, Annotated[int, Field(ge=0, lt=MOST_FOLDS)] | None] = Field(default_factory=dict)
 
 
 class Parent(Record):
@@ -251,8 +281,8 @@ class Parent(Record):
     version: Label
     sha256: Sha256
     refit: Literal["heads", "all"]
-    target: str
-    unit: str
+    target: Name
+    unit: Name
     cohort: Cohort
     participants: Participants
 
@@ -264,8 +294,8 @@ class Reference(Record):
     """
 
     file: RelativePath
-    tolerance: float = Field(default=0.01, gt=0)
-    predictions: dict[str, tuple[tuple[float, ...], ...]]
+    tolerance: float = Field(default=0.01, gt=0, le=LARGEST_NUMBER)
+    predictions: dict[str, tuple[tuple[Number, ...], ...]]
 
 
 class BundleRecord(Record):
@@ -278,16 +308,16 @@ class BundleRecord(Record):
     schema_version: Literal[1] = 1
     name: Label
     version: Label
-    licence: str
+    licence: Text
     purpose: PURPOSES
-    description: str = ""
-    target: str = AGE
-    unit: str = "years"
+    description: Text = ""
+    target: Name = AGE
+    unit: Name = "years"
     cohort: Cohort
     protocol: Protocol
-    ensembles: tuple[EnsembleRecord, ...] = Field(min_length=1)
+    ensembles: tuple[EnsembleRecord, ...] = Field(min_length=1, max_length=20)
     participants: Participants
-    parents: tuple[Parent, ...] = ()
+    parents: tuple[Parent, ...] = Field(default=(), max_length=20)
     reference: Reference
     files: dict[RelativePath, FileRecord]
 
@@ -298,6 +328,11 @@ class BundleRecord(Record):
             raise ValueError("two ensembles have one name")
         if unlisted := self.named_files() - set(self.files):
             raise ValueError(f"no sha256 is given for {sorted(unlisted)[0]}")
+        if sum(file.bytes for file in self.files.values()) > LARGEST_BUNDLE:
+            raise ValueError(f"its files are larger than {LARGEST_BUNDLE / 1e9:g} GB together")
+        folds = min(len(ensemble.top_heads) for ensemble in self.ensembles)
+        if any(fold is not None and fold >= folds for fold in self.participants.folds.values()):
+            raise ValueError("participants were tested by a fold that is not there")
         return self
 
     def named_files(self) -> set[str]:

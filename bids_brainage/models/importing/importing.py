@@ -28,6 +28,7 @@ from bids_brainage.errors import InputError
 from bids_brainage.models.bundles.bundle import Bundle, load_bundle, write_bundle
 from bids_brainage.models.bundles.schema import (
     PURPOSES,
+    REFERENCE_FILE,
     BundleRecord,
     Cohort,
     EnsembleRecord,
@@ -48,7 +49,6 @@ from bids_brainage.networks.readers.keras_process import read_isolated
 from bids_brainage.preprocessing.model_input import SPACES, InputSpec, IntensityRule
 from bids_brainage.quoting import one_line
 
-REFERENCE_FILE = "reference.safetensors"
 REGION = "WholeBrain"
 #: What the pages and file names call an ensemble of each stage.
 ENSEMBLES = {"subject": "TypeI", "standard": "TypeII"}

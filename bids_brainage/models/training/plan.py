@@ -10,15 +10,13 @@ import yaml
 from pydantic import BaseModel as PydanticModel
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
-import bids_brainage
 from bids_brainage import messages
 from bids_brainage.errors import InputError
+from bids_brainage.models.bundles.finding import SHIPPED
 from bids_brainage.models.bundles.schema import AGE, PURPOSES, Label
 from bids_brainage.models.training.augmentation import AugmentationPlan
 from bids_brainage.networks.architecture import BaseModelSpec, Initializer
 from bids_brainage.preprocessing.model_input import SPACES, InputSpec, IntensityRule
-
-SHIPPED = Path(bids_brainage.__file__).parent / "data" / "models"
 
 
 class Part(PydanticModel):

@@ -14,6 +14,7 @@ import bids_brainage
 from bids_brainage.models.bundles.bundle import participant_key
 from bids_brainage.models.bundles.schema import (
     AGE,
+    REFERENCE_FILE,
     BundleRecord,
     Cohort,
     EnsembleRecord,
@@ -34,7 +35,6 @@ from bids_brainage.models.training.splits import Split
 from bids_brainage.models.training.trainer import TrainingTask, load_trained
 from bids_brainage.networks.weights_file import read_arrays
 
-REFERENCE_FILE = "reference.safetensors"
 # What reference predictions may differ by, in years; in proportion for other targets.
 TOLERANCE = 0.01
 Tasks = Mapping[tuple[str, int], Sequence[TrainingTask]]

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from bids_brainage.errors import BundleError
-from bids_brainage.models.bundles.bundle import find_bundle, list_bundles, load_bundle, write_bundle
+from bids_brainage.models.bundles.bundle import load_bundle, write_bundle
+from bids_brainage.models.bundles.finding import find_bundle, list_bundles
 from bids_brainage.models.bundles.schema import BundleRecord
 from bids_brainage.networks.weights_file import write_arrays
 from tests.models.conftest import SPEC, small_record
