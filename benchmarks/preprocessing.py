@@ -22,7 +22,7 @@ from bids_brainage.preprocessing import ants_bridge, registration, templates
 from bids_brainage.preprocessing.bias import correct_bias
 from bids_brainage.preprocessing.brain_mask import extract_brain
 from bids_brainage.preprocessing.conform import conform
-from bids_brainage.preprocessing.header import load_image
+from bids_brainage.preprocessing.header import read_image
 from bids_brainage.preprocessing.resampling import image_like
 
 
@@ -54,7 +54,7 @@ def dice(first: np.ndarray, second: np.ndarray) -> float:
 def main(path: Path, threads: int) -> None:
     """Run both and print the line."""
     ants = ants_bridge.start(threads)
-    image = conform(load_image(path))
+    image = conform(read_image(path).image)
     began = time.perf_counter()
     found = extract_brain(image, threads=threads)
     mask_seconds = time.perf_counter() - began

@@ -140,8 +140,18 @@ IMAGE_MISSING = (
     "There is no image file {file}; check the path, and that the data were fetched (git-annex, DataLad)."
 )
 IMAGE_NO_BYTES = "The image {file} is empty (0 bytes); copy or convert it again."
-IMAGE_UNREADABLE = (
-    "The image {file} cannot be read as NIfTI or MGH; convert it again from the scanner's files."
+IMAGE_NOT_A_FILE = (
+    "The image {file} is not a regular file (but a folder, pipe, device or socket); replace it by the image, or "
+    "leave it out by --bids-filter-file."
+)
+IMAGE_UNREADABLE = "The image {file} cannot be read as NIfTI (in one file) or MGH; convert it again from the scanner's files."
+IMAGE_OFFSET = (
+    "The header of the image {file} says that its voxels begin at byte {offset}, where none can be; convert it again "
+    "from the scanner's files."
+)
+IMAGE_GOES_ON = (
+    "The image {file} goes on long after the voxels that its header tells of; correct the header's dimensions or "
+    "convert it again."
 )
 IMAGE_TRUNCATED = "The image {file} ends too early or is damaged; copy or convert it again."
 IMAGE_NOT_SCALAR = (

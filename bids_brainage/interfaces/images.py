@@ -1,4 +1,8 @@
-"""Interfaces over single images: check, conform, average, brain mask, bias field."""
+"""Interfaces over single images: check, conform, average, brain mask, bias field.
+
+What only further steps read is not compressed: a 1 mm head takes 2 s to compress and 1.4 s to read back,
+against 0.4 s and nothing. What goes into the derivatives folder is compressed where it is made.
+"""
 
 from __future__ import annotations
 
@@ -32,18 +36,23 @@ class _CheckedOutput(_ImageOutput):
     warnings = traits.List(traits.Str, desc="what is odd about the image but no reason to refuse it")
 
 
+class _UserImageInput(BaseInterfaceInputSpec):
+    # Whether it exists and can be read is told by the function in a sentence that names it.
+    in_file = File(mandatory=True, desc="a 3D image of the dataset")
+
+
 class CheckImage(SimpleInterface):
     """Refuse what cannot be used, mend what can, keep the image's own grid."""
 
-    input_spec = _ImageInput
+    input_spec = _UserImageInput
     output_spec = _CheckedOutput
 
     def _run_interface(self, runtime: Any) -> Any:
-        from bids_brainage.preprocessing.header import check_image, load_image
+        from bids_brainage.preprocessing.header import read_image
 
-        path = Path(self.inputs.in_file)
-        self._results["out_file"] = _save(load_image(path), runtime, "checked.nii.gz")
-        self._results["warnings"] = list(check_image(path))
+        checked = read_image(Path(self.inputs.in_file))
+        self._results["out_file"] = _save(checked.image, runtime, "checked.nii")
+        self._results["warnings"] = list(checked.warnings)
         return runtime
 
 
@@ -54,18 +63,17 @@ class _ConformOutput(_CheckedOutput):
 class Conform(SimpleInterface):
     """Check an image and bring it to 1 mm voxels in LIA orientation."""
 
-    input_spec = _ImageInput
+    input_spec = _UserImageInput
     output_spec = _ConformOutput
 
     def _run_interface(self, runtime: Any) -> Any:
         from bids_brainage.preprocessing.conform import conform, native_voxel_size
-        from bids_brainage.preprocessing.header import check_image, load_image
+        from bids_brainage.preprocessing.header import read_image
 
-        path = Path(self.inputs.in_file)
-        image = load_image(path)
-        self._results["native_voxel_size"] = native_voxel_size(image)
-        self._results["out_file"] = _save(conform(image), runtime, "conformed.nii.gz")
-        self._results["warnings"] = list(check_image(path))
+        checked = read_image(Path(self.inputs.in_file))
+        self._results["native_voxel_size"] = native_voxel_size(checked.image)
+        self._results["out_file"] = _save(conform(checked.image), runtime, "conformed.nii")
+        self._results["warnings"] = list(checked.warnings)
         return runtime
 
 
@@ -87,7 +95,7 @@ class AverageRuns(SimpleInterface):
 
         images = [nib.Nifti1Image.from_filename(path) for path in self.inputs.in_files]
         average = average_runs(images, work_dir=Path(runtime.cwd), threads=self.inputs.num_threads)
-        self._results["out_file"] = _save(average, runtime, "average.nii.gz")
+        self._results["out_file"] = _save(average, runtime, "average.nii")
         return runtime
 
 
@@ -125,7 +133,7 @@ class ExtractBrain(SimpleInterface):
 
 
 class _UseMaskInput(_ImageInput):
-    source_file = File(exists=True, mandatory=True, desc="a brain mask made elsewhere")
+    source_file = File(mandatory=True, desc="a brain mask made elsewhere")
 
 
 class UseMask(SimpleInterface):
@@ -136,17 +144,14 @@ class UseMask(SimpleInterface):
 
     def _run_interface(self, runtime: Any) -> Any:
         import nibabel as nib
-        import numpy as np
-        from nibabel.processing import resample_from_to
 
-        image, mask = (
-            nib.Nifti1Image.from_filename(self.inputs.in_file),
-            nib.Nifti1Image.from_filename(self.inputs.source_file),
+        from bids_brainage.preprocessing.brain_mask import brain_mask_from
+
+        brain = brain_mask_from(
+            Path(self.inputs.source_file), nib.Nifti1Image.from_filename(self.inputs.in_file)
         )
-        moved = resample_from_to(mask, image, order=0)
-        inside = (np.asanyarray(moved.dataobj) > 0).astype(np.uint8)
-        self._results["mask_file"] = _save(nib.Nifti1Image(inside, image.affine), runtime, "mask.nii.gz")
-        self._results["method"] = "derivative"
+        self._results["mask_file"] = _save(brain.mask, runtime, "mask.nii.gz")
+        self._results["method"] = brain.method
         return runtime
 
 
@@ -165,15 +170,11 @@ class CorrectBias(SimpleInterface):
 
         from bids_brainage.preprocessing.bias import correct_bias
 
-        if not self.inputs.enabled:
-            self._results["out_file"] = self.inputs.in_file
-            return runtime
-        image, mask = (
-            nib.Nifti1Image.from_filename(self.inputs.in_file),
-            nib.Nifti1Image.from_filename(self.inputs.mask_file),
-        )
-        corrected = correct_bias(image, mask, threads=self.inputs.num_threads)
-        self._results["out_file"] = _save(corrected, runtime, "corrected.nii.gz")
+        image = nib.Nifti1Image.from_filename(self.inputs.in_file)
+        if self.inputs.enabled:
+            mask = nib.Nifti1Image.from_filename(self.inputs.mask_file)
+            image = correct_bias(image, mask, threads=self.inputs.num_threads)
+        self._results["out_file"] = _save(image, runtime, "corrected.nii.gz")
         return runtime
 
 
@@ -193,7 +194,7 @@ class ApplyMask(SimpleInterface):
         )
         brain = np.where(np.asanyarray(mask.dataobj) > 0, np.asanyarray(image.dataobj), 0)
         masked = nib.Nifti1Image(brain.astype(np.float32), image.affine, image.header)
-        self._results["out_file"] = _save(masked, runtime, "brain.nii.gz")
+        self._results["out_file"] = _save(masked, runtime, "brain.nii")
         return runtime
 
 

@@ -14,11 +14,13 @@ from tempfile import TemporaryDirectory
 import nibabel as nib
 import numpy as np
 from nibabel.affines import voxel_sizes
+from nibabel.processing import resample_from_to
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from bids_brainage import messages
 from bids_brainage.errors import ImageError, InputError
+from bids_brainage.preprocessing.header import read_mask
 from bids_brainage.preprocessing.resampling import image_like, largest_component, load_nifti, mask_like
 
 LOGGER = logging.getLogger(__name__)
@@ -35,7 +37,7 @@ class BrainMask:
     mask : nibabel.Nifti1Image
         uint8 on the grid of the image.
     method : str
-        synthstrip, deepbet, bet or none.
+        synthstrip, deepbet, bet, none or derivative.
     volume_ml : float
     """
 
@@ -86,12 +88,19 @@ def extract_brain(
     except (RuntimeError, ValueError, IndexError, subprocess.SubprocessError) as error:
         text = messages.STRIP_METHOD_FAILED
         raise ImageError(text.format(file=name, method=chosen, reason=type(error).__name__)) from error
-    volume = float(found.sum()) * _voxel_ml(image)
-    if not found.any():
-        raise ImageError(messages.MASK_EMPTY.format(file=name))
-    if not BRAIN_VOLUMES[0] <= volume <= BRAIN_VOLUMES[1]:
-        raise ImageError(messages.MASK_IMPLAUSIBLE.format(file=name, volume=volume))
-    return BrainMask(image_like(found.astype(np.uint8), image), chosen, volume)
+    return _plausible(found, image, chosen, name)
+
+
+def brain_mask_from(path: Path, image: nib.Nifti1Image) -> BrainMask:
+    """Bring a brain mask that was made elsewhere to the grid of an image (nearest voxels).
+
+    Raises
+    ------
+    ImageError
+        If the file is no mask, or what it leaves of the image is no brain.
+    """
+    moved = resample_from_to(read_mask(path), image, order=0)
+    return _plausible(np.asanyarray(moved.dataobj) > 0, image, "derivative", str(path))
 
 
 def installed_methods() -> tuple[str, ...]:
@@ -102,6 +111,16 @@ def installed_methods() -> tuple[str, ...]:
         "bet": importlib.util.find_spec("brainextractor") is not None,
     }
     return (*(method for method, found in there.items() if found), "none")
+
+
+def _plausible(found: NDArray[np.bool_], image: nib.Nifti1Image, method: str, name: str) -> BrainMask:
+    """The mask with its origin, unless it is empty or of no brain's size."""
+    volume = float(found.sum()) * _voxel_ml(image)
+    if not found.any():
+        raise ImageError(messages.MASK_EMPTY.format(file=name))
+    if not BRAIN_VOLUMES[0] <= volume <= BRAIN_VOLUMES[1]:
+        raise ImageError(messages.MASK_IMPLAUSIBLE.format(file=name, volume=volume))
+    return BrainMask(image_like(found.astype(np.uint8), image), method, volume)
 
 
 def _choose(image: nib.Nifti1Image, method: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bids_brainage.errors import ImageError
-from bids_brainage.preprocessing.header import check_image, load_image
+from bids_brainage.preprocessing.header import read_image
 
 Image = nib.Nifti1Image
 Change = Callable[[Image], Image]
@@ -91,7 +91,7 @@ def test_bad_image_is_told_in_one_sentence(name: str, head: Image, tmp_path: Pat
     path = tmp_path / "sub-01_T1w.nii.gz"
     nib.save(change(head), path)
     with pytest.raises(ImageError) as caught:
-        load_image(path)
+        read_image(path)
     _is_one_sentence(caught.value, path, expected)
 
 
@@ -108,7 +108,7 @@ def test_what_is_no_image(content: bytes, expected: str, tmp_path: Path) -> None
     path = tmp_path / "sub-01_T1w.nii.gz"
     path.write_bytes(content)
     with pytest.raises(ImageError) as caught:
-        load_image(path)
+        read_image(path)
     _is_one_sentence(caught.value, path, expected)
 
 
@@ -120,7 +120,7 @@ def test_truncated(ending: str, part: float, head: Image, tmp_path: Path) -> Non
     content = path.read_bytes()
     path.write_bytes(content[: int(part * len(content))])
     with pytest.raises(ImageError) as caught:
-        load_image(path)
+        read_image(path)
     _is_one_sentence(caught.value, path, "ends too early")
 
 
@@ -131,12 +131,12 @@ def test_damaged_in_the_middle(head: Image, tmp_path: Path) -> None:
     content[len(content) // 2 : len(content) // 2 + 200] = b"\xff" * 200
     path.write_bytes(bytes(content))
     with pytest.raises(ImageError, match="ends too early or is damaged"):
-        load_image(path)
+        read_image(path)
 
 
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="There is no image file"):
-        load_image(tmp_path / "sub-01_T1w.nii.gz")
+        read_image(tmp_path / "sub-01_T1w.nii.gz")
 
 
 def test_header_that_claims_too_much_is_refused_before_reading(head: Image, tmp_path: Path) -> None:
@@ -146,17 +146,17 @@ def test_header_that_claims_too_much_is_refused_before_reading(head: Image, tmp_
     content[42:48] = np.array([1200, 1200, 1200], dtype="<i2").tobytes()
     path.write_bytes(bytes(content))
     with pytest.raises(ImageError, match="too many voxels"):
-        load_image(path)
+        read_image(path)
 
 
 def test_a_good_image_is_read_as_it_is(head: Image, tmp_path: Path) -> None:
     path = tmp_path / "sub-01_T1w.nii.gz"
     nib.save(head, path)
-    image = load_image(path)
+    image = read_image(path).image
     np.testing.assert_array_equal(image.get_fdata(), head.get_fdata())
     np.testing.assert_array_equal(image.affine, head.affine)
     assert image.get_data_dtype() == np.float32
-    assert check_image(path) == ()
+    assert read_image(path).warnings == ()
 
 
 def test_one_volume_in_four_dimensions_and_a_few_nan_are_warned_of(head: Image, tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_one_volume_in_four_dimensions_and_a_few_nan_are_warned_of(head: Image, 
     data = head.get_fdata(dtype=np.float32)[..., None].copy()
     data[0, 0, 0, 0] = np.nan
     nib.save(_with(head, data), path)
-    image, warnings = load_image(path), check_image(path)
+    image, warnings = read_image(path)
     assert image.shape == head.shape
     assert image.get_fdata()[0, 0, 0] == 0
     assert len(warnings) == 2
@@ -174,7 +174,7 @@ def test_one_volume_in_four_dimensions_and_a_few_nan_are_warned_of(head: Image, 
 def test_freesurfer_volume_is_read(head: Image, tmp_path: Path) -> None:
     path = tmp_path / "brain.finalsurfs.mgz"
     nib.save(nib.MGHImage(head.get_fdata(dtype=np.float32), head.affine), path)
-    image = load_image(path)
+    image = read_image(path).image
     assert isinstance(image, nib.Nifti1Image)
     np.testing.assert_allclose(image.affine, head.affine, atol=1e-4)
 

@@ -1,0 +1,85 @@
+"""The interfaces read a person's file once, and hand on what the functions below them give."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from bids_brainage.errors import ImageError
+from bids_brainage.interfaces.images import CheckImage, Conform, CorrectBias, UseMask
+from bids_brainage.preprocessing import header
+from bids_brainage.preprocessing.image_file import ImageFile
+
+
+def _run(interface: Any, folder: Path) -> dict[str, Any]:
+    interface._run_interface(SimpleNamespace(cwd=str(folder)))
+    return interface._results
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    """A ball of 1.4 l, with noise, at 4 mm."""
+    axes = np.indices((44, 52, 44)) - np.array([21, 27, 22]).reshape(3, 1, 1, 1)
+    ball = (axes**2).sum(axis=0) < 17**2
+    data = np.where(ball, 100 + np.random.default_rng(1).normal(0, 3, ball.shape), 0).astype(np.float32)
+    path = tmp_path / "sub-01_T1w.nii.gz"
+    nib.save(_placed(data), path)
+    nib.save(_placed(ball.astype(np.uint8)), tmp_path / "mask.nii.gz")
+    return path
+
+
+def _placed(data: np.ndarray) -> nib.Nifti1Image:
+    image = nib.Nifti1Image(data, np.diag([4.0, 4, 4, 1]))
+    image.set_sform(image.affine, 1)
+    return image
+
+
+@pytest.mark.parametrize("interface", [CheckImage, Conform])
+def test_an_image_is_read_once(
+    interface: Any, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = []
+    inner = ImageFile.data
+    monkeypatch.setattr(ImageFile, "data", lambda self: read.append(self.path) or inner(self))
+    results = _run(interface(in_file=str(image)), tmp_path)
+    assert read == [image]
+    assert results["warnings"] == list(header.read_image(image).warnings)
+
+
+@pytest.mark.parametrize("interface", [CheckImage, Conform])
+def test_a_pipe_is_refused_by_name_and_not_waited_for(interface: Any, tmp_path: Path) -> None:
+    path = tmp_path / "sub-01_T1w.nii.gz"
+    os.mkfifo(path)
+    with pytest.raises(ImageError, match=r"sub-01_T1w\.nii\.gz is not a regular file"):
+        _run(interface(in_file=str(path)), tmp_path)
+
+
+def test_what_is_corrected_already_comes_as_it_is_and_compressed(image: Path, tmp_path: Path) -> None:
+    checked = _run(CheckImage(in_file=str(image)), tmp_path)["out_file"]
+    node = CorrectBias(in_file=checked, mask_file=str(tmp_path / "mask.nii.gz"), enabled=False)
+    out = _run(node, tmp_path)["out_file"]
+    assert out.endswith(".nii.gz")
+    np.testing.assert_array_equal(nib.load(out).get_fdata(), nib.load(image).get_fdata())
+
+
+def test_a_mask_from_elsewhere_is_checked(image: Path, tmp_path: Path) -> None:
+    mask = tmp_path / "mask.nii.gz"
+    results = _run(UseMask(in_file=str(image), source_file=str(mask)), tmp_path / "..")
+    inside = np.asarray(nib.load(results["mask_file"]).dataobj)
+    np.testing.assert_array_equal(inside, np.asarray(nib.load(mask).dataobj))
+    assert results["method"] == "derivative"
+    aside = tmp_path / "aside.nii.gz"
+    moved = _placed(inside)
+    moved.set_sform(moved.affine + np.array([[0, 0, 0, 300], [0] * 4, [0] * 4, [0] * 4]), 1)
+    nib.save(moved, aside)
+    with pytest.raises(ImageError, match=r"mask of .*aside\.nii\.gz is empty"):
+        _run(UseMask(in_file=str(image), source_file=str(aside)), tmp_path)
+    os.mkfifo(tmp_path / "pipe.nii.gz")
+    with pytest.raises(ImageError, match="not a regular file"):
+        _run(UseMask(in_file=str(image), source_file=str(tmp_path / "pipe.nii.gz")), tmp_path)
