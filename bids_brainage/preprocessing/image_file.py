@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import numpy as np
 from nibabel.arrayproxy import ArrayProxy
@@ -160,7 +160,7 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
     """The bytes of the image, decompressed where they are gzipped."""
     if _is_gzip(path):
         with gzip.open(path) as stream:
-            yield stream
+            yield cast(IO[bytes], stream)
     else:
         with path.open("rb") as plain:
             yield plain

@@ -96,7 +96,7 @@ def test_years_are_kept_on_the_way_to_the_standard_space(brain: nib.Nifti1Image)
     relevance = image_like(data, brain)
     moved, scale = relevance_to_standard(relevance, SampledTransform.of(brain, template_brain(2), []))
     total = moved.get_fdata()
-    assert total.sum() == pytest.approx(data.sum(), abs=1e-4 * np.abs(data).sum())
+    assert float(total.sum()) == pytest.approx(float(data.sum()), abs=1e-4 * float(np.abs(data).sum()))
     assert scale.positive > 0
     assert scale.negative > 0
 

@@ -17,7 +17,7 @@ def test_grid_is_the_one_of_fsl() -> None:
     )
     assert template_brain(1).shape == (182, 218, 182)
     # FSL's 2 mm brain mask has 228,483 voxels.
-    assert np.asanyarray(template_mask(2).dataobj).sum() == pytest.approx(228_483, rel=0.03)
+    assert int(np.asanyarray(template_mask(2).dataobj).sum()) == pytest.approx(228_483, rel=0.03)
 
 
 def test_three_regions_are_disjoint_and_make_up_the_brain() -> None:
