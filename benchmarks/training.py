@@ -60,8 +60,9 @@ def our_step(shape: Sequence[int]) -> Callable[..., Any]:
     """The trainer's step on a new network."""
     from tensorflow import keras
 
+    from bids_brainage.models.training.keras_model import build
     from bids_brainage.models.training.trainer import make_step
-    from bids_brainage.networks.architecture import BaseModelSpec, build
+    from bids_brainage.networks.architecture import BaseModelSpec
 
     spec = BaseModelSpec()
     return make_step(build(spec, (*shape, 1), 50.0), spec, keras.optimizers.Adam(5e-4))

@@ -120,7 +120,7 @@ class ExplainBrainAge(SimpleInterface):
 
         explanation = explain_ensemble_with(
             self.inputs.backend,
-            networks(sub),
+            [model.network for model in sub.base_models],
             model_input.array,
             weights,
             self.inputs.rule,
@@ -195,22 +195,6 @@ class Grids:
         from bids_brainage.preprocessing.resampling import bounding_box
 
         return bounding_box(np.asarray(self.mask.dataobj) > 0)
-
-
-def networks(sub: Any) -> list[Any]:
-    """The base models of a sub-ensemble as LRP reads them.
-
-    One Keras model lends its form to all: to build another takes longer than to explain it.
-    """
-    from bids_brainage.models.ensembles.base_model import set_weights
-    from bids_brainage.networks.readers.keras_layers import from_keras
-
-    form = sub.base_models[0].build()
-    read = []
-    for base_model in sub.base_models:
-        set_weights(form, base_model.weights)
-        read.append(from_keras(form))
-    return read
 
 
 def aggregation_weights(estimate: Any, aggregation: str) -> dict[str, np.ndarray]:

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal
 
+import numpy as np
 from pydantic import BaseModel as PydanticModel
 from pydantic import ConfigDict, Field, model_validator
 
-if TYPE_CHECKING:
-    from tensorflow import keras
+from bids_brainage.networks.network import (
+    Activation,
+    Convolution,
+    Dense,
+    Flatten,
+    Layer,
+    Network,
+    Pooling,
+    Triple,
+)
 
 Width = Annotated[int, Field(ge=1, le=2048)]
 Extent = Annotated[int, Field(ge=1, le=15)]
@@ -85,72 +95,49 @@ class BaseModelSpec(PydanticModel):
         """Number of trainable parameters for `input_shape` (spatial axes, then channels)."""
         return sum(math.prod(shape) for shape in self.weight_shapes(input_shape).values())
 
+    def network(self, weights: Mapping[str, np.ndarray], input_shape: tuple[int, ...]) -> Network:
+        """The network that these weights make, ready to predict and to be explained.
 
-def build(
-    spec: BaseModelSpec,
-    input_shape: tuple[int, ...],
-    target_bias: float = 0.0,
-    seed: int = 0,
-    initializer: Initializer = "glorot",
-) -> keras.Model:
-    """Build an untrained base model with the functional API of Keras 2.14 or 3.
+        Parameters
+        ----------
+        weights : mapping of str to float array
+            Named and shaped as `weight_shapes(input_shape)` says.
+        input_shape : tuple of int
+            Spatial extents, two or three, and, last, the number of channels.
 
-    Parameters
-    ----------
-    spec : BaseModelSpec
-    input_shape : tuple of int
-        (x, y, z, channels) for volumes, (x, y, channels) for images.
-    target_bias : float
-        What the output layer's bias starts from: the training people's mean age, in years.
-    seed : int
-        Of the initial weights and the dropout layer.
-    initializer : {"glorot", "he"}
-        Uniform initial weights; Keras' default, or He et al. 2015, which keeps the signal's size
-        through the layers.
+        Returns
+        -------
+        Network
+            Its layers are called ``conv_1``, ``activation_1``, ``pool_1`` ... ``flatten``, ``dense``,
+            ``dense_activation``, ``output``.
+        """
+        flat = len(input_shape) == 3
+        layers: list[Layer] = []
 
-    Returns
-    -------
-    keras.Model
-        From (n, *input_shape) to (n, 1), in years. Layers are named ``conv_1``, ``activation_1``,
-        ``pool_1`` ... ``flatten``, ``dropout``, ``dense``, ``dense_activation``, ``output``.
-    """
-    from tensorflow import keras
+        def behind() -> tuple[str, ...]:
+            return (layers[-1].name if layers else "image",)
 
-    layers = keras.layers
-    volumes = len(input_shape) == 4
-    convolution = layers.Conv3D if volumes else layers.Conv2D
-    pooling = layers.MaxPooling3D if volumes else layers.MaxPooling2D
+        for number in range(1, len(self.filters) + 1):
+            kernel, bias = _kernel_and_bias(weights, f"conv_{number}")
+            layers.append(Convolution(f"conv_{number}", behind(), kernel[None] if flat else kernel, bias))
+            layers.append(self._activation(f"activation_{number}", behind()))
+            size, step = _triple(self.pool_size, flat), _triple(self.pool_stride, flat)
+            layers.append(Pooling(f"pool_{number}", behind(), "max", size, step))
+        layers.append(Flatten("flatten", behind()))
+        layers.append(Dense("dense", behind(), *_kernel_and_bias(weights, "dense")))
+        layers.append(self._activation("dense_activation", behind()))
+        layers.append(Dense("output", behind(), *_kernel_and_bias(weights, "output")))
+        return Network(tuple(layers), tuple(input_shape))
 
-    def initial(number: int) -> keras.initializers.Initializer:
-        kinds = {"glorot": keras.initializers.GlorotUniform, "he": keras.initializers.HeUniform}
-        return kinds[initializer](seed=seed + number)
-
-    inputs = keras.Input(shape=input_shape, name="image")
-    x = inputs
-    for number, (filters, kernel) in enumerate(zip(spec.filters, spec.kernels, strict=True), start=1):
-        x = convolution(
-            filters, kernel, padding="same", kernel_initializer=initial(number), name=f"conv_{number}"
-        )(x)
-        x = _activation(spec, f"activation_{number}")(x)
-        x = pooling(spec.pool_size, spec.pool_stride, padding="same", name=f"pool_{number}")(x)
-    x = layers.Flatten(name="flatten")(x)
-    x = layers.Dropout(spec.dropout, seed=seed, name="dropout")(x)
-    x = layers.Dense(spec.dense_units, kernel_initializer=initial(100), name="dense")(x)
-    x = _activation(spec, "dense_activation")(x)
-    outputs = layers.Dense(
-        1,
-        # The output starts small in any case: the target bias is the first guess.
-        kernel_initializer=keras.initializers.GlorotUniform(seed=seed + 101),
-        bias_initializer=keras.initializers.Constant(target_bias),
-        name="output",
-    )(x)
-    return keras.Model(inputs, outputs, name="base_model")
+    def _activation(self, name: str, inputs: tuple[str, ...]) -> Activation:
+        return Activation(name, inputs, self.activation, self.negative_slope, own_layer=True)
 
 
-def _activation(spec: BaseModelSpec, name: str) -> keras.layers.Layer:
-    from tensorflow import keras
+def _kernel_and_bias(weights: Mapping[str, np.ndarray], layer: str) -> tuple[np.ndarray, np.ndarray]:
+    kernel, bias = (np.asarray(weights[f"{layer}/{kind}"], np.float32) for kind in ("kernel", "bias"))
+    return kernel, bias
 
-    if spec.activation == "relu":
-        return keras.layers.ReLU(name=name)
-    # By position: the slope's keyword is `alpha` in Keras 2 and `negative_slope` in Keras 3.
-    return keras.layers.LeakyReLU(spec.negative_slope, name=name)
+
+def _triple(extent: int, flat: bool) -> Triple:
+    """An extent along each axis; an image of one slice has nothing along its first."""
+    return (1 if flat else extent, extent, extent)

@@ -109,22 +109,53 @@ class Add(Layer):
 
 
 @dataclass(frozen=True)
+class LinearReadout:
+    """How the last layer's outputs become years: its one neuron says them.
+
+    Another readout has the same four methods. One that makes an expectation of the scores of many age bins
+    would give, as `neuron`, the secant of the expectation: for one image, one dense neuron that says the
+    same years.
+    """
+
+    def fits(self, output: Dense) -> bool:
+        """Whether it can read what a layer of this kind says."""
+        return output.kernel.shape[1] == 1
+
+    def target_bias(self, output: Dense) -> float:
+        """What is said when no feature says anything, in years."""
+        return 0.0 if output.bias is None else float(output.bias[0])
+
+    def years(self, outputs: Floats) -> NDArray[np.float64]:
+        """Years (n,) from the last layer's outputs (n, m)."""
+        return outputs[:, 0].astype(np.float64)
+
+    def neuron(self, output: Dense, outputs: Floats) -> Dense:
+        """The layer of one neuron that says the same of one image, whose outputs (m,) are given."""
+        return output
+
+
+@dataclass(frozen=True)
 class Network:
-    """A network with one image in and one number out.
+    """A list of layers, from one image to one dense layer, and a readout, which makes years of its outputs.
+
+    The layers may form any graph in which each stands behind its inputs.
 
     Attributes
     ----------
     layers : tuple of Layer
-        In an order in which each layer stands behind its inputs; the last is the output.
+        In an order in which each layer stands behind its inputs; the last is the dense output layer.
     input_shape : tuple of int
         Shape of one image with channels last, as the user gives it: (h, w, c) or (d, h, w, c).
     input_name : str
         What layers call the image.
+    readout : LinearReadout
+        How the output layer's numbers become years.
     """
 
     layers: tuple[Layer, ...]
     input_shape: tuple[int, ...]
     input_name: str = "image"
+    readout: LinearReadout = LinearReadout()
 
     def __post_init__(self) -> None:
         if len(self.input_shape) not in (3, 4) or any(n < 1 for n in self.input_shape):
@@ -133,7 +164,8 @@ class Network:
         for layer in self.layers:
             _check_layer(layer, known)
             known.add(layer.name)
-        if not self.layers or not isinstance(self.layers[-1], Dense) or self.layers[-1].kernel.shape[1] != 1:
+        last = self.layers[-1] if self.layers else None
+        if not isinstance(last, Dense) or not self.readout.fits(last):
             raise NetworkError(messages.NETWORK_OUTPUT)
 
     @property
@@ -144,16 +176,22 @@ class Network:
 
     @property
     def output_layer(self) -> Dense:
-        """The layer of the one output neuron."""
+        """The last layer."""
         layer = self.layers[-1]
         assert isinstance(layer, Dense)
         return layer
 
     @property
     def target_bias(self) -> float:
-        """Bias of the output neuron, in years; 0 if it has none."""
-        bias = self.output_layer.bias
-        return 0.0 if bias is None else float(bias[0])
+        """What the network says when no feature says anything, in years."""
+        return self.readout.target_bias(self.output_layer)
+
+    def with_one_neuron(self, outputs: Floats) -> Network:
+        """The network whose one output neuron says the same of one image, whose outputs (m,) are given."""
+        neuron = self.readout.neuron(self.output_layer, outputs)
+        if neuron is self.output_layer:
+            return self
+        return replace(self, layers=(*self.layers[:-1], neuron), readout=LinearReadout())
 
     def volumes(self, images: NDArray) -> Floats:
         """Check a batch of images and return it as float32 volumes (n, d, h, w, c).

@@ -13,7 +13,13 @@ from bids_brainage.errors import NetworkError
 from bids_brainage.networks.network import Network
 from bids_brainage.networks.readers.keras_layers import from_keras
 from bids_brainage.relevance.accounts import TARGET_BIAS, LayerAccount, weighted_sum
-from bids_brainage.relevance.engine.explanation import EnsembleExplanation, check_ensemble, explain_ensemble
+from bids_brainage.relevance.engine.explanation import (
+    EnsembleExplanation,
+    Weigh,
+    check_networks,
+    check_weights,
+    explain_ensemble,
+)
 from bids_brainage.relevance.peers import innvestigate_backend, plain
 
 Backend = Literal["native", "innvestigate"]
@@ -24,10 +30,10 @@ def explain_ensemble_with(
     backend: str,
     models: Sequence[Any],
     image: NDArray,
-    weights: NDArray,
+    weights: NDArray | Weigh,
     composite: str = "preset-a",
     *,
-    threads: int | None = None,
+    threads: int = 1,
 ) -> EnsembleExplanation:
     """Explain a weighted sum of the outputs of models for one image, by the backend of that name.
 
@@ -50,25 +56,28 @@ def explain_ensemble_with(
         case "native":
             return explain_ensemble(networks, image, weights, composite, threads=threads)
         case "innvestigate":
-            return _by_innvestigate(networks, image, weights, composite)
+            return _by_innvestigate(networks, image, weights, composite, threads)
         case _:
             raise NetworkError(messages.BACKEND_UNKNOWN.format(name=backend, known=", ".join(BACKENDS)))
 
 
 def _by_innvestigate(
-    networks: Sequence[Network], image: NDArray, weights: NDArray, composite: str
+    networks: Sequence[Network], image: NDArray, weights: NDArray | Weigh, composite: str, threads: int
 ) -> EnsembleExplanation:
     """Put innvestigate's maps in the place of ours; one line of account stands for all layers."""
-    weights = check_ensemble(networks, weights)
-    outputs, maps = innvestigate_backend.relevance_maps(networks, np.asarray(image)[None], composite)
+    check_networks(networks)
+    images = np.asarray(image)[None]
+    found, maps = innvestigate_backend.relevance_maps(networks, images, composite, threads)
+    outputs = found[:, 0].astype(np.float64)
+    weights = check_weights(weights(outputs) if callable(weights) else weights, networks)
     sums = np.array([plain.total(own) for own in maps[:, 0]])
     accounts = tuple(
         _account(float(output), network.target_bias, passed)
-        for output, network, passed in zip(outputs[:, 0], networks, sums, strict=True)
+        for output, network, passed in zip(outputs, networks, sums, strict=True)
     )
     return EnsembleExplanation(
-        outputs[:, 0].astype(np.float64),
-        np.tensordot(weights, maps[:, 0], 1).astype(np.float32),
+        outputs,
+        np.einsum("k,k...->...", weights, maps[:, 0]).astype(np.float32),
         weighted_sum(zip(weights, accounts, strict=True)),
         accounts,
         sums,

@@ -174,10 +174,9 @@ def regions_of(labels: NDArray[Any]) -> dict[str, NDArray[np.bool_]]:
 
 def explain_by_all(sub: Any, image: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
     """Maps (*box,) of a sub-ensemble's estimate: base models' maps, weighted by its head, by method."""
-    from bids_brainage.relevance import from_keras
     from bids_brainage.relevance.comparison import METHODS
 
-    networks = [from_keras(model.build()) for model in sub.base_models]
+    networks = [model.network for model in sub.base_models]
     return {
         name: sum(
             weight * method(network, image[None])[0, ..., 0].astype(np.float64)

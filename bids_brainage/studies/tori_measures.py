@@ -97,9 +97,7 @@ def explain_by(methods: Sequence[str], model: BaseModel, images: NDArray[np.floa
 
 
 def _explain_by(method: str, model: BaseModel, images: NDArray[np.float32]) -> NDArray[np.float32]:
-    from bids_brainage.relevance import from_keras
-
-    return np.asarray(METHODS[method](from_keras(model.build()), images))[..., 0]
+    return np.asarray(METHODS[method](model.network, images))[..., 0]
 
 
 def row(measure: str, method: str, values: Iterable[float], chance: float | None = None, **where: Any) -> Row:
@@ -239,7 +237,6 @@ def _robustness(
 def _robustness_of(
     model: BaseModel, method: str, image: NDArray[np.float32], torus: tuple[int, int], block: int
 ) -> Robustness:
-    from bids_brainage.relevance import from_keras
     from bids_brainage.relevance.comparison import robustness
 
     young, old = (simulate_torus(*torus, age=age).image[..., None] for age in (YOUNG, OLD))
@@ -249,8 +246,7 @@ def _robustness_of(
         "older first, black": (1, 0.0),
         "younger first, black": (-1, 0.0),
     }
-    network = from_keras(model.build())
-    return robustness(network, image[..., None], method, replacements, block=block, seed=torus[1])
+    return robustness(model.network, image[..., None], method, replacements, block=block, seed=torus[1])
 
 
 def _robustness_rows(robust: Mapping[str, Sequence[Robustness]]) -> list[Row]:

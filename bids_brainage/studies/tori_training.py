@@ -146,9 +146,9 @@ def explain_tori(model: BaseModel, images: NDArray[np.float32], pool: Executor) 
 
 
 def _explain(model: BaseModel, images: NDArray[np.float32]) -> tuple[NDArray[Any], ...]:
-    from bids_brainage.relevance import explain, from_keras
+    from bids_brainage.relevance import explain
 
-    explanation = explain(from_keras(model.build()), images, threads=1)
+    explanation = explain(model.network, images, threads=1)
     maps = explanation.relevance[..., 0]
     sums = maps.sum(axis=(1, 2), dtype=np.float64)
     return maps, sums, explanation.absorbed, explanation.closure_errors
@@ -177,4 +177,4 @@ def train_on_tori(folder: Path, settings: StudySettings, tori: Tori, pool: Execu
 
 def predict_tori(model: BaseModel, images: NDArray[np.float32], pool: Executor) -> NDArray[np.float64]:
     """Predictions (n,) in years for images (n, size, size), made in the workers."""
-    return pool.submit(model.predict, images[..., None], 32).result()
+    return pool.submit(model.predict, images[..., None]).result()

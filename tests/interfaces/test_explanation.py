@@ -16,11 +16,7 @@ from bids_brainage.interfaces.explanation import (
     complete_record,
     ensemble_map,
     map_sidecar,
-    networks,
 )
-from bids_brainage.models.ensembles.base_model import BaseModel
-from bids_brainage.networks.architecture import BaseModelSpec
-from bids_brainage.networks.readers.keras_layers import from_keras
 
 OPTIONS = SimpleNamespace(rule="preset-a", backend="native", aggregation="heads")
 
@@ -103,24 +99,3 @@ def test_tables_keep_hostile_text_in_its_cell() -> None:
     assert text.splitlines()[0] == "region\trelevance"
     assert '"a\tb' in text
     assert text.rstrip().endswith("0.123457")
-
-
-def test_each_network_has_the_weights_of_its_base_model() -> None:
-    spec = BaseModelSpec(filters=(2, 3), kernels=(3, 1), dense_units=4)
-    rng = np.random.default_rng(0)
-    shapes = spec.weight_shapes((5, 6, 4, 1))
-    base_models = [
-        BaseModel(
-            name, spec, (5, 6, 4, 1), {key: rng.normal(size=s).astype("f4") for key, s in shapes.items()}
-        )
-        for name in ("first", "second")
-    ]
-    for base_model, network in zip(
-        base_models, networks(SimpleNamespace(base_models=base_models)), strict=True
-    ):
-        alone = from_keras(base_model.build())
-        assert [layer.name for layer in network.layers] == [layer.name for layer in alone.layers]
-        for own, other in zip(network.layers, alone.layers, strict=True):
-            for part in ("kernel", "bias"):
-                np.testing.assert_array_equal(getattr(own, part, None), getattr(other, part, None))
-        assert network.target_bias == base_model.target_bias

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bids_brainage.errors import NetworkError
 from bids_brainage.networks.network import (
     Activation,
     Add,
@@ -22,6 +23,7 @@ from bids_brainage.networks.network import (
     Pooling,
 )
 from bids_brainage.relevance import COMPOSITES, explain, explain_ensemble, from_keras, predict
+from bids_brainage.relevance.engine import winners
 
 SHAPES = [(21, 18, 17, 1), (31, 30, 1), (12, 13, 2)]
 
@@ -66,6 +68,52 @@ def test_an_ensemble_adds_up(make_model, random):
     np.testing.assert_allclose(together.outputs, [each.outputs[0] for each in alone])
     assert abs(together.closure_error) < 1e-5 * abs(weights @ together.outputs)
     assert together.target_bias == pytest.approx(50.0 * weights.sum())
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("late", [False, True], ids=["known", "from the outputs"])
+def test_each_network_runs_once_and_weights_may_follow_from_outputs(
+    make_model, random, monkeypatch, late, threads
+):
+    shape = (14, 15, 13, 1)
+    networks = [from_keras(make_model(shape, seed=seed)) for seed in range(3)]
+    image = brain_like(random, shape)
+    outputs = np.concatenate([predict(network, image[None]) for network in networks])
+    weights = outputs / outputs.sum() ** 2
+    expected = explain_ensemble(networks, image, weights)
+    runs = []
+    forward = winners.forward
+    monkeypatch.setattr(winners, "forward", lambda *args: runs.append(id(args[0])) or forward(*args))
+    given = (lambda own: own / own.sum() ** 2) if late else weights
+    found = explain_ensemble(networks, image, given, threads=threads)
+    assert sorted(runs) == sorted(id(network) for network in networks)
+    np.testing.assert_array_equal(found.weights, weights)
+    np.testing.assert_array_equal(found.outputs, outputs)
+    np.testing.assert_array_equal(found.relevance, expected.relevance)
+    assert found.account == expected.account
+
+
+def test_weights_from_outputs_must_fit_too(make_model, random):
+    networks = [from_keras(make_model((12, 13, 2)))]
+    for wrong in ([0.5, 0.5], [np.nan]):
+        with pytest.raises(NetworkError, match="1 networks and weights of shape"):
+            explain_ensemble(networks, brain_like(random, (12, 13, 2)), lambda _, wrong=wrong: wrong)
+
+
+def test_closure_compares_with_what_the_networks_said(make_model, random, monkeypatch):
+    """Relevance that goes astray, and is not in the account, is seen."""
+    shape = (14, 15, 13, 1)
+    networks = [from_keras(make_model(shape, seed=seed)) for seed in range(2)]
+    image, weights = brain_like(random, shape), np.array([0.25, 0.5])
+    assert abs(explain_ensemble(networks, image, weights).closure_error) < 1e-4
+    backward = winners.backward
+    monkeypatch.setattr(winners, "backward", lambda *args: 0.9 * backward(*args))
+    broken = explain_ensemble(networks, image, weights)
+    lost = float(weights @ broken.relevance_sums) / 9
+    assert abs(lost) > 0.001
+    assert broken.closure_error == pytest.approx(lost, rel=0.01)
+    alone = explain(networks[0], image[None])
+    assert alone.closure_errors[0] == pytest.approx(alone.relevance.sum(dtype=float) / 9, rel=0.01)
 
 
 @pytest.mark.parametrize("composite", COMPOSITES)

@@ -125,7 +125,7 @@ def test_relevance_closes_with_heads_that_bend(of_scores: Bundle) -> None:
         estimate = ensemble.predict(images)
         total = start = estimate.constant
         for name, weights in estimate.base_model_weights.items():
-            models = [model.build() for model in ensemble.sub_ensembles[name].base_models]
+            models = [model.network for model in ensemble.sub_ensembles[name].base_models]
             part = explain_ensemble_with("native", models, images[name], weights, "preset-a", threads=1)
             total += part.target_bias + float(part.relevance.sum(dtype=np.float64)) + part.absorbed
             start += part.target_bias

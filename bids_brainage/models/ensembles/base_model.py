@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import atexit
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
 
 import numpy as np
 
 from bids_brainage import messages
 from bids_brainage.errors import BundleError
-from bids_brainage.networks.architecture import BaseModelSpec, build
-
-if TYPE_CHECKING:
-    from tensorflow import keras
+from bids_brainage.networks.architecture import BaseModelSpec
+from bids_brainage.networks.network import Network
+from bids_brainage.relevance.engine.explanation import predict
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,21 +43,20 @@ class BaseModel:
         """Bias of the output layer, in years: the estimate before any voxel has its say."""
         return float(self.weights["output/bias"][0])
 
-    def build(self) -> keras.Model:
-        """A Keras model of its own with these weights, from (n, *input_shape) to (n, 1)."""
-        model = build(self.spec, self.input_shape)
-        set_weights(model, self.weights)
-        return model
+    @cached_property
+    def network(self) -> Network:
+        """The network that these weights make."""
+        return self.spec.network(self.weights, self.input_shape)
 
-    def predict(self, images: np.ndarray, batch_size: int = 8) -> np.ndarray:
+    def predict(self, images: np.ndarray, *, threads: int = 1) -> np.ndarray:
         """Predict ages.
 
         Parameters
         ----------
         images : array (n, *input_shape)
             Intensities in [0, 1].
-        batch_size : int
-            How many images are in memory as float32 at once.
+        threads : int
+            How many images are worked on at a time. It changes no result.
 
         Returns
         -------
@@ -74,13 +70,7 @@ class BaseModel:
                     model=self.name, expected=tuple(self.input_shape), found=images.shape[1:]
                 )
             )
-        model, forward = _predictor(self.spec, tuple(self.input_shape))
-        set_weights(model, self.weights)
-        batches = [
-            np.asarray(forward(images[start : start + batch_size].astype(np.float32)))
-            for start in range(0, len(images), batch_size)
-        ]
-        return np.concatenate([np.zeros((0, 1)), *batches])[:, 0].astype(np.float64)
+        return predict(self.network, images, threads=threads)
 
 
 def check_weights(
@@ -99,39 +89,3 @@ def check_weights(
             )
         if not np.isfinite(array).all():
             raise BundleError(messages.WEIGHT_NOT_FINITE.format(file=source, name=name))
-
-
-def set_weights(model: keras.Model, weights: Mapping[str, np.ndarray]) -> None:
-    """Put named weights into a Keras model made by `build`."""
-    for layer, arrays in _by_layer(weights).items():
-        model.get_layer(layer).set_weights([arrays["kernel"], arrays["bias"]])
-
-
-def get_weights(model: keras.Model) -> dict[str, np.ndarray]:
-    """The named float32 weights of a Keras model made by `build`."""
-    weights: dict[str, np.ndarray] = {}
-    for layer in model.layers:
-        if layer.weights:
-            kernel, bias = layer.get_weights()
-            weights[f"{layer.name}/kernel"], weights[f"{layer.name}/bias"] = kernel, bias
-    return weights
-
-
-def _by_layer(weights: Mapping[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
-    layers: dict[str, dict[str, np.ndarray]] = {}
-    for name, array in weights.items():
-        layer, _, kind = name.partition("/")
-        layers.setdefault(layer, {})[kind] = array.astype(np.float32)
-    return layers
-
-
-@lru_cache(maxsize=8)
-def _predictor(spec: BaseModelSpec, input_shape: tuple[int, ...]) -> tuple[keras.Model, Any]:
-    """One compiled network for each architecture and shape; the weights are exchanged, not the graph."""
-    import tensorflow as tf
-
-    # TensorFlow complains of graphs that outlive it when the interpreter ends.
-    atexit.register(_predictor.cache_clear)
-    model = build(spec, input_shape)
-    signature = [tf.TensorSpec((None, *input_shape), tf.float32)]
-    return model, tf.function(lambda images: model(images, training=False), input_signature=signature)

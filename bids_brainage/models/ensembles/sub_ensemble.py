@@ -48,9 +48,9 @@ class SubEnsemble:
         """What each base model (k,) says before any voxel has its say."""
         return np.array([model.target_bias for model in self.base_models])
 
-    def predict(self, images: np.ndarray) -> np.ndarray:
+    def predict(self, images: np.ndarray, *, threads: int = 1) -> np.ndarray:
         """Base-model predictions (n, k) in years for images (n, *box, 1) in [0, 1]."""
-        return np.stack([model.predict(images) for model in self.base_models], axis=1)
+        return np.stack([model.predict(images, threads=threads) for model in self.base_models], axis=1)
 
     def check_predictions(self, predictions: np.ndarray) -> np.ndarray:
         """The predictions as float64 (..., k); InputError where they do not fit or are not finite."""

@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from bids_brainage import messages
 from bids_brainage.atomic import write_text
 from bids_brainage.errors import BundleError, NetworkError
-from bids_brainage.models.ensembles.base_model import BaseModel, get_weights, set_weights
+from bids_brainage.models.ensembles.base_model import BaseModel
+from bids_brainage.models.training.keras_model import build, get_weights, set_weights
 from bids_brainage.models.training.plan import FittingPlan
 from bids_brainage.models.training.splits import Split
-from bids_brainage.networks.architecture import BaseModelSpec, build
+from bids_brainage.networks.architecture import BaseModelSpec
 from bids_brainage.networks.weights_file import read_arrays, write_arrays
 
 if TYPE_CHECKING:
@@ -240,7 +241,7 @@ def _learning_rate(fitting: FittingPlan, epoch: int) -> float:
 def _validation_errors(task: ImageTask, weights: Weights) -> tuple[float, float]:
     model = BaseModel(task.file.stem, task.architecture, task.images.shape[1:], weights)
     validation = task.split.validation
-    errors = model.predict(task.images[validation], batch_size=32) - task.ages[validation]
+    errors = model.predict(task.images[validation]) - task.ages[validation]
     return float(np.mean(errors**2)), float(np.mean(np.abs(errors)))
 
 

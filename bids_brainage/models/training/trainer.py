@@ -19,13 +19,14 @@ from bids_brainage.atomic import write_text
 from bids_brainage.errors import NetworkError
 from bids_brainage.models.cohorts.store import VolumeStore, predict_people
 from bids_brainage.models.ensembles.age_bias import even_age_weights
-from bids_brainage.models.ensembles.base_model import BaseModel, get_weights, set_weights
+from bids_brainage.models.ensembles.base_model import BaseModel
 from bids_brainage.models.training.augmentation import augment
 from bids_brainage.models.training.checkpoint import Checkpoint, load_checkpoint
+from bids_brainage.models.training.keras_model import build, get_weights, set_weights
 from bids_brainage.models.training.plan import FittingPlan
 from bids_brainage.models.training.splits import Split
 from bids_brainage.models.training.start import Start
-from bids_brainage.networks.architecture import BaseModelSpec, build
+from bids_brainage.networks.architecture import BaseModelSpec
 from bids_brainage.networks.weights_file import read_arrays, write_arrays
 
 if TYPE_CHECKING:

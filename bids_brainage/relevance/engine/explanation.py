@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,13 @@ from bids_brainage.relevance.engine import winners
 from bids_brainage.relevance.peers import plain
 
 Account = tuple[LayerAccount, ...]
+#: Weights (k,) from the outputs (k,) of networks.
+Weigh = Callable[[NDArray[np.float64]], NDArray]
+#: What one network says of one image: its output in years, relevance (d, h, w, c) and account.
+Explained = tuple[float, Floats, Account]
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -110,19 +117,29 @@ class EnsembleExplanation:
         return float(self.weights @ self.outputs) - explained
 
 
-def predict(network: Network, images: NDArray, *, threads: int | None = None) -> NDArray[np.float64]:
-    """Return the network's outputs (n,) for `images` (n, ..., channels).
+def predict(network: Network, images: NDArray, *, threads: int = 1) -> NDArray[np.float64]:
+    """Return the network's outputs (n,) for `images` (n, ..., channels), in years.
+
+    Parameters
+    ----------
+    network : Network
+        What predicts.
+    images : array (n, ..., channels)
+        Its input.
+    threads : int
+        How many images, or parts of a single one, are worked on at a time. It changes no result.
 
     Raises
     ------
     NetworkError
         If the images do not fit.
     """
-    volumes = network.volumes(images)
+
+    def work(engine: _Engine, image: NDArray) -> float:
+        return engine.forward(network, network.volumes(image[None]))[1]
+
     engine = _Engine(COMPOSITES["preset-a"], "fast", threads)
-    last = network.layers[-1].name
-    outputs = [engine.forward(network, volume[None]).outputs[last] for volume in volumes]
-    return np.array([float(output[0, 0]) for output in outputs])
+    return np.array(list(engine.each(work, list(np.asarray(images)))), np.float64)
 
 
 def explain(
@@ -131,7 +148,7 @@ def explain(
     composite: str | Composite = "preset-a",
     *,
     engine: Literal["fast", "plain"] = "fast",
-    threads: int | None = None,
+    threads: int = 1,
 ) -> Explanation:
     """Explain the network's output for each image by Layer-wise Relevance Propagation.
 
@@ -145,37 +162,42 @@ def explain(
         The rules; names are the keys of `composites.COMPOSITES`.
     engine : {"fast", "plain"}
         The plain engine gives the same maps up to rounding, slower; it is there to check the fast one.
-    threads : int, optional
-        Threads of our own loops; TensorFlow has its own setting. All processors of the process by default.
+    threads : int
+        How many images, or parts of a single one, are worked on at a time. It changes no result.
 
     Raises
     ------
     NetworkError
         If the images do not fit, or there is no such composite.
     """
+
+    def work(engine: _Engine, volume: Floats) -> Explained:
+        return engine.explain(network, volume[None])
+
     worker = _Engine(find_composite(composite), engine, threads)
-    volumes = network.volumes(images)
-    outputs, maps, accounts = [], [], []
-    for volume in volumes:
-        output, relevance, account = worker.explain(network, volume[None])
-        outputs.append(output)
-        maps.append(relevance)
-        accounts.append(account)
+    explained = list(worker.each(work, list(network.volumes(images))))
+    maps = [own for _, own, _ in explained]
     # One map, the usual case, is not copied.
     stacked = maps[0][None] if len(maps) == 1 else np.array(maps, np.float32)
-    shaped = stacked.reshape(len(maps), *network.input_shape)
-    return Explanation(np.array(outputs, float), shaped, tuple(accounts), network.target_bias)
+    return Explanation(
+        np.array([output for output, _, _ in explained], np.float64),
+        stacked.reshape(len(maps), *network.input_shape),
+        tuple(account for _, _, account in explained),
+        network.target_bias,
+    )
 
 
 def explain_ensemble(
     networks: Sequence[Network],
     image: NDArray,
-    weights: NDArray,
+    weights: NDArray | Weigh,
     composite: str | Composite = "preset-a",
     *,
-    threads: int | None = None,
+    threads: int = 1,
 ) -> EnsembleExplanation:
     """Explain a weighted sum of the outputs of networks for one image.
+
+    Each network runs forward once, and its relevance back once.
 
     Parameters
     ----------
@@ -183,12 +205,14 @@ def explain_ensemble(
         All for the same input shape.
     image : array (..., channels)
         The image.
-    weights : array (k,)
-        The weights, such as the derivatives of the ensemble's estimate by each network's output.
+    weights : array (k,) or callable
+        The weights, such as the derivatives of the ensemble's estimate by each network's output. A callable
+        makes them from the outputs (k,), for heads whose weights depend on what the networks say; then all
+        k maps are kept until the last network has run.
     composite : str or Composite
         The rules.
-    threads : int, optional
-        How many networks are worked on at a time; all processors of the process by default.
+    threads : int
+        How many networks, or parts of a single one, are worked on at a time. It changes no result.
 
     Raises
     ------
@@ -197,13 +221,18 @@ def explain_ensemble(
     """
     from bids_brainage.relevance.engine import loops
 
-    weights = check_ensemble(networks, weights)
-    worker = _Engine(find_composite(composite), "fast", threads)
+    check_networks(networks)
     volume = networks[0].volumes(np.asarray(image)[None])
+    worker = _Engine(find_composite(composite), "fast", threads)
+    explained: Iterable[Explained] = worker.each(lambda engine, own: engine.explain(own, volume), networks)
+    if callable(weights):
+        explained = list(explained)
+        weights = weights(np.array([output for output, _, _ in explained]))
+    weights = check_weights(weights, networks)
     outputs, accounts, sums = [], [], []
     relevance = np.zeros(volume.shape[1:], np.float32)
     directions = _Directions()
-    for weight, (output, own, account) in zip(weights, worker.explain_all(networks, volume), strict=True):
+    for weight, (output, own, account) in zip(weights, explained, strict=True):
         sums.append(loops.total(own.ravel()))
         directions.add(own)
         loops.add_scaled(own.ravel(), np.float32(weight), relevance.ravel())
@@ -247,60 +276,66 @@ class _Directions:
         return (square - self.count) / (self.count * (self.count - 1))
 
 
-def check_ensemble(networks: Sequence[Network], weights: NDArray) -> NDArray[np.float64]:
-    """Return the weights as an array, after making sure that they and the networks fit one another."""
-    weights = np.asarray(weights, float)
-    if not networks or weights.shape != (len(networks),) or not np.isfinite(weights).all():
-        raise NetworkError(messages.ENSEMBLE_WEIGHTS.format(networks=len(networks), shape=weights.shape))
+def check_networks(networks: Sequence[Network]) -> None:
+    """Raise NetworkError unless there are networks and all see the same kind of image."""
+    if not networks:
+        raise NetworkError(messages.ENSEMBLE_WEIGHTS.format(networks=0, shape=()))
     if len({network.input_shape for network in networks}) != 1:
         raise NetworkError(messages.ENSEMBLE_SHAPES)
+
+
+def check_weights(weights: NDArray, networks: Sequence[Network]) -> NDArray[np.float64]:
+    """Return the weights as an array; NetworkError unless there is a finite one for each network."""
+    weights = np.asarray(weights, np.float64)
+    if weights.shape != (len(networks),) or not np.isfinite(weights).all():
+        raise NetworkError(messages.ENSEMBLE_WEIGHTS.format(networks=len(networks), shape=weights.shape))
     return weights
 
 
+@dataclass(frozen=True)
 class _Engine:
     """The fast or the plain engine, with a composite and a number of threads."""
 
-    def __init__(self, composite: Composite, kind: Literal["fast", "plain"], threads: int | None) -> None:
-        self.composite = composite
-        self.kind = kind
-        self.threads = threads or winners.available_threads()
+    composite: Composite
+    kind: Literal["fast", "plain"]
+    threads: int
 
-    def forward(self, network: Network, volume: Floats) -> plain.State:
-        """Run one volume (1, d, h, w, c) through the network."""
+    def forward(self, network: Network, volume: Floats) -> tuple[plain.State, float]:
+        """Run one volume (1, d, h, w, c) through the network: what it leaves, and its output in years."""
         if self.kind == "plain":
-            return plain.forward(network, volume, self.composite)
-        return winners.forward(network, volume, self.composite, self.threads)
+            state = plain.forward(network, volume, self.composite)
+        else:
+            state = winners.forward(network, volume, self.composite, self.threads)
+        return state, float(network.readout.years(state.outputs[network.output_layer.name])[0])
 
-    def explain(self, network: Network, volume: Floats) -> tuple[float, Floats, Account]:
-        """Explain one volume (1, d, h, w, c): its output, relevance (d, h, w, c) and account."""
-        state = self.forward(network, volume)
-        start = state.outputs[network.layers[-1].name]
+    def explain(self, network: Network, volume: Floats) -> Explained:
+        """Explain one volume (1, d, h, w, c)."""
+        state, output = self.forward(network, volume)
+        network = network.with_one_neuron(state.outputs[network.output_layer.name][0])
+        start = np.array([[output]], np.float32)
         lines: list[LayerAccount] = []
         if self.kind == "plain":
             relevance = plain.backward(network, state, self.composite, start, lines)
         else:
             relevance = winners.backward(network, state, self.composite, start, lines, self.threads)
-        output = float(start[0, 0])
         return output, relevance[0], with_target_bias(lines, network.target_bias, output)
 
-    def explain_all(
-        self, networks: Sequence[Network], volume: Floats
-    ) -> Iterator[tuple[float, Floats, Account]]:
-        """Explain one volume for each network, as many at a time as there are threads.
+    def each(self, work: Callable[[_Engine, T], R], items: Sequence[T]) -> Iterator[R]:
+        """Do `work` for each item, as many at a time as there are threads; yields in order.
 
-        One thread a network wastes less than all threads on one network after the other. No more than that
-        are in memory at a time.
+        One thread an item wastes less than all threads on one item after the other. No more results than
+        there are threads wait in memory.
         """
-        alone = _Engine(self.composite, self.kind, 1)
-        if self.threads == 1 or len(networks) == 1:
-            yield from (self.explain(network, volume) for network in networks)
+        if self.threads == 1 or len(items) == 1:
+            yield from (work(self, item) for item in items)
             return
+        alone = replace(self, threads=1)
         with ThreadPoolExecutor(self.threads) as pool:
-            waiting = deque[Future[tuple[float, Floats, Account]]]()
-            for network in networks:
+            waiting = deque[Future[R]]()
+            for item in items:
                 if len(waiting) == self.threads:
                     yield waiting.popleft().result()
-                waiting.append(pool.submit(alone.explain, network, volume))
+                waiting.append(pool.submit(work, alone, item))
             while waiting:
                 yield waiting.popleft().result()
 

@@ -502,8 +502,3 @@ def _share(
 def _crew(threads: int, process: int) -> ThreadPoolExecutor:
     """Threads that stay, as starting them takes longer than some layers; none of another process's."""
     return ThreadPoolExecutor(threads, "relevance")
-
-
-def available_threads() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -52,7 +52,9 @@ def is_installed() -> bool:
     return find_spec("innvestigate") is not None
 
 
-def relevance_maps(networks: Sequence[Network], images: NDArray, composite: str) -> tuple[NDArray, Floats]:
+def relevance_maps(
+    networks: Sequence[Network], images: NDArray, composite: str, threads: int = 1
+) -> tuple[NDArray, Floats]:
     """Let innvestigate explain each network's output for each image.
 
     Returns
@@ -73,7 +75,7 @@ def relevance_maps(networks: Sequence[Network], images: NDArray, composite: str)
     with tempfile.TemporaryDirectory(prefix="bids_brainage-") as name:
         folder = Path(name)
         (folder / "task.json").write_text(
-            json.dumps({"networks": len(networks), "analyzer": ANALYZERS[composite]})
+            json.dumps({"networks": len(networks), "analyzer": ANALYZERS[composite], "threads": threads})
         )
         for index, network in enumerate(networks):
             write_network(network, folder / f"network{index}")
@@ -85,7 +87,7 @@ def relevance_maps(networks: Sequence[Network], images: NDArray, composite: str)
 
 
 def _run(folder: Path) -> None:
-    command = [sys.executable, "-m", "bids_brainage.relevance.peers.innvestigate_process", str(folder)]
+    command = [sys.executable, "-P", "-m", "bids_brainage.relevance.peers.innvestigate_process", str(folder)]
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     if done.returncode:

@@ -30,6 +30,8 @@ def main(folder: Path) -> None:
 
     tf.compat.v1.disable_eager_execution()
     task = json.loads((folder / "task.json").read_text())
+    tf.config.threading.set_intra_op_parallelism_threads(task["threads"])
+    tf.config.threading.set_inter_op_parallelism_threads(1)
     images = np.load(folder / "images.npy", allow_pickle=False)
     outputs, maps = [], []
     for index in range(task["networks"]):

@@ -80,12 +80,12 @@ def test_the_target_bias_is_the_last_layers(networks, three, tmp_path):
 
 def test_maps_of_an_imported_network_add_up(networks, three, tmp_path):
     """Target bias + relevance + what biases and epsilon absorb = the network's prediction on grey values."""
-    from bids_brainage.relevance import explain, from_keras
+    from bids_brainage.relevance import explain
 
     ensemble = import_bundle(ImportPlan(three, name="mine"), tmp_path / "mine").ensemble("TypeI")
     keras_model, _ = networks["T2starw"]
     image = images_of(keras_model, 1)
-    network = from_keras(ensemble.sub_ensembles["WholeBrain_T2starw"].base_models[0].build())
+    network = ensemble.sub_ensembles["WholeBrain_T2starw"].base_models[0].network
     explained = explain(network, image)
     age = float(keras_model.predict(image * 255, verbose=0)[0, 0])
     bias = float(keras_model.get_weights()[-1][0])

@@ -12,17 +12,17 @@ import pytest
 from bids_brainage.errors import InputError, NetworkError
 from bids_brainage.models.cohorts.people import read_cohort
 from bids_brainage.models.cohorts.store import build_store
-from bids_brainage.models.ensembles.base_model import get_weights
 from bids_brainage.models.evaluation.tables import errors_table
 from bids_brainage.models.training import trainer
 from bids_brainage.models.training.boxes import input_specs
 from bids_brainage.models.training.checkpoint import Checkpoint, load_checkpoint
 from bids_brainage.models.training.design import TrainingDesign, load_design, make_splits
+from bids_brainage.models.training.keras_model import build, get_weights
 from bids_brainage.models.training.splits import Split
 from bids_brainage.models.training.tables import log_table
 from bids_brainage.models.training.trainer import learning_rate, load_trained, make_step, train_base_model
 from bids_brainage.models.training.training import train_bundle
-from bids_brainage.networks.architecture import BaseModelSpec, build
+from bids_brainage.networks.architecture import BaseModelSpec
 from bids_brainage.preprocessing.model_input import InputSpec, grey_values
 from tests.models.synthetic import small_plan, write_people
 
