@@ -7,11 +7,13 @@ import difflib
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
-from bids_brainage import messages
+from bids_brainage import messages, options
 from bids_brainage.atomic import write_text
 from bids_brainage.errors import InputError
+from bids_brainage.quoting import one_line
+from bids_brainage.reading import MB, read_text
 
 MODALITIES = ("T1w", "FLAIR", "T2starw")
 LEVELS = ("participant", "train")
@@ -24,6 +26,8 @@ STANDARD_SPACE = "MNI152NLin6Asym:res-2"
 OUTPUT_SPACES = ("T1w", STANDARD_SPACE)
 MAPS = ("ensemble", "sub-ensemble")
 
+_LARGEST_FILE = MB
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
@@ -31,6 +35,11 @@ class RunConfig:
 
     Each option of the command line is a field of the same name. Labels carry no ``sub-`` or ``ses-``.
     Paths are absolute. An empty label tuple means all, an empty `ensemble` all that the model has.
+
+    Raises
+    ------
+    InputError
+        If a value is not allowed (see `RULES`); however it was given, the same rules hold.
     """
 
     bids_dir: Path
@@ -79,7 +88,20 @@ class RunConfig:
     verbose: int = 0
     debug: bool = False
 
+    config_file: Path | None = None
     run_id: str = "run"
+
+    def __post_init__(self) -> None:
+        """Check every value, and keep it as its rule returns it."""
+        for name in RULES:
+            value = getattr(self, name)
+            try:
+                object.__setattr__(self, name, checked(name, value))
+            except ValueError as error:
+                sentence = messages.OPTION_BAD_VALUE.format(
+                    option=name, value=one_line(value), reason=error
+                )
+                raise InputError(sentence) from error
 
     @property
     def log_dir(self) -> Path:
@@ -115,52 +137,88 @@ class RunConfig:
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """Read a TOML file of some settings of a run, converted to the types of `RunConfig`'s fields.
+    """Read a TOML file of some settings of a run, as the fields of `RunConfig` have them.
 
     Raises
     ------
     InputError
-        If the file cannot be read, sets an unknown option, or a value has the wrong type.
+        If the file cannot be read, sets an unknown option, or a value is not allowed.
     """
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(messages.CONFIG_NOT_READABLE.format(path=path, reason=error)) from error
-    types = get_type_hints(RunConfig)
     settings = {}
-    for key, value in raw.items():
+    for key, value in _read_toml(path).items():
         name = key.replace("-", "_")
-        if name not in types:
-            raise InputError(messages.CONFIG_UNKNOWN_KEY.format(path=path, key=key, hint=_hint(name, types)))
+        if name not in RULES:
+            raise InputError(messages.CONFIG_UNKNOWN_KEY.format(path=path, key=key, hint=_hint(name)))
         try:
-            settings[name] = _typed(value, str(types[name]))
-            check_choice(name, settings[name])
-        except (TypeError, ValueError) as error:
-            problem = messages.CONFIG_BAD_VALUE.format(path=path, key=key, value=value, reason=error)
-            raise InputError(problem) from error
+            settings[name] = checked(name, value)
+        except ValueError as error:
+            shown = one_line(value)
+            sentence = messages.CONFIG_BAD_VALUE.format(path=path, key=key, value=shown, reason=error)
+            raise InputError(sentence) from error
     return settings
 
 
-CHOICES: dict[str, tuple[str, ...]] = {
-    "analysis_level": LEVELS,
-    "modalities": MODALITIES,
-    "skull_strip": SKULL_STRIP,
-    "lrp_rule": LRP_RULES,
-    "lrp_backend": LRP_BACKENDS,
-    "relevance_aggregation": AGGREGATIONS,
-    "refit": REFITS,
-    "output_spaces": OUTPUT_SPACES,
-    "maps": MAPS,
+def checked(name: str, value: Any) -> Any:
+    """Return a value of the option `name` as the run has it; ValueError says why it is not allowed."""
+    return RULES[name](value)
+
+
+RULES: dict[str, options.Rule] = {
+    "bids_dir": options.path,
+    "output_dir": options.path,
+    "analysis_level": options.several(options.one_of(LEVELS), least=1),
+    "participant_label": options.several(options.label("sub")),
+    "session_label": options.several(options.label("ses")),
+    "modalities": options.several(options.one_of(MODALITIES, {"swi": "T2starw"}), least=1),
+    "bids_filter_file": options.optional(options.path),
+    "skip_bids_validation": options.flag,
+    "bids_database_dir": options.optional(options.path),
+    "derivatives": options.named_folders,
+    "fs_subjects_dir": options.optional(options.path),
+    "skull_strip": options.one_of(SKULL_STRIP),
+    "model": options.name_or_path,
+    "ensemble": options.several(options.text),
+    "lrp_rule": options.one_of(LRP_RULES),
+    "lrp_backend": options.one_of(LRP_BACKENDS),
+    "relevance_aggregation": options.one_of(AGGREGATIONS),
+    "no_relevance": options.flag,
+    "output_spaces": options.several(
+        options.one_of(OUTPUT_SPACES, {STANDARD_SPACE.split(":")[0]: STANDARD_SPACE}), least=1
+    ),
+    "maps": options.one_of(MAPS),
+    "preproc_only": options.flag,
+    "model_out": options.optional(options.path),
+    "training_plan": options.optional(options.name_or_path),
+    "folds": options.optional(options.whole(1)),
+    "target": options.optional(options.text),
+    "from_bundle": options.optional(options.name_or_path),
+    "refit": options.one_of(REFITS),
+    "work_dir": options.path,
+    "nprocs": options.whole(1),
+    "omp_nthreads": options.whole(1),
+    # Nipype waits for ever where there is less than 0.01 GB.
+    "mem": options.number(0.1),
+    "use_plugin": options.optional(options.path),
+    "random_seed": options.whole(0, 2**32 - 1),
+    "stop_on_first_crash": options.flag,
+    "reports_only": options.flag,
+    "boilerplate_only": options.flag,
+    "dry_run": options.flag,
+    "keep_work": options.flag,
+    "clean_workdir": options.flag,
+    "verbose": options.whole(0),
+    "debug": options.flag,
+    "config_file": options.optional(options.path),
+    "run_id": options.file_name,
 }
 
 
-def check_choice(name: str, value: Any) -> None:
-    """Raise ValueError if an option with a fixed set of values has another one."""
-    if name not in CHOICES:
-        return
-    wrong = [item for item in (value if isinstance(value, tuple) else (value,)) if item not in CHOICES[name]]
-    if wrong:
-        raise ValueError(f"choose from {', '.join(CHOICES[name])}")
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(read_text(path, _LARGEST_FILE))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or one_line(error)
+        raise InputError(messages.CONFIG_NOT_READABLE.format(path=path, reason=reason)) from error
 
 
 def _plain(value: Any) -> Any:
@@ -174,37 +232,6 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _typed(value: Any, annotation: str) -> Any:
-    """Convert a TOML value to a field's type; the fields know few types, so few are known here."""
-    expected: type | tuple[type, ...]
-    if "dict" in annotation:
-        _expect(value, dict, "a table is expected")
-        return {str(key): Path(item).expanduser().absolute() for key, item in value.items()}
-    if "tuple" in annotation:
-        items = [value] if isinstance(value, str) else value
-        _expect(items, list, "a list is expected")
-        return tuple(str(item) for item in items)
-    if "Path" in annotation:
-        _expect(value, str, "a path is expected")
-        return Path(value).expanduser().absolute()
-    if "bool" in annotation:
-        _expect(value, bool, "true or false is expected")
-        return value
-    if "int" in annotation or "float" in annotation:
-        expected = int if "int" in annotation else (int, float)
-        if isinstance(value, bool):
-            raise TypeError("a number is expected")
-        _expect(value, expected, "a number is expected")
-        return value if "int" in annotation else float(value)
-    _expect(value, str, "text is expected")
-    return value
-
-
-def _expect(value: Any, kind: type | tuple[type, ...], reason: str) -> None:
-    if not isinstance(value, kind):
-        raise TypeError(reason)
-
-
-def _hint(name: str, known: dict[str, Any]) -> str:
-    close = difflib.get_close_matches(name, known, n=2)
+def _hint(name: str) -> str:
+    close = difflib.get_close_matches(name, RULES, n=2)
     return messages.DID_YOU_MEAN.format(names=" or ".join(close)) if close else ""

@@ -12,6 +12,7 @@ PATH_NOT_UTF8 = (
     "The path {path} is not text in UTF-8; rename that file or folder, or reach it by a link whose name is."
 )
 PATH_CONTROL = "The path {path} holds control characters; rename that file or folder, or reach it by a link."
+PATH_STARTED_GONE = "The path {path} is relative, and the folder that this was started in is gone; write it in full."
 PATH_HOME = "The path {path} begins with a home folder that is not known; write it in full."
 
 # --- bids and command line -------------------------------------------------------------------------
@@ -120,7 +121,8 @@ VALIDATOR_FAILED = "bids-validator-deno did not finish ({reason}); the dataset i
 
 CONFIG_NOT_READABLE = "--config-file {path} cannot be read ({reason}); correct it."
 CONFIG_UNKNOWN_KEY = "--config-file {path} sets '{key}', which is no option{hint}; remove or correct it."
-CONFIG_BAD_VALUE = "--config-file {path}: {key} = {value!r} is not allowed ({reason}); correct it."
+CONFIG_BAD_VALUE = "--config-file {path}: {key} = {value} is not allowed ({reason}); correct it."
+OPTION_BAD_VALUE = "{option} = {value} is not allowed ({reason}); correct it."
 NOTHING_LEFT = "None of the {count} selected sessions can be processed; the first reason: {first}"
 UNEXPECTED_ERROR = (
     "Unexpected {kind}: {text}; this is a fault of bids_brainage. Details are in {log}; --debug shows them "

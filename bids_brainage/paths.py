@@ -17,19 +17,30 @@ def absolute_path(given: str | os.PathLike[str]) -> Path:
     ------
     InputError
         If logs, sidecars and other programs could not write it down: it is empty, not UTF-8, or holds
-        control characters; or if it names the home of somebody who is not known.
+        control characters; if it names the home of somebody who is not known; or if it is relative to a
+        folder that is gone or has such a name.
     """
     text = os.fspath(given)
-    shown = one_line(text)
     if not text.strip():
         raise InputError(messages.PATH_EMPTY)
+    _check(text)
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError as error:
+        raise InputError(messages.PATH_HOME.format(path=one_line(text))) from error
+    try:
+        path = path.absolute()
+    except OSError as error:
+        raise InputError(messages.PATH_STARTED_GONE.format(path=one_line(text))) from error
+    _check(str(path))
+    return path
+
+
+def _check(text: str) -> None:
+    shown = one_line(text)
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise InputError(messages.PATH_NOT_UTF8.format(path=shown)) from error
     if any(ord(character) < 32 or ord(character) == 127 for character in text):
         raise InputError(messages.PATH_CONTROL.format(path=shown))
-    try:
-        return Path(text).expanduser().absolute()
-    except (RuntimeError, OSError) as error:
-        raise InputError(messages.PATH_HOME.format(path=shown)) from error

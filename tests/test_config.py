@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 import tomllib
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bids_brainage.config import LRP_RULES, MAPS, MODALITIES, OUTPUT_SPACES, RunConfig, read_settings
+from bids_brainage.config import LRP_RULES, MAPS, MODALITIES, OUTPUT_SPACES, RULES, RunConfig, read_settings
 from bids_brainage.errors import InputError
 
 NAMES = st.text(
     st.characters(blacklist_characters="\0/", blacklist_categories=["Cs"]), min_size=1, max_size=20
-)
+).filter(str.strip)
 PATHS = NAMES.map(lambda name: Path("/data") / name)
 CONFIGS = st.builds(
     RunConfig,
@@ -36,6 +38,7 @@ CONFIGS = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(config=CONFIGS)
 def test_toml_gives_back_what_was_written(config, tmp_path_factory):
     path = config_file = tmp_path_factory.mktemp("config") / "config.toml"
@@ -55,9 +58,9 @@ def test_dashes_stand_for_underscores_and_one_word_for_a_list(tmp_path):
     [
         ("nprocs = ", "cannot be read"),
         ("npocs = 3", "did you mean nprocs"),
-        ('nprocs = "three"', "a number is expected"),
-        ("nprocs = true", "a number is expected"),
-        ("nprocs = 1.5", "a number is expected"),
+        ('nprocs = "three"', "a whole number is expected"),
+        ("nprocs = true", "a whole number is expected"),
+        ("nprocs = 1.5", "a whole number is expected"),
         ("no_relevance = 1", "true or false"),
         ('lrp_rule = "magic"', "choose from preset-a"),
         ('output_spaces = ["fsaverage"]', "choose from T1w"),
@@ -66,6 +69,27 @@ def test_dashes_stand_for_underscores_and_one_word_for_a_list(tmp_path):
         ("work_dir = 7", "a path"),
         ('derivatives = "x"', "a table"),
         ("model = 3", "text"),
+        ('model = ""', "empty"),
+        ("nprocs = 0", "at least 1"),
+        ("omp_nthreads = -1", "at least 1"),
+        ("folds = 0", "at least 1"),
+        ("mem = -4", "at least 0.1"),
+        ("mem = 0.001", "at least 0.1"),
+        ("mem = nan", "at least 0.1"),
+        ("mem = inf", "at least 0.1"),
+        ("random_seed = -1", "from 0 to"),
+        ("random_seed = 4294967296", "from 0 to"),
+        ("verbose = -1", "at least 0"),
+        ('participant_label = ["../x"]', "not a label"),
+        ("participant_label = [1]", "text"),
+        ("session_label = ['ses-']", "not a label"),
+        ("modalities = []", "empty"),
+        ('work_dir = ""', "empty"),
+        ('work_dir = "~nobody-of-that-name/x"', "home folder"),
+        ('output_dir = "/a\\u0000b"', "control char"),
+        ('run_id = "../../elsewhere"', "letters"),
+        ("model = " + "[" * 5000, "cannot be read"),
+        ("nprocs = " + "9" * 5000, "cannot be read"),
     ],
 )
 def test_broken_settings_are_refused_by_name(tmp_path, content, words):
@@ -88,3 +112,36 @@ def test_missing_file_and_missing_folders(tmp_path):
 def test_log_folder_of_a_run():
     config = RunConfig(bids_dir=Path("/in"), output_dir=Path("/out"), run_id="r1")
     assert config.log_dir == Path("/out/logs/r1")
+
+
+def test_every_field_has_a_rule():
+    assert RULES.keys() == {field.name for field in dataclasses.fields(RunConfig)}
+
+
+def test_the_same_rules_hold_where_a_program_makes_the_config():
+    config = RunConfig(bids_dir="in", output_dir="out", participant_label=["sub-01", "01"], modalities="swi")
+    assert config.bids_dir == Path.cwd() / "in"
+    assert (config.participant_label, config.modalities) == (("01",), ("T2starw",))
+    with pytest.raises(InputError, match="nprocs = 0 is not allowed"):
+        dataclasses.replace(config, nprocs=0)
+
+
+@pytest.mark.parametrize("kind", ["fifo", "device", "folder", "large"])
+def test_what_is_not_a_small_file_is_not_read(tmp_path, kind):
+    path = tmp_path / "config.toml"
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "device":
+        path = Path("/dev/zero")
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.write_text("#" * 2_000_000)
+    with pytest.raises(InputError, match="cannot be read"):
+        read_settings(path)
+
+
+def test_a_name_stays_and_a_path_becomes_absolute():
+    config = RunConfig(bids_dir=Path("/in"), output_dir=Path("/out"), model="demo", from_bundle="m/theirs")
+    assert config.model == "demo"
+    assert config.from_bundle == str(Path.cwd() / "m/theirs")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import secrets
 import time
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from typing import Any
 
 from bids_brainage import __version__, config
 from bids_brainage.config import RunConfig
+from bids_brainage.quoting import one_line
 
 _DESCRIPTION = """\
 Estimate brain age from T1w, FLAIR and SWI with multi-level ensembles of 3D CNNs, and show with Layer-wise
@@ -32,10 +32,9 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
         formatter_class=_HelpFormatter,
     )
-    parser.add_argument("bids_dir", type=_path, metavar="BIDS_DIR", help="the BIDS dataset; only read")
+    parser.add_argument("bids_dir", metavar="BIDS_DIR", help="the BIDS dataset; only read")
     parser.add_argument(
         "output_dir",
-        type=_path,
         metavar="OUTPUT_DIR",
         help="where results go, outside of BIDS_DIR or BIDS_DIR/derivatives/<name>",
     )
@@ -68,20 +67,32 @@ def parse(argv: Sequence[str] | None = None) -> RunConfig:
         As argparse does, with code 2, for wrong usage; with 0 for --help and --version.
     """
     parser = build_parser()
-    options = vars(parser.parse_args(argv))
-    config_file = options.pop("config_file")
-    settings = config.read_settings(config_file) if config_file else {}
-    typed = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in options.items()
-        if value is not None
-    }
+    typed = _checked(parser, parser.parse_args(argv))
+    settings = config.read_settings(typed["config_file"]) if "config_file" in typed else {}
     values = settings | typed
     values["run_id"] = _run_id()
     _fill_resources(values)
-    values.setdefault("work_dir", Path.cwd() / "work")
-    known = {field.name for field in dataclasses.fields(RunConfig)}
-    return RunConfig(**{name: value for name, value in values.items() if name in known})
+    return RunConfig(**values)
+
+
+def _checked(parser: argparse.ArgumentParser, given: argparse.Namespace) -> dict[str, Any]:
+    """What was typed, as the run has it; wrong usage ends the program."""
+    typed = {}
+    for name, value in vars(given).items():
+        if value is None:
+            continue
+        try:
+            typed[name] = config.checked(name, value)
+        except ValueError as error:
+            shown = one_line(" ".join(map(str, value)) if isinstance(value, list) else value)
+            parser.error(f"argument {_written(name)}: '{shown}' is not allowed: {error}")
+    return typed
+
+
+def _written(name: str) -> str:
+    """How an option, or one of the three places, is written."""
+    placed = ("bids_dir", "output_dir", "analysis_level")
+    return name.upper() if name in placed else "--" + name.replace("_", "-")
 
 
 def _add_selection(group: argparse._ArgumentGroup) -> None:
@@ -89,34 +100,29 @@ def _add_selection(group: argparse._ArgumentGroup) -> None:
     add(
         "--participant-label",
         nargs="+",
-        type=_label("sub"),
         metavar="LABEL",
         help="only these participants, with or without sub-",
     )
     add(
         "--session-label",
         nargs="+",
-        type=_label("ses"),
         metavar="LABEL",
         help="only these sessions, with or without ses-",
     )
     add(
         "--modalities",
         nargs="+",
-        choices=config.MODALITIES,
         metavar="MODALITY",
         help="sequences to use, of T1w, FLAIR and T2starw (also swi); T1w is always read",
     )
     add(
         "--bids-filter-file",
-        type=_path,
         metavar="FILE",
         help='JSON that narrows what is taken, as fMRIPrep has it: {"t1w": {"acquisition": "mprage"}}',
     )
     add("--skip-bids-validation", action="store_true", help="do not run bids-validator-deno first")
     add(
         "--bids-database-dir",
-        type=_path,
         metavar="DIR",
         help="keep pybids' index of the whole dataset here, and use it again",
     )
@@ -130,7 +136,6 @@ def _add_selection(group: argparse._ArgumentGroup) -> None:
     )
     add(
         "--fs-subjects-dir",
-        type=_path,
         metavar="DIR",
         help="start from FreeSurfer's brain.finalsurfs.mgz, as in the paper",
     )
@@ -176,8 +181,6 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
     add(
         "--output-spaces",
         nargs="+",
-        type=_space,
-        choices=config.OUTPUT_SPACES,
         metavar="SPACE",
         help="spaces that images and relevance maps are written in, of T1w (the person's own, 1 mm) and "
         f"{config.STANDARD_SPACE} (default {config.STANDARD_SPACE})",
@@ -192,7 +195,7 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
 
 def _add_training(group: argparse._ArgumentGroup) -> None:
     add = _adder(group)
-    add("--model-out", type=_path, metavar="DIR", help="folder of the new model bundle, named like it")
+    add("--model-out", metavar="DIR", help="folder of the new model bundle, named like it")
     add(
         "--training-plan",
         metavar="NAME_OR_FILE",
@@ -217,7 +220,7 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
     )
     add(
         "--folds",
-        type=_positive_int,
+        type=int,
         metavar="K",
         help="repetitions to train, at most as many as test each person once (default: the plan's)",
     )
@@ -225,22 +228,22 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
 
 def _add_running(group: argparse._ArgumentGroup) -> None:
     add = _adder(group)
-    add("-w", "--work-dir", type=_path, metavar="DIR", help="where intermediate results go (default ./work)")
+    add("-w", "--work-dir", metavar="DIR", help="where intermediate results go (default ./work)")
     add(
         "--nprocs",
-        type=_positive_int,
+        type=int,
         metavar="N",
         help="processors to use at once (default: what the job may use)",
     )
     add(
         "--omp-nthreads",
-        type=_positive_int,
+        type=int,
         metavar="N",
         help="threads a step may use (default 1); with another number, registrations differ a little",
     )
-    add("--mem", type=_positive_float, metavar="GB", help="memory to use (default: what the job may use)")
-    add("--use-plugin", type=_path, metavar="FILE", help="nipype plugin settings, YAML")
-    add("--random-seed", type=_seed, metavar="N", help="seed of all that is random (default 1)")
+    add("--mem", type=float, metavar="GB", help="memory to use (default: what the job may use)")
+    add("--use-plugin", metavar="FILE", help="nipype plugin settings, YAML")
+    add("--random-seed", type=int, metavar="N", help="seed of all that is random (default 1)")
     add("--stop-on-first-crash", action="store_true", help="stop everything when somebody fails")
     add("--reports-only", action="store_true", help="only write the pages anew from what is there")
     add("--boilerplate-only", action="store_true", help="only write the methods text (logs/CITATION.*)")
@@ -251,11 +254,9 @@ def _add_running(group: argparse._ArgumentGroup) -> None:
 
 def _add_other(group: argparse._ArgumentGroup) -> None:
     add = _adder(group)
-    group.add_argument(
+    add(
         "--config-file",
-        type=_path,
         metavar="FILE",
-        default=None,
         help="TOML of options, as the config.toml of an earlier run; what is typed wins",
     )
     add("-v", "--verbose", action="count", help="say more; twice: libraries' words too")
@@ -283,58 +284,14 @@ class _Derivatives(argparse.Action):
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
         found = dict(getattr(namespace, self.dest) or {})
         for value in values:
-            name, _, path = value.rpartition("=")
-            folder = _path(path)
-            found[name or folder.name] = folder
+            name, _, folder = value.partition("=")
+            if not folder or "/" in name:
+                folder = value
+                name = Path(value).name or value
+            if name in found:
+                parser.error(f"argument {option_string}: {name!r} is given twice")
+            found[name] = folder
         setattr(namespace, self.dest, found)
-
-
-class _Label:
-    def __init__(self, prefix: str) -> None:
-        self.prefix = prefix
-
-    def __call__(self, text: str) -> str:
-        label = text.strip().removeprefix(f"{self.prefix}-")
-        if not label or not all(character.isalnum() or character == "+" for character in label):
-            raise argparse.ArgumentTypeError(f"{text!r} is no label: letters and digits only")
-        return label
-
-
-def _label(prefix: str) -> _Label:
-    return _Label(prefix)
-
-
-def _space(text: str) -> str:
-    """The standard space is there in one resolution, so its name alone is enough."""
-    return config.STANDARD_SPACE if text == config.STANDARD_SPACE.split(":")[0] else text
-
-
-def _path(text: str) -> Path:
-    return Path(text).expanduser().absolute()
-
-
-def _positive_int(text: str) -> int:
-    return int(_positive(text, int))
-
-
-def _positive_float(text: str) -> float:
-    return float(_positive(text, float))
-
-
-def _positive(text: str, kind: type) -> Any:
-    try:
-        number = kind(text)
-    except ValueError:
-        number = 0
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no positive number")
-    return number
-
-
-def _seed(text: str) -> int:
-    if not text.isdigit() or int(text) >= 2**32:
-        raise argparse.ArgumentTypeError(f"{text!r} is no seed: a whole number from 0 to 2^32 - 1")
-    return int(text)
 
 
 def _fill_resources(values: dict[str, Any]) -> None:

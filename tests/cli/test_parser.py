@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from bids_brainage import config
 from bids_brainage.cli.parser import build_parser, parse
 from bids_brainage.config import RunConfig
+from bids_brainage.errors import InputError
 
 BASE = ["in", "out", "participant"]
 
@@ -28,7 +31,7 @@ def test_defaults_are_those_of_the_config():
 def test_every_option_has_a_field_and_every_field_an_option():
     options = {action.dest for action in build_parser()._actions}
     fields = {field.name for field in dataclasses.fields(RunConfig)}
-    assert options - fields == {"help", "version", "config_file"}
+    assert options - fields == {"help", "version"}
     assert fields - options == {"run_id"}
 
 
@@ -91,6 +94,83 @@ def test_wrong_usage_ends_with_code_2(words, capsys):
         parse(words)
     assert stop.value.code == 2
     assert "usage:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("typed", "written", "value"),
+    [
+        (["--participant-label", "sub-01", "01"], 'participant_label = ["sub-01", "01"]', ("01",)),
+        (["--session-label", "ses-a"], 'session_label = "ses-a"', ("a",)),
+        (["--modalities", "swi", "T1w"], 'modalities = ["swi", "T1w"]', ("T2starw", "T1w")),
+        (["--output-spaces", "MNI152NLin6Asym"], 'output_spaces = ["MNI152NLin6Asym"]', None),
+        (["--participant-label", "a b"], 'participant_label = ["a b"]', ValueError),
+        (["--session-label", "<b>x"], 'session_label = ["<b>x"]', ValueError),
+        (["--nprocs", "0"], "nprocs = 0", ValueError),
+        (["--omp-nthreads", "-2"], "omp_nthreads = -2", ValueError),
+        (["--folds", "0"], "folds = 0", ValueError),
+        (["--mem", "-1"], "mem = -1", ValueError),
+        (["--mem", "nan"], "mem = nan", ValueError),
+        (["--random-seed", "-1"], "random_seed = -1", ValueError),
+        (["--random-seed", "4294967296"], "random_seed = 4294967296", ValueError),
+        (["--lrp-rule", "magic"], 'lrp_rule = "magic"', ValueError),
+        (["--work-dir", ""], 'work_dir = ""', ValueError),
+        (["--model", ""], 'model = ""', ValueError),
+        (
+            ["--derivatives", "a=~nobody-of-that"],
+            '[derivatives]\na = "~nobody-of-that"',
+            ValueError,
+        ),
+        (["--derivatives", "a=/x"], '[derivatives]\na = "/x"', {"a": Path("/x")}),
+    ],
+)
+def test_what_is_typed_and_what_a_file_says_are_held_to_the_same_rules(typed, written, value, tmp_path):
+    """Both give the same, or both are refused with code 2."""
+    file = tmp_path / "config.toml"
+    file.write_text(written)
+    name = typed[0].removeprefix("--").replace("-", "_")
+    if value is ValueError:
+        with pytest.raises(SystemExit) as stop:
+            parse([*BASE, *typed])
+        with pytest.raises(InputError) as error:
+            parse([*BASE, "--config-file", str(file)])
+        assert stop.value.code == error.value.exit_code == 2
+        return
+    given, read = parse([*BASE, *typed]), parse([*BASE, "--config-file", str(file)])
+    assert getattr(given, name) == getattr(read, name)
+    assert getattr(given, name) == (value or (config.STANDARD_SPACE,))
+
+
+def test_derivatives_may_hold_an_equals_sign_in_their_path_but_no_name_twice(capsys):
+    assert parse([*BASE, "-d", "/x/a=b/fmriprep", "s=/y/a=b"]).derivatives == {
+        "fmriprep": Path("/x/a=b/fmriprep"),
+        "s": Path("/y/a=b"),
+    }
+    with pytest.raises(SystemExit):
+        parse([*BASE, "-d", "a=/x", "a=/y"])
+    assert "given twice" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("place", range(2))
+def test_a_path_that_is_not_utf8_is_refused_in_one_sentence(place, capsys):
+    words = list(BASE)
+    words[place] = os.fsdecode(b"K\xf6pfe")
+    with pytest.raises(SystemExit) as stop:
+        parse(words)
+    assert stop.value.code == 2
+    told = capsys.readouterr().err
+    assert ("BIDS_DIR", "OUTPUT_DIR")[place] in told
+    assert "not UTF-8" in told
+
+
+def test_a_folder_that_is_gone_is_told(tmp_path, monkeypatch, capsys):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(SystemExit) as stop:
+        parse(BASE)
+    assert stop.value.code == 2
+    assert "is gone" in capsys.readouterr().err
 
 
 def test_help_and_version_import_nothing_heavy():
