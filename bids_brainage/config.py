@@ -98,9 +98,7 @@ class RunConfig:
             try:
                 object.__setattr__(self, name, checked(name, value))
             except ValueError as error:
-                sentence = messages.OPTION_BAD_VALUE.format(
-                    option=name, value=one_line(value), reason=error
-                )
+                sentence = messages.OPTION_BAD_VALUE.format(option=name, value=one_line(value), reason=error)
                 raise InputError(sentence) from error
 
     @property

@@ -12,7 +12,9 @@ PATH_NOT_UTF8 = (
     "The path {path} is not text in UTF-8; rename that file or folder, or reach it by a link whose name is."
 )
 PATH_CONTROL = "The path {path} holds control characters; rename that file or folder, or reach it by a link."
-PATH_STARTED_GONE = "The path {path} is relative, and the folder that this was started in is gone; write it in full."
+PATH_STARTED_GONE = (
+    "The path {path} is relative, and the folder that this was started in is gone; write it in full."
+)
 PATH_HOME = "The path {path} begins with a home folder that is not known; write it in full."
 
 # --- bids and command line -------------------------------------------------------------------------

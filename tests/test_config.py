@@ -15,7 +15,7 @@ from bids_brainage.config import LRP_RULES, MAPS, MODALITIES, OUTPUT_SPACES, RUL
 from bids_brainage.errors import InputError
 
 NAMES = st.text(
-    st.characters(blacklist_characters="\0/", blacklist_categories=["Cs"]), min_size=1, max_size=20
+    st.characters(blacklist_characters="\0/", blacklist_categories=["Cs", "Cc"]), min_size=1, max_size=20
 ).filter(str.strip)
 PATHS = NAMES.map(lambda name: Path("/data") / name)
 CONFIGS = st.builds(
