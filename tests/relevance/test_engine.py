@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -168,36 +164,6 @@ def test_a_network_without_biases_on_an_image_without_content(make_model):
     explanation = explain(network, np.zeros((1, 6, 6, 1)))
     assert explanation.target_bias == explanation.outputs[0] == explanation.absorbed[0] == 0
     assert not explanation.relevance.any()
-
-
-ONEDNN = """
-import sys, numpy as np, tensorflow as tf
-from bids_brainage.relevance import explain, from_keras
-tf.keras.utils.set_random_seed(3)
-layers = tf.keras.layers
-image = x = tf.keras.Input((24, 22, 20, 1))
-for count in (4, 6):
-    x = layers.Conv3D(count, 3, padding="same", activation="relu", bias_initializer="ones")(x)
-    x = layers.MaxPooling3D(3, 2, padding="same")(x)
-x = layers.Dense(1)(layers.Dense(8, activation="relu")(layers.Flatten()(x)))
-network = from_keras(tf.keras.Model(image, x))
-random = np.random.default_rng(0)
-plateaus = np.kron(random.integers(0, 4, (6, 11, 5, 1)), np.ones((4, 2, 4, 1)))
-images = np.stack([plateaus, np.ones_like(plateaus), random.random(plateaus.shape)]).astype(np.float32)
-np.save(sys.argv[1], explain(network, images).relevance)
-"""
-
-
-def test_same_maps_with_and_without_onednn(tmp_path):
-    maps = []
-    for setting in "01":
-        environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": setting}
-        command = [sys.executable, "-c", ONEDNN, str(tmp_path / setting)]
-        subprocess.run(command, env=environment, check=True, capture_output=True)
-        maps.append(np.load(tmp_path / f"{setting}.npy"))
-    for without, with_it in zip(*maps, strict=True):
-        assert np.abs(with_it).max() > 0
-        np.testing.assert_allclose(without, with_it, atol=1e-5 * np.abs(with_it).max())
 
 
 @st.composite

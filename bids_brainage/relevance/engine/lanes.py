@@ -12,26 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, models, register_model
 
-#: Sums may be reordered for vector instructions and products fused into them; infinity keeps its meaning.
-FASTMATH = {"reassoc", "contract", "nsz"}
 ZERO = np.float32(0)
-
-
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile `function`, keeping the machine code on disk where there is a folder for it.
-
-    It must not be made inside another function: such code is not found again.
-    """
-    try:
-        return numba.njit(nogil=True, fastmath=FASTMATH, cache=True)(function)
-    except RuntimeError:
-        return numba.njit(nogil=True, fastmath=FASTMATH)(function)
 
 
 class Lanes(types.Type):

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from bids_brainage.relevance.compiling import compiled
 from bids_brainage.relevance.engine.codes import CODE_BITS
-from bids_brainage.relevance.engine.lanes import ZERO, compiled, filled, load, multiply_add, store
+from bids_brainage.relevance.engine.lanes import ZERO, filled, load, multiply_add, store
 from bids_brainage.relevance.engine.lanes import total as total_of_lanes
 
 

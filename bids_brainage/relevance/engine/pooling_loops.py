@@ -10,11 +10,11 @@ from __future__ import annotations
 import numpy as np
 from llvmlite.binding import get_host_cpu_features
 
+from bids_brainage.relevance.compiling import compiled
 from bids_brainage.relevance.engine.codes import CODE_BITS
 from bids_brainage.relevance.engine.lanes import (
     ZERO,
     chosen,
-    compiled,
     filled,
     load,
     multiply_add,

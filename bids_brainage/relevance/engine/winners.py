@@ -153,7 +153,7 @@ def forward_block(block: Block, x: Floats, tolerance: float, threads: int) -> tu
 def _own_kernel(block: Block) -> Floats:
     """Return the kernel (kd, kh, kw * channels in, channels) for our own loops, or none.
 
-    Convolutions that skip places are TensorFlow's.
+    Convolutions that skip places are `_convolve`'s.
     """
     if block.convolution.strides != (1, 1, 1):
         return np.empty((0, 0, 0, 0), np.float32)
@@ -192,11 +192,13 @@ def _pool_tile(
 
 def _convolve(block: Block, x: Floats) -> Floats:
     """Return the convolution of a box of voxels (d, h, w, c) without bias, as rows (d, h, w * c)."""
-    import tensorflow as tf
+    from bids_brainage.relevance.peers.convolution_loops import convolve
 
-    strides = (1, *block.convolution.strides, 1)
-    z = np.asarray(tf.nn.conv3d(x[None], block.kernel(rules.ALL), strides, "VALID"))
-    return as_rows(z[0])
+    kernel, strides = block.kernel(rules.ALL), block.convolution.strides
+    places = ((n - k) // step + 1 for n, k, step in zip(x.shape, kernel.shape, strides, strict=False))
+    z = np.zeros((*places, kernel.shape[-1]), np.float32)
+    convolve(x, kernel, strides, (0, 0, 0), z)
+    return as_rows(z)
 
 
 def backward(

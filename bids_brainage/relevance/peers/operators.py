@@ -1,16 +1,17 @@
 """The linear layers as operators: forward with a part of the kernel, and its transpose.
 
-This is the plain way, in TensorFlow operations; `winners` holds the fast one. Arrays have the batch first and
-channels last.
+This is the plain way, for layers of all kinds; `engine.winners` holds the fast one. Arrays have the batch
+first and channels last.
 """
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from bids_brainage.networks.network import Affine, Convolution, Dense, Floats, Pooling, Triple
+from bids_brainage.relevance.peers.pooling import average_pool, output_size, spread_average
 from bids_brainage.relevance.rules import Term, kernel_part
 
 
@@ -93,22 +94,30 @@ class ConvolutionOperator(_Kernel):
         super().__init__(layer.kernel, layer.bias, layer.kernel.shape[-1])
         self.shape = tuple(shape)
         self.dilation = layer.dilation
-        self.settings: dict[str, Any] = {
-            "strides": [1, *layer.strides, 1],
-            "padding": layer.padding.upper(),
-        }
+        self.strides = layer.strides
+        window = dilate(layer.kernel, layer.dilation).shape
+        ends = [output_size(shape[i + 1], window[i], layer.strides[i], layer.padding) for i in range(3)]
+        self.lengths = tuple(length for length, _ in ends)
+        self.pads = tuple(pad for _, pad in ends)
 
     def forward(self, x: Floats, term: Term) -> Floats:
-        import tensorflow as tf
+        from bids_brainage.relevance.peers.convolution_loops import convolve
 
         kernel = dilate(kernel_part(self.kernel, term), self.dilation)
-        return tf.nn.conv3d(x, kernel, **self.settings).numpy()
+        out = np.zeros((len(x), *self.lengths, kernel.shape[-1]), np.float32)
+        for volume, into in zip(np.ascontiguousarray(x), out, strict=True):
+            convolve(volume, kernel, self.strides, self.pads, into)
+        return out
 
     def transpose(self, s: Floats, term: Term) -> Floats:
-        import tensorflow as tf
+        from bids_brainage.relevance.peers.convolution_loops import spread
 
         kernel = dilate(kernel_part(self.kernel, term), self.dilation)
-        return tf.nn.conv3d_transpose(s, kernel, (len(s), *self.shape[1:]), **self.settings).numpy()
+        turned = np.ascontiguousarray(kernel.swapaxes(3, 4))
+        out = np.zeros((len(s), *self.shape[1:]), np.float32)
+        for volume, into in zip(np.ascontiguousarray(s), out, strict=True):
+            spread(volume, turned, self.strides, self.pads, into)
+        return out
 
 
 class AveragePoolingOperator(_ChannelsLast):
@@ -117,31 +126,20 @@ class AveragePoolingOperator(_ChannelsLast):
     def __init__(self, layer: Pooling, shape: tuple[int, ...]) -> None:
         self.bias = np.zeros(shape[-1], np.float32)
         self.shape = tuple(shape)
-        size, strides = window(layer, shape)
-        self.settings: dict[str, Any] = {
-            "ksize": [1, *size, 1],
-            "strides": [1, *strides, 1],
-            "padding": layer.padding.upper(),
-        }
+        self.window = (*window(layer, shape), layer.padding)
 
     def forward(self, x: Floats, term: Term) -> Floats:
-        import tensorflow as tf
-
-        return np.float32(term.positive) * tf.nn.avg_pool3d(x, **self.settings).numpy()
+        return np.float32(term.positive) * average_pool(x, *self.window)
 
     def transpose(self, s: Floats, term: Term) -> Floats:
-        import tensorflow as tf
-
-        shape = (len(s), *self.shape[1:])
-        spread = tf.raw_ops.AvgPool3DGrad(orig_input_shape=shape, grad=s, **self.settings).numpy()
-        return np.float32(term.positive) * spread
+        return np.float32(term.positive) * spread_average(s, self.shape, *self.window)
 
     def signs(self) -> tuple[bool, bool]:
         return True, False
 
 
 def dilate(kernel: Floats, dilation: Triple) -> Floats:
-    """Return `kernel` with zeros between its taps, so that it needs no dilation (which CPU kernels lack)."""
+    """Return `kernel` with zeros between its taps, so that it needs no dilation."""
     if dilation == (1, 1, 1):
         return kernel
     size = [(n - 1) * step + 1 for n, step in zip(kernel.shape, dilation, strict=False)]
