@@ -201,6 +201,19 @@ STRIP_METHOD_UNKNOWN = "There is no skull-stripping method {method}; choose one 
 NOT_STRIPPED = (
     "The image {file} still has its skull, but --skull-strip none says it has not; choose another method."
 )
+REGISTRATION_FAILED = (
+    "The registration of {file} gave no transform that can be used ({reason}); look at the image and at its brain "
+    "mask, or run the same command again."
+)
+TRANSFORM_UNREADABLE = (
+    "{file} cannot be brought onto another grid, because {transforms} cannot be read as transforms; remove them and "
+    "run the same command again."
+)
+NOTHING_ON_GRID = "Nothing of {file} lies where it was brought to; check that its header and transforms belong to this person."
+BIAS_FAILED = (
+    "The bias field of {file} could not be estimated ({reason}); look at the image and at its brain mask, or run the "
+    "same command again."
+)
 OTHER_HEAD = (
     "The image {file} does not match the T1w image {reference} after rigid registration "
     "({reason}); is it of another person? Correct the dataset or leave the image out."

@@ -25,7 +25,6 @@ class _ImageInput(BaseInterfaceInputSpec):
 
 class _MaskedInput(_ImageInput):
     mask_file = File(exists=True, mandatory=True, desc="brain mask on the grid of in_file")
-    num_threads = traits.Int(1, usedefault=True, nohash=True, desc="threads ITK may use")
 
 
 class _ImageOutput(TraitedSpec):
@@ -79,6 +78,7 @@ class Conform(SimpleInterface):
 
 class _AverageInput(BaseInterfaceInputSpec):
     in_files = InputMultiObject(File(exists=True), mandatory=True, desc="repeated images of one person")
+    source_files = traits.List(traits.Str, nohash=True, desc="the person's own files, to name them in errors")
     num_threads = traits.Int(1, usedefault=True, nohash=True)
 
 
@@ -93,8 +93,12 @@ class AverageRuns(SimpleInterface):
 
         from bids_brainage.preprocessing.runs import average_runs
 
-        images = [nib.Nifti1Image.from_filename(path) for path in self.inputs.in_files]
-        average = average_runs(images, work_dir=Path(runtime.cwd), threads=self.inputs.num_threads)
+        average = average_runs(
+            [nib.Nifti1Image.from_filename(path) for path in self.inputs.in_files],
+            work_dir=Path(runtime.cwd),
+            threads=self.inputs.num_threads,
+            names=self.inputs.source_files or None,
+        )
         self._results["out_file"] = _save(average, runtime, "average.nii")
         return runtime
 
@@ -126,6 +130,7 @@ class ExtractBrain(SimpleInterface):
             method=self.inputs.method,
             threads=self.inputs.num_threads,
             name=self.inputs.source_file,
+            work_dir=Path(runtime.cwd),
         )
         self._results["mask_file"] = _save(brain.mask, runtime, "mask.nii.gz")
         self._results["method"] = brain.method
@@ -157,6 +162,13 @@ class UseMask(SimpleInterface):
 
 class _CorrectBiasInput(_MaskedInput):
     enabled = traits.Bool(True, usedefault=True, desc="false hands the image on as it is")
+    source_file = traits.Str(
+        "the image",
+        usedefault=True,
+        nohash=True,
+        desc="the person's own file, named where something is wrong",
+    )
+    num_threads = traits.Int(1, usedefault=True, nohash=True, desc="threads ITK may use")
 
 
 class CorrectBias(SimpleInterface):
@@ -173,7 +185,8 @@ class CorrectBias(SimpleInterface):
         image = nib.Nifti1Image.from_filename(self.inputs.in_file)
         if self.inputs.enabled:
             mask = nib.Nifti1Image.from_filename(self.inputs.mask_file)
-            image = correct_bias(image, mask, threads=self.inputs.num_threads)
+            threads, name = self.inputs.num_threads, self.inputs.source_file
+            image = correct_bias(image, mask, threads=threads, name=name)
         self._results["out_file"] = _save(image, runtime, "corrected.nii.gz")
         return runtime
 

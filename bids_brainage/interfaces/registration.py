@@ -20,6 +20,12 @@ class _RegisterRigidInput(BaseInterfaceInputSpec):
     fixed_file = File(exists=True, mandatory=True, desc="the conformed T1w image")
     fixed_mask = File(exists=True, mandatory=True, desc="brain mask of the T1w image")
     seed = traits.Int(1, usedefault=True)
+    source_file = traits.Str(
+        "the image",
+        usedefault=True,
+        nohash=True,
+        desc="the person's own file, named where something is wrong",
+    )
     num_threads = traits.Int(1, usedefault=True, nohash=True)
 
 
@@ -45,6 +51,7 @@ class RegisterRigid(SimpleInterface):
             out=Path(runtime.cwd) / "rigid.h5",
             threads=self.inputs.num_threads,
             seed=self.inputs.seed,
+            name=self.inputs.source_file,
         )
         self._results["transform"] = str(transform)
         return runtime
@@ -115,6 +122,12 @@ class _RegisterTemplateInput(BaseInterfaceInputSpec):
     mask_file = File(exists=True, mandatory=True)
     native_voxel_size = traits.Float(1.0, usedefault=True, desc="mm, as the image was scanned")
     seed = traits.Int(1, usedefault=True)
+    source_file = traits.Str(
+        "the image",
+        usedefault=True,
+        nohash=True,
+        desc="the person's own file, named where something is wrong",
+    )
     num_threads = traits.Int(1, usedefault=True, nohash=True)
 
 
@@ -141,6 +154,7 @@ class RegisterTemplate(SimpleInterface):
             native_voxel_size=self.inputs.native_voxel_size,
             threads=self.inputs.num_threads,
             seed=self.inputs.seed,
+            name=self.inputs.source_file,
         )
         self._results["forward"] = str(transforms.forward)
         self._results["inverse"] = str(transforms.inverse)
@@ -152,6 +166,12 @@ class _ApplyTransformsInput(BaseInterfaceInputSpec):
     reference = File(exists=True, desc="image whose grid is wanted; the 2 mm template where it is left out")
     transforms = InputMultiObject(File(exists=True), mandatory=True, desc="the last is applied first")
     interpolation = traits.Enum("linear", "nearest", usedefault=True)
+    source_file = traits.Str(
+        "the image",
+        usedefault=True,
+        nohash=True,
+        desc="the person's own file, named where something is wrong",
+    )
     num_threads = traits.Int(1, usedefault=True, nohash=True)
 
 
@@ -179,6 +199,7 @@ class ApplyTransforms(SimpleInterface):
             [Path(path) for path in self.inputs.transforms],
             interpolation=self.inputs.interpolation,
             threads=self.inputs.num_threads,
+            name=self.inputs.source_file,
         )
         out = Path(runtime.cwd) / "resampled.nii.gz"
         moved.to_filename(out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
@@ -61,5 +62,65 @@ def from_ants(image: Any) -> nib.Nifti1Image:
 
 
 def run_registration(arguments: list[Any], threads: int = 1) -> None:
-    """Run ``antsRegistration`` with its command-line arguments; images may stand for file names."""
+    """Run ``antsRegistration`` with its command-line arguments; images may stand for file names.
+
+    Raises
+    ------
+    RuntimeError
+        If it says that it failed. That it does not say so proves nothing: see `transforms`.
+    """
     start(threads).registration(fixed=arguments, moving=None)
+
+
+def bias_field(
+    image: Any,
+    mask: Any,
+    *,
+    iterations: Sequence[int],
+    tolerance: float,
+    spline_distance: float,
+    threads: int = 1,
+) -> Any:
+    """Run ``N4BiasFieldCorrection`` at full resolution and give the field alone.
+
+    Parameters
+    ----------
+    image, mask : ants.ANTsImage
+    iterations : sequence of int
+        By level.
+    tolerance : float
+    spline_distance : float
+        mm, halved from level to level.
+
+    Raises
+    ------
+    RuntimeError
+        If N4 says that it failed; antspyx's own function does not look and gives the image for its field.
+    """
+    start(threads)
+    from ants.internal import get_lib_fn, process_arguments
+
+    corrected, field = image.clone("float"), image * 0  # what N4 does not fill is no field
+    levels = "x".join(str(count) for count in iterations)
+    arguments = {
+        "d": image.dimension,
+        "i": image,
+        "s": 1,
+        "c": f"[{levels}, {tolerance:.10f}]",
+        "b": f"[{spline_distance:.0f}]",
+        "x": mask,
+        "r": 0,
+        "o": f"[{pointer(corrected)},{pointer(field)}]",
+        "v": 0,
+    }
+    code = get_lib_fn("N4BiasFieldCorrection")(process_arguments(arguments))
+    if code != 0:
+        raise RuntimeError(f"N4 ended with exit code {code}")
+    return field
+
+
+def pointer(image: Any) -> str:
+    """How an image of this process is named on ANTs' command line."""
+    from ants.internal import get_pointer_string
+
+    return str(get_pointer_string(image))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import io
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import nibabel as nib
 import numpy as np
@@ -28,6 +27,7 @@ from bids_brainage.preprocessing.resampling import (
     largest_component,
     mask_like,
 )
+from bids_brainage.preprocessing.scratch import scratch
 from bids_brainage.preprocessing.templates import template_brain, template_mask
 
 VOXEL_SIZE = 2.0  # mm
@@ -42,7 +42,9 @@ BRIDGE = 3.0  # mm: what hangs on by less is meninges or orbit
 SULCUS = 9.0  # mm: half the width of what is closed over
 
 
-def brain_by_bet(image: nib.Nifti1Image, threads: int = 1) -> NDArray[np.bool_]:
+def brain_by_bet(
+    image: nib.Nifti1Image, threads: int = 1, name: str = "the T1w image", work_dir: Path | None = None
+) -> NDArray[np.bool_]:
     """The brain in a T1w image of a head.
 
     Parameters
@@ -50,6 +52,10 @@ def brain_by_bet(image: nib.Nifti1Image, threads: int = 1) -> NDArray[np.bool_]:
     image : nibabel.Nifti1Image
         T1w with skull.
     threads : int
+    name : str
+        What to call the image in an error.
+    work_dir : Path, optional
+        Where temporary files go.
 
     Returns
     -------
@@ -58,7 +64,8 @@ def brain_by_bet(image: nib.Nifti1Image, threads: int = 1) -> NDArray[np.bool_]:
     """
     coarse = _below_top(reorient(at_voxel_size(image, VOXEL_SIZE), "RAS"))
     surface = _surface(coarse)
-    prior = _template_prior(coarse, surface, threads)
+    with scratch(work_dir) as folder:
+        prior = _template_prior(coarse, surface, threads, name, folder)
     brain = follow_tissue(coarse.get_fdata(dtype=np.float32), surface, prior)
     return mask_like(image_like(brain.astype(np.uint8), coarse), image)
 
@@ -114,16 +121,22 @@ def _surface(image: nib.Nifti1Image) -> NDArray[np.bool_]:
         return largest_component(extractor.compute_mask() > 0)
 
 
-def _template_prior(image: nib.Nifti1Image, surface: NDArray[np.bool_], threads: int) -> NDArray[np.bool_]:
+def _template_prior(
+    image: nib.Nifti1Image, surface: NDArray[np.bool_], threads: int, name: str, folder: Path
+) -> NDArray[np.bool_]:
     """The template's brain mask on the head, by an affine of BET's brain to the template's."""
     mask = image_like(surface.astype(np.uint8), image)
-    with TemporaryDirectory() as folder:
-        transforms = register_affine(
-            image, template_brain(2), moving_mask=mask, out_prefix=Path(folder) / "affine-", threads=threads
-        )
-        moved = apply_transforms(
-            template_mask(2), image, [transforms.inverse], interpolation="nearest", threads=threads
-        )
+    transforms = register_affine(
+        image,
+        template_brain(2),
+        moving_mask=mask,
+        out_prefix=folder / "affine-",
+        threads=threads,
+        name=name,
+    )
+    moved = apply_transforms(
+        template_mask(2), image, [transforms.inverse], interpolation="nearest", threads=threads, name=name
+    )
     return np.asanyarray(moved.dataobj) > 0
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import nibabel as nib
 import numpy as np
+from numpy.typing import NDArray
 
-from bids_brainage.preprocessing.ants_bridge import from_ants, start, to_ants
+from bids_brainage import messages
+from bids_brainage.errors import ImageError
+from bids_brainage.preprocessing.ants_bridge import bias_field, from_ants, to_ants
 from bids_brainage.preprocessing.resampling import at_voxel_size, bounding_box, image_like, mask_like, to_grid
 
 # A bias field is smooth over centimetres. Of a known field on Colin27 (variation 19.4 %), 2.5 % are left at 8
@@ -15,9 +18,12 @@ ITERATIONS = [20, 20, 20]
 TOLERANCE = 1e-3
 SPLINE_DISTANCE = 150.0  # mm, halved twice
 MARGIN = 2  # voxels of the field around the mask
+WIDEST_RATIO = 100.0  # of the field inside the brain; surface coils at 7 T stay below 20
 
 
-def correct_bias(image: nib.Nifti1Image, mask: nib.Nifti1Image, threads: int = 1) -> nib.Nifti1Image:
+def correct_bias(
+    image: nib.Nifti1Image, mask: nib.Nifti1Image, threads: int = 1, name: str = "the image"
+) -> nib.Nifti1Image:
     """Correct the bias field by N4 (Tustison et al. 2010).
 
     Parameters
@@ -27,11 +33,18 @@ def correct_bias(image: nib.Nifti1Image, mask: nib.Nifti1Image, threads: int = 1
     mask : nibabel.Nifti1Image
         Where the field is estimated; beyond its surroundings it goes on as it is at their edge.
     threads : int
+    name : str
+        What to call the image in an error.
 
     Returns
     -------
     nibabel.Nifti1Image
         float32 on the same grid, with the mean inside the mask as before.
+
+    Raises
+    ------
+    ImageError
+        If N4 gives no field, or one that no scanner has.
     """
     coarse = at_voxel_size(image, FIELD_VOXEL_SIZE) if _is_finer(image) else image
     coarse_mask = mask_like(mask, coarse) & (coarse.get_fdata(dtype=np.float32) > 0)
@@ -41,22 +54,34 @@ def correct_bias(image: nib.Nifti1Image, mask: nib.Nifti1Image, threads: int = 1
     # The brain and a little more: the field's splines are spent there.
     box = bounding_box(coarse_mask, MARGIN)
     coarse, coarse_mask = coarse.slicer[box], coarse_mask[box]
-    ants = start(threads)
-    field = from_ants(
-        ants.n4_bias_field_correction(
+    try:
+        found = bias_field(
             to_ants(coarse, threads),
-            mask=to_ants(image_like(coarse_mask.astype(np.float32), coarse), threads),
-            shrink_factor=1,
-            convergence={"iters": ITERATIONS, "tol": TOLERANCE},
-            spline_param=SPLINE_DISTANCE,
-            return_bias_field=True,
+            to_ants(image_like(coarse_mask.astype(np.float32), coarse), threads),
+            iterations=ITERATIONS,
+            tolerance=TOLERANCE,
+            spline_distance=SPLINE_DISTANCE,
+            threads=threads,
         )
-    )
+    except RuntimeError as error:
+        raise ImageError(messages.BIAS_FAILED.format(file=name, reason=error)) from error
+    field = from_ants(found)
+    _check_field(field.get_fdata(dtype=np.float32)[coarse_mask], name)
     field = to_grid(field, image.shape, image.affine, outside="nearest")
     data = image.get_fdata(dtype=np.float32)
     corrected = data / np.maximum(field.get_fdata(dtype=np.float32), 1e-3)
     corrected *= data[inside].mean() / corrected[inside].mean()
     return image_like(corrected.astype(np.float32), image)
+
+
+def _check_field(inside: NDArray[np.float32], name: str) -> None:
+    """Refuse a field that is not finite, not above zero, or changes more than a scanner's does."""
+    if not np.isfinite(inside).all() or inside.min() <= 0:
+        raise ImageError(messages.BIAS_FAILED.format(file=name, reason="it is not above zero everywhere"))
+    ratio = float(inside.max() / inside.min())
+    if ratio > WIDEST_RATIO:
+        reason = f"it changes by a factor of {ratio:.0f}"
+        raise ImageError(messages.BIAS_FAILED.format(file=name, reason=reason))
 
 
 def _is_finer(image: nib.Nifti1Image) -> bool:

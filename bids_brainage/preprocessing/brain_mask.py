@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import gzip
 import importlib.util
 import logging
 import shutil
 import subprocess
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import nibabel as nib
 import numpy as np
 from nibabel.affines import voxel_sizes
+from nibabel.filebasedimages import ImageFileError
 from nibabel.processing import resample_from_to
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -21,7 +24,8 @@ from scipy import ndimage
 from bids_brainage import messages
 from bids_brainage.errors import ImageError, InputError
 from bids_brainage.preprocessing.header import read_mask
-from bids_brainage.preprocessing.resampling import image_like, largest_component, load_nifti, mask_like
+from bids_brainage.preprocessing.resampling import image_like, largest_component, mask_like
+from bids_brainage.preprocessing.scratch import scratch
 
 LOGGER = logging.getLogger(__name__)
 
@@ -55,7 +59,11 @@ def is_skull_stripped(image: nib.Nifti1Image) -> bool:
 
 
 def extract_brain(
-    image: nib.Nifti1Image, method: str = "auto", threads: int = 1, name: str = "the T1w image"
+    image: nib.Nifti1Image,
+    method: str = "auto",
+    threads: int = 1,
+    name: str = "the T1w image",
+    work_dir: Path | None = None,
 ) -> BrainMask:
     """Make a brain mask of a T1w image.
 
@@ -68,6 +76,8 @@ def extract_brain(
     threads : int
     name : str
         What to call the image in an error.
+    work_dir : Path, optional
+        Where the method's temporary files go.
 
     Returns
     -------
@@ -76,7 +86,9 @@ def extract_brain(
     Raises
     ------
     ImageError
-        If what was found is no brain.
+        If the method fails, or what it found is no brain.
+    OSError
+        If the disk has no room.
     InputError
         If the method is unknown or not installed.
     """
@@ -84,8 +96,9 @@ def extract_brain(
     if method == "none" and not is_skull_stripped(image):
         raise ImageError(messages.NOT_STRIPPED.format(file=name))
     try:
-        found = METHODS[chosen](image, threads)
-    except (RuntimeError, ValueError, IndexError, subprocess.SubprocessError) as error:
+        with scratch(work_dir) as folder:
+            found = METHODS[chosen](image, _Job(threads, name, folder))
+    except (RuntimeError, ValueError, IndexError, subprocess.SubprocessError, ImageFileError) as error:
         text = messages.STRIP_METHOD_FAILED
         raise ImageError(text.format(file=name, method=chosen, reason=type(error).__name__)) from error
     return _plausible(found, image, chosen, name)
@@ -136,41 +149,55 @@ def _choose(image: nib.Nifti1Image, method: str) -> str:
     return method
 
 
-def _none(image: nib.Nifti1Image, threads: int) -> NDArray[np.bool_]:
+class _Job(NamedTuple):
+    """What a method is given beside the image."""
+
+    threads: int
+    name: str
+    folder: Path
+
+
+def _none(image: nib.Nifti1Image, job: _Job) -> NDArray[np.bool_]:
     """What is above zero, its holes filled."""
     data = image.get_fdata(dtype=np.float32)
     signal = data > 1e-3 * np.percentile(data, 99.5)
     return ndimage.binary_fill_holes(largest_component(signal))
 
 
-def _bet(image: nib.Nifti1Image, threads: int) -> NDArray[np.bool_]:
+def _bet(image: nib.Nifti1Image, job: _Job) -> NDArray[np.bool_]:
     from bids_brainage.preprocessing.bet import brain_by_bet
 
-    return brain_by_bet(image, threads)
+    return brain_by_bet(image, job.threads, job.name, job.folder)
 
 
-def _deepbet(image: nib.Nifti1Image, threads: int) -> NDArray[np.bool_]:
+def _deepbet(image: nib.Nifti1Image, job: _Job) -> NDArray[np.bool_]:
     """deepbet (Fisch et al. 2024, doi:10.1016/j.compbiomed.2024.108845)."""
     from deepbet import run_bet
 
-    with TemporaryDirectory() as folder:
-        source, target = Path(folder) / "t1w.nii.gz", Path(folder) / "mask.nii.gz"
-        nib.save(image, source)
-        run_bet([str(source)], mask_paths=[str(target)], no_gpu=True)
-        return np.asanyarray(load_nifti(target).dataobj).reshape(image.shape) > 0
+    source, target = job.folder / "t1w.nii.gz", job.folder / "mask.nii.gz"
+    nib.save(image, source)
+    run_bet([str(source)], mask_paths=[str(target)], no_gpu=True)
+    return np.asanyarray(_written(target).dataobj).reshape(image.shape) > 0
 
 
-def _synthstrip(image: nib.Nifti1Image, threads: int) -> NDArray[np.bool_]:
+def _synthstrip(image: nib.Nifti1Image, job: _Job) -> NDArray[np.bool_]:
     """SynthStrip (Hoopes et al. 2022, doi:10.1016/j.neuroimage.2022.119474)."""
-    with TemporaryDirectory() as folder:
-        source, target = Path(folder) / "t1w.nii.gz", Path(folder) / "mask.nii.gz"
-        nib.save(image, source)
-        command = ["mri_synthstrip", "-i", str(source), "-m", str(target), "-t", str(threads)]
-        subprocess.run(command, check=True, capture_output=True)
-        return mask_like(load_nifti(target), image)
+    source, target = job.folder / "t1w.nii.gz", job.folder / "mask.nii.gz"
+    nib.save(image, source)
+    command = ["mri_synthstrip", "-i", str(source), "-m", str(target), "-t", str(job.threads)]
+    subprocess.run(command, check=True, capture_output=True)
+    return mask_like(_written(target), image)
 
 
-METHODS: dict[str, Callable[[nib.Nifti1Image, int], NDArray[np.bool_]]] = {
+def _written(path: Path) -> nib.Nifti1Image:
+    """The mask that a tool said it wrote, read whole."""
+    try:
+        return nib.Nifti1Image.from_bytes(gzip.decompress(path.read_bytes()))
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{path.name} is not whole") from error
+
+
+METHODS: dict[str, Callable[[nib.Nifti1Image, _Job], NDArray[np.bool_]]] = {
     "synthstrip": _synthstrip,
     "deepbet": _deepbet,
     "bet": _bet,

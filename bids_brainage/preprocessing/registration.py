@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import nibabel as nib
@@ -16,8 +15,9 @@ from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from bids_brainage.atomic import replacing
-from bids_brainage.preprocessing.ants_bridge import run_registration, start, to_ants
+from bids_brainage import messages
+from bids_brainage.errors import ImageError
+from bids_brainage.preprocessing.ants_bridge import pointer, run_registration, start, to_ants
 from bids_brainage.preprocessing.resampling import (
     at_voxel_size,
     bounding_box,
@@ -27,7 +27,9 @@ from bids_brainage.preprocessing.resampling import (
     to_grid,
 )
 from bids_brainage.preprocessing.same_head import mutual_information
+from bids_brainage.preprocessing.scratch import scratch
 from bids_brainage.preprocessing.templates import template_brain
+from bids_brainage.preprocessing.transforms import TransformError, check_both_ways, check_rigid
 
 LOGGER = logging.getLogger(__name__)
 
@@ -70,6 +72,7 @@ def register_rigid(
     out: Path,
     threads: int = 1,
     seed: int = SEED,
+    name: str = "the image",
 ) -> Path:
     """Register two images of one head by six parameters (mutual information, at 4 mm).
 
@@ -83,23 +86,33 @@ def register_rigid(
     moving_mask, fixed_mask : nibabel.Nifti1Image, optional
         Brain masks; the images are compared there and 8 mm around.
     out : Path
-        The transform's file (.h5), moving to fixed.
+        The transform's file (.h5), moving to fixed; ANTs writes into its folder alone.
     threads, seed : int
         Same seed, same result.
+    name : str
+        What to call the moving image in an error.
 
     Returns
     -------
     Path
-        `out`.
+        `out`, read back and found whole.
+
+    Raises
+    ------
+    ImageError
+        If there is no rotation and shift to be had.
+    OSError
+        If the disk has no room.
     """
     size = max(RIGID_VOXEL_SIZE, _coarsest(moving), _coarsest(fixed))
     pair = _Pair.of(fixed, moving, size, threads, fixed_mask, moving_mask)
     stage = pair.linear_stage("Rigid[0.1]", "60x40", "2x1", "1x0")
-    with TemporaryDirectory() as folder:
-        prefix = Path(folder) / "rigid"
-        start_at = [] if _headers_agree(moving, fixed, size) else pair.start()
-        run_registration([*_common(prefix, seed), *start_at, *stage], threads)
-        _keep(Path(f"{prefix}Composite.h5"), out)
+    start_at = [] if _headers_agree(moving, fixed, size) else pair.start()
+    with _told_of(name), scratch(out.parent) as folder:
+        run_registration([*_common(folder / "rigid", seed), *start_at, *stage], threads)
+        made = folder / "rigidComposite.h5"
+        check_rigid(made)
+        made.replace(out)
     return out
 
 
@@ -111,6 +124,7 @@ def register_affine(
     out_prefix: Path,
     threads: int = 1,
     seed: int = SEED,
+    name: str = "the image",
 ) -> TemplateTransforms:
     """Register a brain to another person's by twelve parameters, at 4 mm.
 
@@ -120,6 +134,8 @@ def register_affine(
         T1w brains; what lies outside `moving_mask` is set to zero.
     out_prefix : Path
         The files are named ``<out_prefix>forward.h5`` and ``<out_prefix>inverse.h5``.
+    threads, seed, name
+        As for `register_rigid`, and so what is raised.
 
     Returns
     -------
@@ -127,7 +143,8 @@ def register_affine(
     """
     pair = _Pair.of(fixed, _only(moving, moving_mask), AFFINE_VOXEL_SIZE, threads)
     stage = pair.linear_stage("Affine[0.1]", "100x100x50", "4x2x1", "2x1x0")
-    return _run_both_ways([*pair.start(), *stage], out_prefix, threads, seed)
+    run = _Run(out_prefix, threads, seed, name)
+    return run.both_ways([*pair.start(), *stage], fixed, warped=False)
 
 
 def register_to_template(
@@ -138,6 +155,7 @@ def register_to_template(
     threads: int = 1,
     seed: int = SEED,
     native_voxel_size: float | None = None,
+    name: str = "the T1w image",
 ) -> TemplateTransforms:
     """Register a T1w brain to MNI152NLin6Asym by affine and SyN (Avants et al. 2008).
 
@@ -152,8 +170,8 @@ def register_to_template(
         Brain mask on the same grid.
     out_prefix : Path
         The files are named ``<out_prefix>forward.h5`` and ``<out_prefix>inverse.h5``.
-    threads, seed : int
-        Same seed, same result.
+    threads, seed, name
+        As for `register_rigid`, and so what is raised.
     native_voxel_size : float, optional
         Resolution (mm) at which the image was scanned, if it was conformed to a finer grid since.
 
@@ -166,7 +184,7 @@ def register_to_template(
     arguments = pair.start()
     arguments += pair.linear_stage("Affine[0.1]", "100x50" if fine else "100x30", "4x2", "2x1")
     arguments += pair.syn_stage(*(FINE_SYN if fine else COARSE_SYN))
-    return _run_both_ways(arguments, out_prefix, threads, seed)
+    return _Run(out_prefix, threads, seed, name).both_ways(arguments, template_brain(2), warped=True)
 
 
 def apply_transforms(
@@ -176,6 +194,7 @@ def apply_transforms(
     interpolation: Literal["linear", "nearest"] = "linear",
     threads: int = 1,
     outside: float = 0.0,
+    name: str = "the image",
 ) -> nib.Nifti1Image:
     """Bring an image onto the grid of `reference`.
 
@@ -187,24 +206,38 @@ def apply_transforms(
     interpolation : {"linear", "nearest"}
     outside : float
         Value of voxels that come from beyond the image.
+    name : str
+        What to call the image in an error.
 
     Returns
     -------
     nibabel.Nifti1Image
         float32 on the grid of `reference`.
+
+    Raises
+    ------
+    ImageError
+        If a transform cannot be read, or nothing of the image lies on that grid.
     """
     ants = start(threads)
     method = {"linear": "linear", "nearest": "nearestNeighbor"}[interpolation]
-    moved = ants.apply_transforms(
-        to_ants(reference, threads),
-        to_ants(image, threads),
-        [str(path) for path in transforms],
-        interpolator=method,
-        whichtoinvert=[False] * len(transforms),
-        singleprecision=True,
-        defaultvalue=outside,
-    )
-    return image_like(moved.numpy().astype(np.float32), reference)
+    source = to_ants(image, threads)
+    try:
+        moved = ants.apply_transforms(
+            to_ants(reference, threads),
+            source,
+            [str(path) for path in transforms],
+            interpolator=method,
+            whichtoinvert=[False] * len(transforms),
+            singleprecision=True,
+            defaultvalue=outside,
+        ).numpy()
+    except RuntimeError as error:
+        files = " and ".join(map(str, transforms))
+        raise ImageError(messages.TRANSFORM_UNREADABLE.format(file=name, transforms=files)) from error
+    if not moved.any() and source.numpy().any():
+        raise ImageError(messages.NOTHING_ON_GRID.format(file=name))
+    return image_like(moved.astype(np.float32), reference)
 
 
 @dataclass(frozen=True, eq=False)
@@ -280,7 +313,7 @@ class _Pair:
 
     def start(self) -> list[str]:
         """Begin with the centres of mass on each other."""
-        return ["-r", f"[{_pointer(self.fixed)},{_pointer(self.moving)},1]"]
+        return ["-r", f"[{pointer(self.fixed)},{pointer(self.moving)},1]"]
 
     def linear_stage(self, transform: str, iterations: str, shrink: str, smooth: str) -> list[str]:
         """A rigid or affine stage on mutual information (Mattes) of a quarter of the voxels."""
@@ -294,12 +327,12 @@ class _Pair:
         return [*stage, "-c", f"[{iterations},1e-6,8]", "-f", shrink, "-s", f"{smooth}vox"]
 
     def _metric(self, sampling: str) -> str:
-        return f"MI[{_pointer(self.fixed)},{_pointer(self.moving)},1,{sampling}]"
+        return f"MI[{pointer(self.fixed)},{pointer(self.moving)},1,{sampling}]"
 
     def _mask_arguments(self) -> list[str]:
         if self.masks == (None, None):
             return []
-        return ["-x", "[" + ",".join("NULL" if m is None else _pointer(m) for m in self.masks) + "]"]
+        return ["-x", "[" + ",".join("NULL" if m is None else pointer(m) for m in self.masks) + "]"]
 
 
 def _common(prefix: Path, seed: int) -> list[str]:
@@ -307,17 +340,37 @@ def _common(prefix: Path, seed: int) -> list[str]:
     return [*text.split(), "-o", str(prefix)]
 
 
-def _run_both_ways(arguments: list[str], out_prefix: Path, threads: int, seed: int) -> TemplateTransforms:
-    found = TemplateTransforms(
-        out_prefix.with_name(f"{out_prefix.name}forward.h5"),
-        out_prefix.with_name(f"{out_prefix.name}inverse.h5"),
-    )
-    with TemporaryDirectory() as folder:
-        prefix = Path(folder) / "transform"
-        run_registration([*_common(prefix, seed), *arguments], threads)
-        _keep(Path(f"{prefix}Composite.h5"), found.forward)
-        _keep(Path(f"{prefix}InverseComposite.h5"), found.inverse)
-    return found
+@dataclass(frozen=True)
+class _Run:
+    """A registration that gives transforms both ways, and where they go."""
+
+    out_prefix: Path
+    threads: int
+    seed: int
+    name: str
+
+    def both_ways(self, arguments: list[str], brain: nib.Nifti1Image, *, warped: bool) -> TemplateTransforms:
+        """Run ANTs; keep what it wrote if it leads to the fixed `brain` and back."""
+        forward, inverse = (
+            self.out_prefix.with_name(f"{self.out_prefix.name}{way}.h5") for way in ("forward", "inverse")
+        )
+        with _told_of(self.name), scratch(self.out_prefix.parent) as folder:
+            run_registration([*_common(folder / "transform", self.seed), *arguments], self.threads)
+            there, back = (folder / f"transform{way}Composite.h5" for way in ("", "Inverse"))
+            check_both_ways(there, back, brain, warped=warped)
+            there.replace(forward)
+            back.replace(inverse)
+        return TemplateTransforms(forward, inverse)
+
+
+@contextmanager
+def _told_of(name: str) -> Iterator[None]:
+    """Tell what ANTs says, or leaves behind, as a sentence about an image."""
+    try:
+        yield
+    except (RuntimeError, TransformError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ImageError(messages.REGISTRATION_FAILED.format(file=name, reason=reason)) from error
 
 
 def _headers_agree(moving: nib.Nifti1Image, fixed: nib.Nifti1Image, size: float) -> bool:
@@ -341,22 +394,10 @@ def _centre(image: nib.Nifti1Image) -> NDArray[np.float64]:
     return image.affine[:3, :3] @ np.array(voxel) + image.affine[:3, 3]
 
 
-def _keep(made: Path, wanted: Path) -> None:
-    with replacing(wanted) as temporary:
-        shutil.copyfile(made, temporary)
-
-
 def _only(image: nib.Nifti1Image, mask: nib.Nifti1Image | None) -> nib.Nifti1Image:
     if mask is None:
         return image
     return image_like(image.get_fdata(dtype=np.float32) * mask_like(mask, image), image)
-
-
-def _pointer(image: Any) -> str:
-    """How an image of this process is named on ANTs' command line."""
-    from ants.internal import get_pointer_string
-
-    return str(get_pointer_string(image))
 
 
 def _wide_mask(mask: nib.Nifti1Image | None, grid: nib.Nifti1Image, threads: int) -> Any:

@@ -11,7 +11,13 @@ import numpy as np
 from bids_brainage.preprocessing.registration import apply_transforms, register_rigid
 
 
-def average_runs(images: Sequence[nib.Nifti1Image], *, work_dir: Path, threads: int = 1) -> nib.Nifti1Image:
+def average_runs(
+    images: Sequence[nib.Nifti1Image],
+    *,
+    work_dir: Path,
+    threads: int = 1,
+    names: Sequence[str] | None = None,
+) -> nib.Nifti1Image:
     """Align repeated images rigidly with the first and average them.
 
     Each image is scaled to the first one's mean before averaging, because the gain of a scanner may
@@ -25,6 +31,8 @@ def average_runs(images: Sequence[nib.Nifti1Image], *, work_dir: Path, threads: 
         Where the rigid transforms are kept.
     threads : int
         Threads ITK may use.
+    names : sequence of str, optional
+        What to call the images in an error.
 
     Returns
     -------
@@ -37,8 +45,10 @@ def average_runs(images: Sequence[nib.Nifti1Image], *, work_dir: Path, threads: 
     total = np.asarray(first.dataobj, dtype=np.float64)
     level = total.mean()
     for number, image in enumerate(images[1:], start=2):
+        name = names[number - 1] if names else f"image {number}"
         out = work_dir / f"run{number}.h5"
-        transform = register_rigid(image, first, out=out, threads=threads)
-        aligned = np.asarray(apply_transforms(image, first, [transform]).dataobj, dtype=np.float64)
+        transform = register_rigid(image, first, out=out, threads=threads, name=name)
+        moved = apply_transforms(image, first, [transform], name=name)
+        aligned = np.asarray(moved.dataobj, dtype=np.float64)
         total = total + aligned * (level / max(aligned.mean(), np.finfo(float).tiny))
     return nib.Nifti1Image((total / len(images)).astype(np.float32), first.affine, first.header)
