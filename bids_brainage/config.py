@@ -9,21 +9,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bids_brainage import messages, options
+from bids_brainage import messages, options, terms
 from bids_brainage.atomic import write_text
 from bids_brainage.errors import InputError
 from bids_brainage.quoting import one_line
 from bids_brainage.reading import MB, read_text
+from bids_brainage.terms import MODALITIES
 
-MODALITIES = ("T1w", "FLAIR", "T2starw")
 LEVELS = ("participant", "train")
 SKULL_STRIP = ("auto", "bet", "deepbet", "synthstrip", "none")
 LRP_RULES = ("preset-a", "preset-a-flat", "preset-b", "epsilon-plus", "gamma", "innvestigate-preset-a")
 LRP_BACKENDS = ("native", "innvestigate")
 AGGREGATIONS = ("heads", "mean")
 REFITS = ("heads", "all")
-STANDARD_SPACE = "MNI152NLin6Asym:res-2"
-OUTPUT_SPACES = ("T1w", STANDARD_SPACE)
+STANDARD_SPACE = f"{terms.STANDARD_SPACE}:res-2"
+OUTPUT_SPACES = (terms.T1W_SPACE, STANDARD_SPACE)
 MAPS = ("ensemble", "sub-ensemble")
 
 _LARGEST_FILE = MB

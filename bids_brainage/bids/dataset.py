@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from bids_brainage import messages
 from bids_brainage.errors import InputError
+from bids_brainage.terms import SIMULATOR
 
 if TYPE_CHECKING:
     from bids.layout import BIDSLayout
 
-SIMULATOR = "bids_brainage_simulate"
 
 # Images of interest lie in anat/ (and, unofficially, swi/); nothing else need be walked or kept.
 _OTHER_FOLDERS = re.compile(

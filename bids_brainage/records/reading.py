@@ -13,10 +13,10 @@ from bids_brainage.errors import InputError
 from bids_brainage.records.estimate import EstimateRecord
 from bids_brainage.records.relevance_map import MapRecord
 from bids_brainage.records.session import FileMark, Role, SessionRecord, Stage
+from bids_brainage.terms import STANDARD_SPACE, T1W_SPACE
 
 #: Up to this size a file's content is compared, above it its size.
 SMALL = 1_000_000
-T1W_SPACE, STANDARD_SPACE = "T1w", "MNI152NLin6Asym"
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bids_brainage.reports import canvas
 from bids_brainage.reports.words import MINUS as MINUS
 from bids_brainage.reports.words import Words, measured_value, words_of
+from bids_brainage.terms import WHOLE_BRAIN
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -217,7 +218,7 @@ def _ensemble(axes: Axes, row: int, record: Mapping[str, Any]) -> None:
 
 def region_name(region: str) -> str:
     """Write the name of a region as words: Whole brain."""
-    return {"WholeBrain": "Whole brain"}.get(region, region)
+    return {WHOLE_BRAIN: "Whole brain"}.get(region, region)
 
 
 def described(record: Mapping[str, Any], parts: Sequence[Step]) -> str:

@@ -12,8 +12,8 @@ from typing import Any
 
 from bids_brainage import messages
 from bids_brainage.errors import InputError
+from bids_brainage.terms import MODALITIES
 
-MODALITIES = ("T1w", "FLAIR", "T2starw")
 STANDARD = "MNI152NLin6Asym"
 _ENTITY = re.compile(r"(?:^|_)([a-z]+)-([A-Za-z0-9]+)")
 _RELEVANCE = re.compile(r"^(TypeII|TypeI)(.*)Relevance$")

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_brainage import messages
-from bids_brainage.simulation.spec import MODALITIES, Process, load_spec
+from bids_brainage.simulation.spec import Process, load_spec
+from bids_brainage.terms import MODALITIES
 
 
 def precision_weighted_sd(sds: NDArray[np.float64]) -> float:

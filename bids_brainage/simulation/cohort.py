@@ -21,8 +21,9 @@ from bids_brainage.atomic import replacing, write_text
 from bids_brainage.errors import InputError
 from bids_brainage.simulation.people import Character, draw_character
 from bids_brainage.simulation.person import Person, simulate_person
-from bids_brainage.simulation.spec import MODALITIES, load_spec, spec_digest
+from bids_brainage.simulation.spec import load_spec, spec_digest
 from bids_brainage.simulation.template import load_template
+from bids_brainage.terms import MODALITIES
 
 log = logging.getLogger(__name__)
 SETTINGS = "simulation.json"

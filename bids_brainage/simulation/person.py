@@ -12,9 +12,10 @@ from bids_brainage.simulation.grid import Array, Grid, block_mean, random_field,
 from bids_brainage.simulation.head import head_grid, head_signal
 from bids_brainage.simulation.people import Character, draw_character, stream
 from bids_brainage.simulation.scanner import draw_gain, draw_motion, scan, signal, stored
-from bids_brainage.simulation.spec import MODALITIES, load_spec
+from bids_brainage.simulation.spec import load_spec
 from bids_brainage.simulation.template import load_template
 from bids_brainage.simulation.tissue import Tissue, age_tissue, process_labels
+from bids_brainage.terms import MODALITIES
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from bids_brainage.simulation.anatomy import rigid
 from bids_brainage.simulation.grid import Array, Grid, random_field
-from bids_brainage.simulation.spec import MODALITIES, Scanner, load_spec
+from bids_brainage.simulation.spec import Scanner, load_spec
 from bids_brainage.simulation.tissue import Tissue
+from bids_brainage.terms import MODALITIES
 
 
 def signal(tissue: Tissue, modality: str, contrast: float = 1.0) -> Array:

@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bids_brainage import __version__
 
-MODALITIES = ("T1w", "FLAIR", "T2starw")
 _FILES = ("anatomy", "ageing", "signal", "people")
 
 

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from bids_brainage import messages
 from bids_brainage.atomic import write_text
 from bids_brainage.errors import InputError
-from bids_brainage.simulation.spec import MODALITIES, load_spec
+from bids_brainage.simulation.spec import load_spec
+from bids_brainage.terms import MODALITIES
 
 log = logging.getLogger(__name__)
 ENSEMBLE = "TypeI"

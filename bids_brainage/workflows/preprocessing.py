@@ -30,8 +30,7 @@ from bids_brainage.interfaces.registration import (
     RegisterRigid,
     RegisterTemplate,
 )
-
-STANDARD_SPACE = "MNI152NLin6Asym"
+from bids_brainage.terms import STANDARD_SPACE
 
 # Gigabytes a node of each kind may take at its peak, measured on 1 mm heads.
 MEMORY_GB = {"light": 0.6, "bias": 1.0, "mask": 1.0, "rigid": 1.0, "template": 1.5}

@@ -16,11 +16,11 @@ from bids_brainage.atomic import write_text
 from bids_brainage.config import RunConfig
 from bids_brainage.errors import InputError
 from bids_brainage.interfaces.training import TrainBaseModel
-from bids_brainage.models.bundles.schema import AGE
 from bids_brainage.models.training.design import TrainingDesign
 from bids_brainage.models.training.plan import TrainingPlan, find_plan, make_plan, read_plan_file
 from bids_brainage.models.training.trainer import TrainingResult, TrainingTask, finished_result
 from bids_brainage.models.training.training import Trained, TrainingProgress, train_bundle
+from bids_brainage.terms import AGE
 from bids_brainage.workflows.progress import read_crashes
 from bids_brainage.workflows.run import configure_nipype, find_plugin, run_workflow
 

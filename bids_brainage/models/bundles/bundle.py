@@ -14,11 +14,11 @@ from pydantic import ValidationError
 from bids_brainage import messages
 from bids_brainage.atomic import write_text
 from bids_brainage.errors import BundleError
+from bids_brainage.faults import first_fault
 from bids_brainage.models.bundles.building import build_ensemble
 from bids_brainage.models.bundles.files import BundleFiles, Identity, identity, read_bundle_file
 from bids_brainage.models.bundles.finding import FILE_NAME, find_bundle
 from bids_brainage.models.bundles.schema import (
-    AGE,
     LARGEST_COUNT,
     SCHEMA_VERSION,
     BundleRecord,
@@ -31,10 +31,11 @@ from bids_brainage.models.bundles.schema import (
 from bids_brainage.models.ensembles.ensemble import MultiLevelEnsemble
 from bids_brainage.models.ensembles.typicality import Norms
 from bids_brainage.networks.weights_file import write_arrays
-from bids_brainage.quoting import one_line, printable
+from bids_brainage.quoting import printable
+from bids_brainage.terms import AGE
 
-#: Bytes of ``bundle.json``: of 200,000 people trained on, say.
-LARGEST_JSON = 16_000_000
+#: Bytes of ``bundle.json``: of 100,000 people trained on.
+LARGEST_JSON = 8_000_000
 #: Bundles that are kept by a process.
 MOST_KEPT = 4
 
@@ -276,15 +277,14 @@ def parse_record(content: bytes, file: Path) -> BundleRecord:
     try:
         return BundleRecord.model_validate_json(content)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-    reason, version = one_line(first["msg"]), first["input"]
-    if first["type"] == "json_invalid":
-        raise BundleError(messages.BUNDLE_NOT_JSON.format(file=file, reason=reason))
-    if first["loc"] == ("schema_version",) and isinstance(version, int) and version > SCHEMA_VERSION:
-        found = version if version <= LARGEST_COUNT else "of many digits"
+        fault = first_fault(error)
+    if fault.kind == "json_invalid":
+        raise BundleError(messages.BUNDLE_NOT_JSON.format(file=file, reason=fault.reason))
+    if fault.where == "schema_version" and isinstance(fault.found, int) and fault.found > SCHEMA_VERSION:
+        found = fault.found if fault.found <= LARGEST_COUNT else "of many digits"
         raise BundleError(messages.BUNDLE_NEWER.format(file=file, found=found, known=SCHEMA_VERSION))
-    where = one_line(".".join(str(part) for part in first["loc"])) or "bundle"
-    raise BundleError(messages.BUNDLE_SCHEMA.format(file=file, where=where, reason=reason))
+    where = fault.where or "bundle"
+    raise BundleError(messages.BUNDLE_SCHEMA.format(file=file, where=where, reason=fault.reason))
 
 
 def write_bundle(path: Path, record: BundleRecord, arrays: Mapping[str, Mapping[str, np.ndarray]]) -> Bundle:

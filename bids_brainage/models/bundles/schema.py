@@ -14,9 +14,9 @@ from bids_brainage.models.ensembles.typicality import Norms
 from bids_brainage.networks.architecture import BaseModelSpec
 from bids_brainage.preprocessing.model_input import InputSpec
 from bids_brainage.quoting import printable
+from bids_brainage.terms import AGE
 
 SCHEMA_VERSION = 1
-AGE = "age"
 #: Where a bundle's reference inputs lie.
 REFERENCE_FILE = "reference.safetensors"
 PURPOSES = Literal["demonstration", "research"]
@@ -25,6 +25,7 @@ LARGEST_FILE, LARGEST_BUNDLE = 512_000_000, 8_000_000_000
 LARGEST_COUNT, LARGEST_NUMBER = 10**9, 1e12
 MOST_FOLDS = 100
 MOST_BASE_MODELS = 100
+MOST_ENSEMBLES = 20
 
 
 def _shown(text: str) -> str:
@@ -315,7 +316,7 @@ class BundleRecord(Record):
     unit: Name = "years"
     cohort: Cohort
     protocol: Protocol
-    ensembles: tuple[EnsembleRecord, ...] = Field(min_length=1, max_length=20)
+    ensembles: tuple[EnsembleRecord, ...] = Field(min_length=1, max_length=MOST_ENSEMBLES)
     participants: Participants
     parents: tuple[Parent, ...] = Field(default=(), max_length=20)
     reference: Reference

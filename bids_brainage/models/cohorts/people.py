@@ -17,7 +17,7 @@ from bids_brainage import messages
 from bids_brainage.bids.naming import output_path
 from bids_brainage.bids.tables import age_unit, read_number
 from bids_brainage.errors import InputError
-from bids_brainage.models.bundles.schema import AGE
+from bids_brainage.terms import AGE
 
 _log = logging.getLogger(__name__)
 

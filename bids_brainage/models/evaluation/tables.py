@@ -10,8 +10,9 @@ import pandas as pd
 
 from bids_brainage.atomic import write_text
 from bids_brainage.models.bundles.bundle import Bundle
-from bids_brainage.models.bundles.schema import AGE, Errors
+from bids_brainage.models.bundles.schema import Errors
 from bids_brainage.models.evaluation.evaluation import Evaluation
+from bids_brainage.terms import AGE
 
 ERROR_COLUMNS = {
     "level": "base_model, sub_ensemble or ensemble",

@@ -46,14 +46,13 @@ from bids_brainage.models.ensembles.base_model import BaseModel
 from bids_brainage.models.ensembles.ensemble import modality_subsets
 from bids_brainage.networks.readers.keras_file import Hints
 from bids_brainage.networks.readers.keras_process import read_isolated
-from bids_brainage.preprocessing.model_input import SPACES, InputSpec, IntensityRule
+from bids_brainage.preprocessing.model_input import InputSpec, IntensityRule, check_orientation
 from bids_brainage.quoting import one_line
+from bids_brainage.terms import AGE, OLDEST, SPACES, WHOLE_BRAIN
 
-REGION = "WholeBrain"
 #: What the pages and file names call an ensemble of each stage.
 ENSEMBLES = {"subject": "TypeI", "standard": "TypeII"}
 VOXEL_SIZES = {"subject": 1.0, "standard": 2.0}
-OLDEST = 130
 PLAIN_MEAN = "nobody (plain mean)"
 AS_GIVEN = "people elsewhere (given at import)"
 
@@ -93,8 +92,7 @@ class InputChange(_Part):
     @field_validator("orientation")
     @classmethod
     def _three_axes(cls, codes: str) -> str:
-        if len(codes) != 3 or not all(len(set(codes) & set(pair)) == 1 for pair in ("LR", "AP", "SI")):
-            raise ValueError("an orientation has one letter of each of LR, AP and SI")
+        check_orientation(codes)
         return codes
 
 
@@ -218,7 +216,7 @@ def _read_networks(plan: ImportPlan, modality: str) -> list[_Imported]:
                 raise InputError(messages.IMPORT_TWICE.format(file=path, first=other.model.name))
             if (other.model.spec, other.model.input_shape) != (model.spec, model.input_shape):
                 raise InputError(messages.IMPORT_DIFFERENT.format(file=path, first=other.model.name))
-        file = f"{ENSEMBLES[plan.stage]}/fold-0/{REGION}_{modality}_bm-{index:02d}.safetensors"
+        file = f"{ENSEMBLES[plan.stage]}/fold-0/{WHOLE_BRAIN}_{modality}_bm-{index:02d}.safetensors"
         found.append(_Imported(file, model, source))
     return found
 
@@ -295,7 +293,7 @@ def _record(
     everything = [imported for group in networks.values() for imported in group]
     arrays = {imported.file: dict(imported.model.weights) for imported in everything}
     images = {
-        f"{ensemble}/{REGION}_{modality}": reference_image(group[0].model.input_shape[:3])
+        f"{ensemble}/{WHOLE_BRAIN}_{modality}": reference_image(group[0].model.input_shape[:3])
         for modality, group in networks.items()
     }
     predictions: dict[str, tuple[tuple[float, ...], ...]] = {
@@ -310,7 +308,7 @@ def _record(
         licence=plan.licence,
         purpose=plan.purpose,
         description=plan.description,
-        target="age",
+        target=AGE,
         unit="years",
         cohort=Cohort(age_range=plan.age_range, simulated=plan.simulated),
         protocol=_protocol(plan, heads, everything),
@@ -372,12 +370,12 @@ def _sub_ensemble(
     coefficients = given.coefficients if given else (1 / len(group),) * len(group)
     head = HeadRecord(coefficients=coefficients, intercept=given.intercept if given else 0.0, alpha=0.0)
     return SubEnsembleRecord(
-        name=f"{REGION}_{modality}",
+        name=f"{WHOLE_BRAIN}_{modality}",
         input=InputSpec(
             modality=modality,
             stage=plan.stage,
             space=SPACES[plan.stage],
-            region=REGION,
+            region=WHOLE_BRAIN,
             voxel_size=change.voxel_size or VOXEL_SIZES[plan.stage],
             orientation=change.orientation,
             box=(x, y, z),
@@ -397,7 +395,7 @@ def _top_head(subset: tuple[str, ...], heads: Heads) -> TopHeadRecord:
     given = _given(subset, heads.top) or TopHead(coefficients=dict.fromkeys(subset, 1 / len(subset)))
     return TopHeadRecord(
         modalities=subset,
-        sub_ensembles=tuple(f"{REGION}_{modality}" for modality in subset),
+        sub_ensembles=tuple(f"{WHOLE_BRAIN}_{modality}" for modality in subset),
         head=HeadRecord(
             coefficients=tuple(given.coefficients[modality] for modality in subset),
             intercept=given.intercept,

@@ -13,7 +13,6 @@ import numpy as np
 from bids_brainage import messages
 from bids_brainage.atomic import write_text
 from bids_brainage.errors import InputError
-from bids_brainage.models.bundles.schema import AGE
 from bids_brainage.models.cohorts.people import TrainingCohort
 from bids_brainage.models.cohorts.store import VolumeStore
 from bids_brainage.models.training.plan import TrainingPlan
@@ -22,6 +21,7 @@ from bids_brainage.models.training.start import Start
 from bids_brainage.models.training.trainer import TrainingTask
 from bids_brainage.networks.architecture import BaseModelSpec
 from bids_brainage.preprocessing.model_input import InputSpec
+from bids_brainage.terms import AGE
 
 # Learning rates and penalties are made for ages, whose standard deviation is about so many years. Other
 # targets are trained, and their heads fitted, in a unit in which theirs is the same.

@@ -8,15 +8,30 @@ from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel as PydanticModel
-from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from bids_brainage import messages
 from bids_brainage.errors import InputError
+from bids_brainage.faults import first_fault
 from bids_brainage.models.bundles.finding import SHIPPED
-from bids_brainage.models.bundles.schema import AGE, PURPOSES, Label
+from bids_brainage.models.bundles.schema import (
+    MOST_BASE_MODELS,
+    MOST_ENSEMBLES,
+    PURPOSES,
+    Label,
+    Name,
+    Seed,
+    Text,
+)
 from bids_brainage.models.training.augmentation import AugmentationPlan
 from bids_brainage.networks.architecture import BaseModelSpec, Initializer
-from bids_brainage.preprocessing.model_input import SPACES, InputSpec, IntensityRule
+from bids_brainage.preprocessing.model_input import InputSpec, IntensityRule, check_orientation, check_region
+from bids_brainage.quoting import one_line
+from bids_brainage.reading import read_text
+from bids_brainage.terms import AGE, REGIONS, SPACES
+
+#: Bytes of a plan; those that come with the program have two thousand.
+LARGEST_PLAN = 100_000
 
 
 class Part(PydanticModel):
@@ -30,10 +45,23 @@ class EnsemblePlan(Part):
 
     name: Label
     stage: Literal["subject", "standard"]
-    regions: tuple[Label, ...] = Field(min_length=1)
-    modalities: tuple[Label, ...] = Field(min_length=1)
-    base_models: int = Field(ge=1, le=100)
+    regions: tuple[Label, ...] = Field(min_length=1, max_length=len(REGIONS))
+    modalities: tuple[Label, ...] = Field(min_length=1, max_length=20)
+    base_models: int = Field(ge=1, le=MOST_BASE_MODELS)
     epochs: int | None = Field(default=None, ge=1, description="instead of the fitting's epochs")
+
+    @field_validator("regions", "modalities")
+    @classmethod
+    def _once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(names)) != len(names):
+            raise ValueError("a name is given twice")
+        return names
+
+    @model_validator(mode="after")
+    def _known_regions(self) -> EnsemblePlan:
+        for region in self.regions:
+            check_region(self.stage, region)
+        return self
 
     def sub_ensembles(self) -> list[tuple[str, str, str]]:
         """Name, region and modality of every sub-ensemble."""
@@ -52,6 +80,12 @@ class InputPlan(Part):
     margin: int = Field(default=2, ge=0)
     smallest_subject_box_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
     intensity: IntensityRule = IntensityRule()
+
+    @field_validator("orientation")
+    @classmethod
+    def _three_axes(cls, codes: str) -> str:
+        check_orientation(codes)
+        return codes
 
     def spec(
         self, ensemble: EnsemblePlan, region: str, modality: str, box: tuple[int, int, int]
@@ -139,14 +173,12 @@ class TrainingPlan(Part):
 
     name: Label
     version: Label = "1"
-    licence: str = "n/a"
+    licence: Text = "n/a"
     purpose: PURPOSES = "research"
-    description: str = ""
-    seed: int = Field(default=0, ge=0)
-    target: str = Field(
-        default=AGE, min_length=1, max_length=200, description="column of participants.tsv to estimate"
-    )
-    ensembles: tuple[EnsemblePlan, ...] = Field(min_length=1)
+    description: Text = ""
+    seed: Seed = 0
+    target: Name = Field(default=AGE, min_length=1, description="column of participants.tsv to estimate")
+    ensembles: tuple[EnsemblePlan, ...] = Field(min_length=1, max_length=MOST_ENSEMBLES)
     input: InputPlan = InputPlan()
     architecture: BaseModelSpec = BaseModelSpec()
     fitting: FittingPlan = FittingPlan()
@@ -179,10 +211,12 @@ def load_plan(path: Path) -> TrainingPlan:
 def read_plan_file(path: Path) -> dict[str, Any]:
     """What a plan's YAML says, not checked yet; InputError where it cannot be read."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(messages.PLAN_UNREADABLE.format(file=path, reason=reason)) from error
+        content = yaml.safe_load(read_text(path, LARGEST_PLAN))
+    except OSError as error:
+        raise InputError(messages.PLAN_UNREADABLE.format(file=path, reason=error.strerror)) from error
+    # A ValueError is a date or a number that is none; depth is what a RecursionError is about.
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise InputError(messages.PLAN_UNREADABLE.format(file=path, reason=one_line(error))) from error
     if not isinstance(content, dict):
         reason = "it must hold settings by name"
         raise InputError(messages.PLAN_WRONG.format(file=path, where="plan", reason=reason))
@@ -194,6 +228,6 @@ def make_plan(content: Mapping[str, Any], file: str) -> TrainingPlan:
     try:
         return TrainingPlan.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "plan"
-        raise InputError(messages.PLAN_WRONG.format(file=file, where=where, reason=first["msg"])) from error
+        fault = first_fault(error)
+        where = fault.where or "plan"
+        raise InputError(messages.PLAN_WRONG.format(file=file, where=where, reason=fault.reason)) from error

@@ -13,7 +13,6 @@ import numpy as np
 import bids_brainage
 from bids_brainage.models.bundles.bundle import participant_key
 from bids_brainage.models.bundles.schema import (
-    AGE,
     REFERENCE_FILE,
     BundleRecord,
     Cohort,
@@ -34,6 +33,7 @@ from bids_brainage.models.training.plan import EnsemblePlan, TrainingPlan
 from bids_brainage.models.training.splits import Split
 from bids_brainage.models.training.trainer import TrainingTask, load_trained
 from bids_brainage.networks.weights_file import read_arrays
+from bids_brainage.terms import AGE
 
 # What reference predictions may differ by, in years; in proportion for other targets.
 TOLERANCE = 0.01

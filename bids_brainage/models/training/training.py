@@ -14,7 +14,6 @@ import numpy as np
 
 from bids_brainage import messages
 from bids_brainage.models.bundles.bundle import Bundle, write_bundle
-from bids_brainage.models.bundles.schema import AGE
 from bids_brainage.models.cohorts.people import TrainingCohort, read_cohort
 from bids_brainage.models.cohorts.store import build_store, predict_people
 from bids_brainage.models.training.boxes import input_specs
@@ -31,6 +30,7 @@ from bids_brainage.models.training.trainer import (
     train_base_model,
 )
 from bids_brainage.models.training.transfer import Transfer
+from bids_brainage.terms import AGE
 
 _log = logging.getLogger(__name__)
 RunTasks = Callable[[TrainingDesign], Sequence[TrainingResult]]

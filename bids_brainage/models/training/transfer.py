@@ -11,12 +11,13 @@ from pydantic import ValidationError
 from bids_brainage import messages
 from bids_brainage.errors import InputError
 from bids_brainage.models.bundles.bundle import Bundle
-from bids_brainage.models.bundles.schema import AGE, BundleRecord, EnsembleRecord, Parent, SubEnsembleRecord
+from bids_brainage.models.bundles.schema import BundleRecord, EnsembleRecord, Parent, SubEnsembleRecord
 from bids_brainage.models.training.design import SPREAD_OF_AGES
 from bids_brainage.models.training.plan import EnsemblePlan, InputPlan, TrainingPlan
 from bids_brainage.models.training.start import Start
 from bids_brainage.networks.architecture import BaseModelSpec
 from bids_brainage.preprocessing.model_input import InputSpec
+from bids_brainage.terms import AGE
 
 Refit = Literal["heads", "all"]
 

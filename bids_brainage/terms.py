@@ -1,0 +1,19 @@
+"""The words that files, options, tables and pages share."""
+
+from __future__ import annotations
+
+#: Suffixes of the images that are used.
+MODALITIES = ("T1w", "FLAIR", "T2starw")
+#: The person's own space, and the standard one (at 2 mm, 91 x 109 x 91).
+T1W_SPACE, STANDARD_SPACE = "T1w", "MNI152NLin6Asym"
+#: The space of the images of each stage.
+SPACES = {"subject": T1W_SPACE, "standard": STANDARD_SPACE}
+#: The brain as a whole; its parts are known in standard space alone.
+WHOLE_BRAIN = "WholeBrain"
+REGIONS = (WHOLE_BRAIN, "Cortical", "Subcortical", "Cerebellum")
+#: What is estimated unless a bundle says otherwise: a column of participants.tsv.
+AGE = "age"
+#: Years; who is said to be older was mistyped.
+OLDEST = 125.0
+#: The program that makes simulated people, as their dataset_description.json names it.
+SIMULATOR = "bids_brainage_simulate"
