@@ -1,152 +1,32 @@
-"""Vectors of a few float32 numbers for compiled loops.
+"""Lanes: a few float32 numbers that compiled loops work on at a time.
 
 Before the compiler makes vector instructions of a loop it must prove much about it, and for short loops the
-checks that it leaves in take longer than the sums. These functions say what is meant. They run on every
-processor: vectors that are longer than its own are taken in parts. Sums are added in the same order anywhere.
+checks that it leaves in take longer than the sums. These functions say what is meant instead: `load` takes as
+many numbers as lanes are wide, `plus` adds them all at once, `store` puts them back. There are two
+implementations of them, and the loops are written once:
 
-A vector's width is told by a tuple of that length, whatever is in it: the compiler must know it as a type.
+- `vector_lanes`, vector instructions of 4, 8 or 16 numbers;
+- `plain_lanes`, one number at a time in plain numba, if the variable BIDS_BRAINAGE_PLAIN_LOOPS is set to
+  anything but 0: several times as slow, equal within rounding, and without a word to the compiler.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import os
 
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic, models, register_model
 
+#: Environment variable that takes the plain lanes.
+VARIABLE = "BIDS_BRAINAGE_PLAIN_LOOPS"
 ZERO = np.float32(0)
 
+if os.environ.get(VARIABLE, "0") in ("", "0"):
+    from bids_brainage.relevance.engine import vector_lanes as lanes
+else:
+    from bids_brainage.relevance.engine import plain_lanes as lanes  # type: ignore[no-redef]
 
-class Lanes(types.Type):
-    """The compiler's name for a vector of `width` numbers; a power of two."""
-
-    def __init__(self, width: int) -> None:
-        self.width = width
-        self.vector = ir.VectorType(ir.FloatType(), width)
-        super().__init__(name=f"Lanes({width})")
-
-
-@register_model(Lanes)
-class _LanesModel(models.PrimitiveModel):
-    def __init__(self, manager: Any, lanes: Lanes) -> None:
-        super().__init__(manager, lanes, lanes.vector)
-
-
-Generator = Callable[[Any, Any, Any, Any], Any]
-
-
-def _shuffled(builder: Any, value: Any, places: list[int]) -> Any:
-    """Return the vector of some places of another."""
-    return builder.shuffle_vector(
-        value, value, ir.Constant(ir.VectorType(ir.IntType(32), len(places)), places)
-    )
-
-
-def _repeated(builder: Any, number: Any, lanes: Lanes) -> Any:
-    """Return a vector of equal numbers."""
-    empty = ir.Constant(lanes.vector, ir.Undefined)
-    first = builder.insert_element(empty, number, ir.Constant(ir.IntType(32), 0))
-    return _shuffled(builder, first, [0] * lanes.width)
-
-
-def _place(context: Any, builder: Any, signature: Any, arguments: Any, lanes: Lanes) -> Any:
-    """Return where in an array (first argument) the vector at an index (second argument) lies."""
-    data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-    return builder.bitcast(builder.gep(data, [arguments[1]]), lanes.vector.as_pointer())
-
-
-@intrinsic
-def filled(typing: Any, value: Any, width: Any) -> tuple[Any, Generator]:
-    """filled(value, width): a vector as wide as the tuple `width` of one value."""
-    lanes = Lanes(width.count)
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return _repeated(builder, arguments[0], lanes)
-
-    return lanes(types.float32, width), generate
-
-
-@intrinsic
-def load(typing: Any, array: Any, index: Any, width: Any) -> tuple[Any, Generator]:
-    """load(array, index, width): the numbers of a flat array from `index` on."""
-    lanes = Lanes(width.count)
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.load(_place(context, builder, signature, arguments, lanes), align=4)
-
-    return lanes(array, types.intp, width), generate
-
-
-@intrinsic
-def repeated(typing: Any, array: Any, index: Any, width: Any) -> tuple[Any, Generator]:
-    """repeated(array, index, width): a vector of one number of a flat array."""
-    lanes = Lanes(width.count)
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-        return _repeated(builder, builder.load(builder.gep(data, [arguments[1]]), align=4), lanes)
-
-    return lanes(array, types.intp, width), generate
-
-
-@intrinsic
-def store(typing: Any, array: Any, index: Any, value: Any) -> tuple[Any, Generator]:
-    """store(array, index, value): put a vector into a flat array from `index` on."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        place = _place(context, builder, signature, arguments, value)
-        builder.store(arguments[2], place, align=4)
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp, value), generate
-
-
-@intrinsic
-def plus(typing: Any, x: Any, y: Any) -> tuple[Any, Generator]:
-    """plus(x, y): x + y."""
-    return x(x, x), lambda context, builder, signature, arguments: builder.fadd(*arguments)
-
-
-@intrinsic
-def negated(typing: Any, x: Any) -> tuple[Any, Generator]:
-    """negated(x): -x."""
-    return x(x), lambda context, builder, signature, arguments: builder.fneg(*arguments)
-
-
-@intrinsic
-def multiply_add(typing: Any, x: Any, y: Any, z: Any) -> tuple[Any, Generator]:
-    """multiply_add(x, y, z): x * y + z."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        product = builder.fmul(arguments[0], arguments[1], flags=["contract"])
-        return builder.fadd(product, arguments[2], flags=["contract"])
-
-    return x(x, x, x), generate
-
-
-@intrinsic
-def chosen(typing: Any, x: Any, y: Any, larger: Any, other: Any) -> tuple[Any, Generator]:
-    """chosen(x, y, larger, other): each number of `larger` where x > y, else that of `other`."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.select(builder.fcmp_ordered(">", *arguments[:2]), *arguments[2:])
-
-    return x(x, x, x, x), generate
-
-
-@intrinsic
-def total(typing: Any, x: Any) -> tuple[Any, Generator]:
-    """total(x): the sum of a vector's numbers."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        value, width = arguments[0], x.width
-        while width > 1:
-            width //= 2
-            halves = list(range(width)), list(range(width, 2 * width))
-            value = builder.fadd(*(_shuffled(builder, value, half) for half in halves))
-        return builder.extract_element(value, ir.Constant(ir.IntType(32), 0))
-
-    return types.float32(x), generate
+WIDTHS, WIDE, NARROW, CONVOLVE = lanes.WIDTHS, lanes.WIDE, lanes.NARROW, lanes.CONVOLVE
+marker = lanes.marker
+filled, load, repeated, store = lanes.filled, lanes.load, lanes.repeated, lanes.store
+plus, negated, multiply_add = lanes.plus, lanes.negated, lanes.multiply_add
+chosen, total = lanes.chosen, lanes.total

@@ -14,7 +14,7 @@ import numpy as np
 
 from bids_brainage.relevance.compiling import compiled
 from bids_brainage.relevance.engine.codes import CODE_BITS
-from bids_brainage.relevance.engine.lanes import ZERO, filled, load, multiply_add, store
+from bids_brainage.relevance.engine.lanes import ZERO, filled, load, marker, multiply_add, store
 from bids_brainage.relevance.engine.lanes import total as total_of_lanes
 
 
@@ -183,14 +183,14 @@ def gather(x, offsets, kernel, starts, channels, z):  # type: ignore[no-untyped-
         Padded input, flat, with room for one more vector behind it.
     offsets : array (v,)
         Where the vectors of a patch begin, relative to its start; v is a multiple of three.
-    kernel : array (channels, v, 4 or 16)
+    kernel : array (channels, v, width of a vector)
         What each number of a patch's vectors is multiplied by.
     starts, channels, z : arrays (n,)
         For each winner its patch, its channel, and the product.
     """
-    _gather(x, offsets, kernel.reshape(-1), starts, channels, z, (0,) * kernel.shape[2])
+    _gather(x, offsets, kernel.reshape(-1), starts, channels, z, marker(kernel.shape[2]))
 
 
 def scatter(s, offsets, kernel, starts, channels, x):  # type: ignore[no-untyped-def]
     """Add each s times its channel's kernel to its patch of `x`: the transpose of `gather`."""
-    _scatter(s, offsets, kernel.reshape(-1), starts, channels, x, (0,) * kernel.shape[2])
+    _scatter(s, offsets, kernel.reshape(-1), starts, channels, x, marker(kernel.shape[2]))

@@ -8,24 +8,22 @@ the first wins: along the width, then the height, then the depth (see `pooling`)
 from __future__ import annotations
 
 import numpy as np
-from llvmlite.binding import get_host_cpu_features
 
 from bids_brainage.relevance.compiling import compiled
 from bids_brainage.relevance.engine.codes import CODE_BITS
 from bids_brainage.relevance.engine.lanes import (
+    WIDTHS,
     ZERO,
     chosen,
     filled,
     load,
+    marker,
     multiply_add,
     negated,
     plus,
     repeated,
     store,
 )
-
-#: Widths of vectors, the processor's own first. They change no sum.
-WIDTHS = (16, 8, 4, 2, 1) if get_host_cpu_features().get("avx512f") else (8, 4, 2, 1)
 
 
 @compiled
@@ -216,5 +214,4 @@ def pool(z, channels_in, kernel, bias, slope, axes, tolerance, starts, values, c
     """
     width = next(width for width in WIDTHS if bias.size % width == 0)
     steps = (z.shape[1] * z.shape[2], z.shape[2], channels_in)
-    flat, wide = z.reshape(-1), (0,) * width
-    _pool(flat, steps, kernel, bias, slope, axes, tolerance, starts, values, codes, wide)
+    _pool(z.reshape(-1), steps, kernel, bias, slope, axes, tolerance, starts, values, codes, marker(width))

@@ -155,7 +155,9 @@ def _own_kernel(block: Block) -> Floats:
 
     Convolutions that skip places are `_convolve`'s.
     """
-    if block.convolution.strides != (1, 1, 1):
+    from bids_brainage.relevance.engine.lanes import CONVOLVE
+
+    if block.convolution.strides != (1, 1, 1) or not CONVOLVE:
         return np.empty((0, 0, 0, 0), np.float32)
     kernel = block.kernel(rules.ALL)
     return aligned(kernel.reshape(*kernel.shape[:2], -1, kernel.shape[-1]))
@@ -454,7 +456,9 @@ class WinnersOperator:
 
 def vector_width(layout: Layout) -> int:
     """Return how many numbers of a row of a patch are worked on at a time."""
-    return 16 if layout.kernel_shape[2] * layout.channels >= 16 else 4
+    from bids_brainage.relevance.engine.lanes import NARROW, WIDE
+
+    return WIDE if layout.kernel_shape[2] * layout.channels >= WIDE else NARROW
 
 
 def kernel_vectors(block: Block, layout: Layout, term: Term) -> Floats:

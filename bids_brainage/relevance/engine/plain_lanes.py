@@ -1,0 +1,71 @@
+"""Lanes of one number, in plain numba: what `vector_lanes` does, for where its instructions cannot be made.
+
+What the functions do stands there. A width is always one.
+"""
+
+from __future__ import annotations
+
+from bids_brainage.relevance.compiling import compiled
+
+WIDTHS = (1,)
+WIDE = NARROW = 1
+CONVOLVE = False
+
+
+def marker(width: int) -> tuple[bool, ...]:
+    """Return what tells compiled loops a width; of another type than vectors', so that code is kept apart."""
+    return (False,) * width
+
+
+@compiled
+def filled(value, width):  # type: ignore[no-untyped-def]
+    """filled(value, width): the value."""
+    return value
+
+
+@compiled
+def load(array, index, width):  # type: ignore[no-untyped-def]
+    """load(array, index, width): the number at `index` of a flat array."""
+    return array[index]
+
+
+@compiled
+def repeated(array, index, width):  # type: ignore[no-untyped-def]
+    """repeated(array, index, width): the same."""
+    return array[index]
+
+
+@compiled
+def store(array, index, value):  # type: ignore[no-untyped-def]
+    """store(array, index, value): put a number into a flat array."""
+    array[index] = value
+
+
+@compiled
+def plus(x, y):  # type: ignore[no-untyped-def]
+    """plus(x, y): x + y."""
+    return x + y
+
+
+@compiled
+def negated(x):  # type: ignore[no-untyped-def]
+    """negated(x): -x."""
+    return -x
+
+
+@compiled
+def multiply_add(x, y, z):  # type: ignore[no-untyped-def]
+    """multiply_add(x, y, z): x * y + z."""
+    return x * y + z
+
+
+@compiled
+def chosen(x, y, larger, other):  # type: ignore[no-untyped-def]
+    """chosen(x, y, larger, other): `larger` where x > y, else `other`."""
+    return larger if x > y else other
+
+
+@compiled
+def total(x):  # type: ignore[no-untyped-def]
+    """total(x): x."""
+    return x
