@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bids_brainage import messages
+from bids_brainage.cli.elsewhere import away_from_start, in_full
 from bids_brainage.cli.logs import add_log_file, set_up_console
 from bids_brainage.cli.parser import parse
 from bids_brainage.config import RunConfig
@@ -42,7 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         config = parse(argv)
         set_up_console(config.verbose)
-        with _told_of_termination():
+        config = in_full(config)
+        with _told_of_termination(), away_from_start():
             return run(config)
     except BrainAgeError as error:
         _log.error("%s", error)

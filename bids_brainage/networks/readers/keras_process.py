@@ -37,7 +37,7 @@ def read_isolated(path: Path, hints: Hints | None = None, seconds: int = SECONDS
         As `read_keras_file`; also where the file makes the library hang, crash or ask for too much memory.
     """
     told = json.dumps(asdict(hints or Hints()))
-    command = [sys.executable, "-m", "bids_brainage.networks.readers.keras_process", str(path), told]
+    command = [sys.executable, "-P", "-m", "bids_brainage.networks.readers.keras_process", str(path), told]
     try:
         done = subprocess.run(command, capture_output=True, timeout=seconds, check=False)
     except subprocess.TimeoutExpired as error:
