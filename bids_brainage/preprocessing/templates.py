@@ -84,7 +84,8 @@ def atlas() -> tuple[nib.Nifti1Image, pd.DataFrame]:
     labels : nibabel.Nifti1Image
         int16; 0 outside the brain mask.
     table : pandas.DataFrame
-        index, name, hemisphere ("L", "R" or "B"), region.
+        index, code (of the atlas it comes from), name (as a person would say), hemisphere ("L", "R" or "B"),
+        region.
     """
     from bids_brainage.preprocessing.atlas import merged_atlas
 

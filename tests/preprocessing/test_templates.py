@@ -36,7 +36,7 @@ def test_every_brain_voxel_has_a_label_and_sides_are_right() -> None:
     x = labels.affine[0, 0] * np.arange(91) + labels.affine[0, 3]
     for side, sign in (("L", -1), ("R", 1)):
         chosen = table.loc[
-            (table["hemisphere"] == side) & table["name"].str.startswith(("ctx", "Left", "Right"))
+            (table["hemisphere"] == side) & table["code"].str.startswith(("ctx", "Left", "Right"))
         ]
         weights = np.isin(data, chosen["index"]).sum(axis=(1, 2))
         assert sign * np.average(x, weights=weights) > 15
@@ -44,7 +44,16 @@ def test_every_brain_voxel_has_a_label_and_sides_are_right() -> None:
 
 @pytest.mark.parametrize(
     ("name", "place"),
-    [("Left-Putamen", (-26, 2, 0)), ("Right-Thalamus-Proper", (12, -18, 8)), ("Brain-Stem", (0, -28, -32))],
+    [
+        ("left putamen", (-26, 2, 0)),
+        ("right thalamus", (12, -18, 8)),
+        ("brainstem", (0, -28, -32)),
+        ("left lateral orbitofrontal cortex", (-26, 30, -14)),
+        ("right cerebellar crus I", (42, -66, -30)),
+        ("right insula", (38, 6, 2)),
+        ("right lateral occipital cortex", (36, -88, 2)),
+        ("left hippocampus", (-26, -22, -14)),
+    ],
 )
 def test_structures_lie_where_they_are_in_the_standard_space(name: str, place: tuple[int, int, int]) -> None:
     labels, table = atlas()
