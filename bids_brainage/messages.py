@@ -26,6 +26,7 @@ NO_BIDS_DATASET = (
     "or write that file (bids-specification.readthedocs.io)."
 )
 BROKEN_JSON = "{path} is not valid JSON ({reason}); correct or replace that file."
+JSON_NOT_READABLE = "{path} cannot be read ({reason}); correct or replace that file."
 NOT_A_JSON_OBJECT = "{path} must hold a JSON object {{...}}; correct or replace that file."
 NO_PARTICIPANT_FOLDERS = "{path} holds no participant (no folder named sub-<label>); give the dataset's root."
 UNKNOWN_PARTICIPANT = (
@@ -54,6 +55,18 @@ UNKNOWN_ENTITY = (
 )
 UNKNOWN_QUERY = "--bids-filter-file {path} filters '{query}', which is unknown; it can filter {known}."
 BAD_FILTER = "--bids-filter-file {path}: '{query}' must hold an object of entities and values."
+BAD_FILTER_VALUE = (
+    "--bids-filter-file {path}: '{query}' filters '{entity}' by something that is not text of up to {longest} "
+    "letters, a number, null, or a list of up to {most} of these; correct it."
+)
+NOT_A_LABEL = (
+    "{path}: {names} left out, as labels hold letters, digits and + alone; rename what should be read."
+)
+MISPLACED_IMAGE = (
+    "{path}: {names} left out, as name and folders do not give the same sub-<label> and ses-<label> of letters, "
+    "digits and +; rename what should be read."
+)
+IMAGE_NOT_READABLE = "{path} cannot be read ({reason}); replace it or leave it out by --bids-filter-file."
 BROKEN_DATABASE = "--bids-database-dir {path} cannot be used ({reason}); remove that folder to index anew."
 NO_DERIVATIVES = "--derivatives {name}={path}: {reason}; give the folder that holds the sub-* folders."
 NO_SUBJECTS_DIR = "--fs-subjects-dir {path} {reason}; give FreeSurfer's SUBJECTS_DIR."
@@ -89,6 +102,10 @@ TABLE_RAGGED = (
 )
 TABLE_NO_ID = "{path} has no column {column} (its columns: {columns}); add it, columns parted by tabs."
 TABLE_DUPLICATE = "{path} names {name} twice, on lines {first} and {second}; keep one of them."
+TABLE_COLUMN_TWICE = "{path} has two columns {column}; rename or remove one of them."
+TABLE_ODD_LABELS = (
+    "{path}: rows of {names} are left out, as labels hold letters, digits and + alone; correct them."
+)
 TABLE_NOT_READABLE = "{path} cannot be read ({reason}); check the file and its permissions."
 NO_PARTICIPANTS_TABLE = "{path} does not exist, so no ages are known: {name} gets an estimate but no DBA."
 NOT_IN_TABLE = "{path} has no row for {name}: it gets an estimate but no DBA."
@@ -316,11 +333,7 @@ SUB_ENSEMBLES_DISAGREE = (
 NO_INTERVAL = "The model has too few held-out people on record for a calibrated interval of 95 %."
 PLAN_UNREADABLE = "The training plan {file} cannot be read ({reason}); give the path of a YAML file."
 PLAN_WRONG = "The training plan {file} is wrong at {where}: {reason}. See docs/models.md."
-TABLE_UNREADABLE = "{file} cannot be read as a table ({reason}); give a tab-separated UTF-8 participants.tsv."
 TABLE_COLUMN_MISSING = "{file} has no column {column}; add it, or name another one in the plan."
-TABLE_PARTICIPANT = (
-    "{file} names {participant!r} twice or not by a BIDS label; give each participant one row."
-)
 LEFT_OUT_AGE = "Left out ({n}), without an age in years in {file}: {names}."
 LEFT_OUT_TARGET = "Left out ({n}), without a number in column {column} of {file}: {names}."
 TARGET_MISSING = "{file} has no column {column} to learn (its columns: {columns}); add it, or name another one by --target."

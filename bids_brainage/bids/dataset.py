@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import difflib
-import json
 import os
 import re
 import tempfile
 import warnings
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bids_brainage import messages
+from bids_brainage import messages, reading
 from bids_brainage.errors import InputError
+from bids_brainage.labels import is_label
+from bids_brainage.quoting import one_line
 from bids_brainage.terms import SIMULATOR
 
 if TYPE_CHECKING:
     from bids.layout import BIDSLayout
 
+#: Bytes of the largest JSON file that is read; a sidecar has some kilobytes.
+LARGEST_JSON = 16 * reading.MB
 
 # Images of interest lie in anat/ (and, unofficially, swi/); nothing else need be walked or kept.
 _OTHER_FOLDERS = re.compile(
@@ -44,19 +48,20 @@ class Dataset:
         Labels asked for, without ``sub-``, sorted.
     n_participants : int
         How many there are in all.
+    ignored : tuple of str
+        Names of folders ``sub-...`` whose label is not one of BIDS; they are not looked into.
     """
 
     root: Path
     description: dict[str, Any]
     participants: tuple[str, ...]
     n_participants: int
+    ignored: tuple[str, ...] = ()
 
     @property
     def simulated(self) -> bool:
         """Whether bids_brainage_simulate made this dataset."""
-        makers = self.description.get("GeneratedBy")
-        makers = makers if isinstance(makers, list) else []
-        return any(isinstance(maker, dict) and maker.get("Name") == SIMULATOR for maker in makers)
+        return SIMULATOR in makers(self.description)
 
 
 def open_dataset(root: Path, participant_labels: Collection[str] = ()) -> Dataset:
@@ -76,18 +81,18 @@ def open_dataset(root: Path, participant_labels: Collection[str] = ()) -> Datase
     """
     check_folder(root)
     description = read_description(root)
-    present = participant_folders(root)
+    present, ignored = participant_folders(root)
     if not present:
         raise InputError(messages.NO_PARTICIPANT_FOLDERS.format(path=root))
     unknown = sorted(set(participant_labels) - set(present))
     if unknown:
         raise InputError(
             messages.UNKNOWN_PARTICIPANT.format(
-                labels=" or ".join(unknown), count=len(present), path=root, hint=suggestion(unknown, present)
+                labels=some(unknown), count=len(present), path=root, hint=suggestion(unknown, present)
             )
         )
     wanted = sorted(set(participant_labels)) or present
-    return Dataset(root, description, tuple(wanted), len(present))
+    return Dataset(root, description, tuple(wanted), len(present), ignored)
 
 
 def check_folder(root: Path) -> None:
@@ -106,7 +111,7 @@ def check_folder(root: Path) -> None:
 def read_description(root: Path) -> dict[str, Any]:
     """Read dataset_description.json, without which a folder is no BIDS dataset."""
     path = root / "dataset_description.json"
-    if not path.is_file():
+    if not path.exists():
         if path.is_symlink():
             raise InputError(messages.CONTENT_NOT_HERE.format(path=path))
         raise InputError(messages.NO_BIDS_DATASET.format(path=root))
@@ -114,24 +119,40 @@ def read_description(root: Path) -> dict[str, Any]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object; InputError names the file and the place where it is broken."""
+    """Read a JSON object that others wrote.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, is larger than `LARGEST_JSON`, or is not a JSON object; names file and place.
+    """
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(messages.BROKEN_JSON.format(path=path, reason=error)) from error
+        content = reading.read_json(path, LARGEST_JSON)
+    except OSError as error:
+        raise InputError(messages.JSON_NOT_READABLE.format(path=path, reason=error.strerror)) from error
+    except ValueError as error:
+        raise InputError(messages.BROKEN_JSON.format(path=path, reason=one_line(error))) from error
     if not isinstance(content, dict):
         raise InputError(messages.NOT_A_JSON_OBJECT.format(path=path))
     return content
 
 
-def participant_folders(root: Path) -> list[str]:
-    """Return the sorted labels of the folders ``sub-<label>`` in `root`, without looking into them."""
+def makers(description: Mapping[str, Any]) -> list[str]:
+    """Return the names of the programs that made a dataset, as its description has them."""
+    entries = description.get("GeneratedBy")
+    entries = entries if isinstance(entries, list) else []
+    return [str(entry["Name"]) for entry in entries if isinstance(entry, dict) and "Name" in entry]
+
+
+def participant_folders(root: Path) -> tuple[list[str], tuple[str, ...]]:
+    """Return the sorted labels of the folders ``sub-<label>`` in `root`, and names whose label is not one.
+
+    The folders themselves are not looked into.
+    """
     with os.scandir(root) as entries:
-        return sorted(
-            entry.name[4:]
-            for entry in entries
-            if re.fullmatch(r"sub-[A-Za-z0-9+]+", entry.name) and entry.is_dir()
-        )
+        names = sorted(entry.name for entry in entries if entry.name.startswith("sub-") and entry.is_dir())
+    labels = [name[4:] for name in names if is_label(name[4:])]
+    return labels, tuple(name for name in names if not is_label(name[4:]))
 
 
 def session_folders(dataset: Dataset) -> set[str]:
@@ -139,19 +160,27 @@ def session_folders(dataset: Dataset) -> set[str]:
     labels = set()
     for participant in dataset.participants:
         with os.scandir(dataset.root / f"sub-{participant}") as entries:
-            labels |= {
-                entry.name[4:] for entry in entries if entry.name.startswith("ses-") and entry.is_dir()
-            }
+            names = {entry.name for entry in entries if entry.name.startswith("ses-") and entry.is_dir()}
+        labels |= {name[4:] for name in names if is_label(name[4:])}
     return labels
 
 
 def suggestion(unknown: Iterable[str], known: Iterable[str], most: int = 3) -> str:
-    """Return " (did you mean ...?)" for labels that are nearly right, or nothing."""
+    """Return " (did you mean ...?)" for the first labels that are nearly right, or nothing."""
     known = list(known)
     close = [
-        name for label in unknown for name in difflib.get_close_matches(label, known, n=most, cutoff=0.6)
+        name
+        for label in islice(unknown, most)
+        for name in difflib.get_close_matches(label, known, n=most, cutoff=0.6)
     ]
     return messages.DID_YOU_MEAN.format(names=" or ".join(dict.fromkeys(close[:most]))) if close else ""
+
+
+def some(names: Sequence[str], joined: str = " or ", most: int = 10) -> str:
+    """Return names that others chose for a sentence: the first of them, and how many more there are."""
+    told = joined.join(one_line(name) for name in names[:most])
+    left = len(names) - most
+    return messages.SOME_NAMES.format(names=told, n=left) if left > 0 else told
 
 
 def index(dataset: Dataset, sessions: Collection[str] = (), database_dir: Path | None = None) -> BIDSLayout:

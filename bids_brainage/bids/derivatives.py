@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
-from glob import escape
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -13,8 +16,19 @@ from typing import Any
 import yaml
 
 from bids_brainage import messages
+from bids_brainage.bids.dataset import makers, read_json
 from bids_brainage.bids.naming import output_folder, session_name
 from bids_brainage.errors import InputError
+
+_DIRECTIONS = ("t1w_to_template", "template_to_t1w")
+
+
+class Origin(StrEnum):
+    """Who prepared an image, whatever its dataset is called."""
+
+    RAW = "raw"
+    PREPROCESSED = "preprocessed"
+    FREESURFER = "freesurfer"
 
 
 @dataclass(frozen=True)
@@ -24,7 +38,7 @@ class PreprocessedInputs:
     Attributes
     ----------
     source : str
-        The name given by ``-d NAME=PATH``.
+        The name given by ``-d NAME=PATH``: a label for sentences and links, which decides nothing.
     t1w : Path
         The preprocessed T1w, skull on.
     brain_mask : Path
@@ -32,9 +46,11 @@ class PreprocessedInputs:
     flair : Path or None
         A preprocessed FLAIR, if there is one.
     flair_in_t1w_space : bool
-        Whether that FLAIR lies in the T1w's grid (``space-T1w``) already.
-    t1w_to_template : Path or None
-        Transform from T1w to MNI152NLin6Asym, if there is one.
+        Whether that FLAIR lies in this T1w's space (``space-T1w``) already.
+    t1w_to_template, template_to_t1w : Path or None
+        Transforms of images between this T1w and MNI152NLin6Asym: both, or neither.
+    software : tuple of str
+        Names of the programs that made the dataset, as its dataset_description.json has them.
     """
 
     source: str
@@ -43,6 +59,70 @@ class PreprocessedInputs:
     flair: Path | None = None
     flair_in_t1w_space: bool = False
     t1w_to_template: Path | None = None
+    template_to_t1w: Path | None = None
+    software: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All of its files."""
+        files = (self.t1w, self.brain_mask, self.flair, self.t1w_to_template, self.template_to_t1w)
+        return tuple(path for path in files if path is not None)
+
+
+class Preparations:
+    """Look up what others prepared of a session.
+
+    SUBJECTS_DIR is listed once, whoever is looked up.
+
+    Parameters
+    ----------
+    derivatives : mapping of str to Path
+        Datasets of ``-d NAME=PATH``; the first that has both T1w and brain mask of a session wins.
+    subjects_dir : Path or None
+        FreeSurfer's SUBJECTS_DIR.
+
+    Raises
+    ------
+    InputError
+        If one is not a folder, or a dataset holds no participants.
+    """
+
+    def __init__(self, derivatives: Mapping[str, Path], subjects_dir: Path | None) -> None:
+        _check_derivatives(derivatives)
+        self.derivatives = derivatives
+        self._software = {name: _software(root) for name, root in derivatives.items()}
+        self._subjects = _subject_folders(subjects_dir)
+
+    def images(self, participant: str, session: str | None) -> PreprocessedInputs | None:
+        """Find preprocessed T1w and brain mask, and what else there is of FLAIR and transforms.
+
+        Without a session, what sMRIPrep made of all the participant's sessions together is looked for.
+        """
+        name = session_name(participant, session)
+        for source, root in self.derivatives.items():
+            folder = output_folder(root, participant, session)
+            found = _found(_names(folder), name)
+            if found.keys() >= {"t1w", "brain_mask"}:
+                paths = {what: folder / file for what, file in found.items()}
+                flair = paths.pop("flair_in_t1w_space", None)
+                if flair is not None:
+                    paths["flair"] = flair
+                return PreprocessedInputs(
+                    source, flair_in_t1w_space=flair is not None, software=self._software[source], **paths
+                )
+        return None
+
+    def freesurfer_brain(self, participant: str, session: str | None) -> Path | None:
+        """Find brain.finalsurfs.mgz in ``sub-XX`` or, of a session, in ``sub-XX_ses-Y``.
+
+        FreeSurfer's longitudinal names (``sub-XX_ses-Y.long.sub-XX``) are preferred to the cross-sectional
+        one.
+        """
+        for folder in self._subjects.get(session_name(participant, session), ()):
+            brain = folder / _patterns()["freesurfer"]["brain"]
+            if os.path.lexists(brain):
+                return brain
+        return None
 
 
 @cache
@@ -52,59 +132,63 @@ def _patterns() -> dict[str, Any]:
     return patterns
 
 
-def check_derivatives(derivatives: Mapping[str, Path]) -> None:
-    """Raise InputError unless each folder of ``-d`` is one and holds participants."""
-    for name, path in derivatives.items():
+def _check_derivatives(derivatives: Mapping[str, Path]) -> None:
+    for dataset, path in derivatives.items():
         if not path.is_dir():
             reason = messages.IS_NO_FOLDER
-        elif not any(path.glob("sub-*/")):
+        elif not any(name.startswith("sub-") and (path / name).is_dir() for name in _names(path)):
             reason = messages.HOLDS_NO_PARTICIPANT
         else:
             continue
-        raise InputError(messages.NO_DERIVATIVES.format(name=name, path=path, reason=reason))
+        raise InputError(messages.NO_DERIVATIVES.format(name=dataset, path=path, reason=reason))
 
 
-def check_subjects_dir(path: Path | None) -> None:
-    """Raise InputError unless `path` is a folder (or not asked for)."""
-    if path is not None and not path.is_dir():
-        raise InputError(messages.NO_SUBJECTS_DIR.format(path=path, reason=messages.IS_NO_FOLDER))
+def _software(root: Path) -> tuple[str, ...]:
+    try:
+        return tuple(makers(read_json(root / "dataset_description.json")))
+    except InputError:
+        return ()
 
 
-def find_preprocessed(
-    derivatives: Mapping[str, Path], participant: str, session: str | None
-) -> PreprocessedInputs | None:
-    """Find preprocessed T1w and brain mask; the first dataset of ``-d`` that has both wins.
-
-    Without a session, what sMRIPrep made of all the participant's sessions together is looked for.
-    """
-    for source, root in derivatives.items():
-        folder, name = output_folder(root, participant, session), session_name(participant, session)
-        found = {what: _first(folder, what, name) for what in _patterns()["preprocessed"]}
-        t1w, mask, flair = found["t1w"], found["brain_mask"], found["flair"]
-        if t1w and mask:
-            in_t1w = flair is not None and "_space-T1w_" in flair.name
-            return PreprocessedInputs(source, t1w, mask, flair, in_t1w, found["t1w_to_template"])
-    return None
-
-
-def find_freesurfer_brain(subjects_dir: Path | None, participant: str, session: str | None) -> Path | None:
-    """Find brain.finalsurfs.mgz in ``sub-XX`` or, of a session, in ``sub-XX_ses-Y``.
-
-    FreeSurfer's longitudinal names (``sub-XX_ses-Y.long.sub-XX``) are preferred to the cross-sectional one.
-    """
+def _subject_folders(subjects_dir: Path | None) -> dict[str, list[Path]]:
+    """Return FreeSurfer's folders by ``sub-XX[_ses-Y]``, longitudinal ones first."""
     if subjects_dir is None:
-        return None
-    name = session_name(participant, session)
-    for folder in (*sorted(subjects_dir.glob(f"{escape(name)}.long.*")), subjects_dir / name):
-        for pattern in _patterns()["freesurfer"]["brain"]:
-            if (folder / pattern).is_file():
-                return folder / pattern
-    return None
+        return {}
+    if not subjects_dir.is_dir():
+        raise InputError(messages.NO_SUBJECTS_DIR.format(path=subjects_dir, reason=messages.IS_NO_FOLDER))
+    folders = defaultdict(list)
+    for entry in sorted(_names(subjects_dir), key=lambda name: (".long." not in name, name)):
+        folders[entry.partition(".long.")[0]].append(subjects_dir / entry)
+    return folders
 
 
-def _first(folder: Path, what: str, name: str) -> Path | None:
-    for pattern in _patterns()["preprocessed"][what]:
-        matches = sorted(folder.glob(pattern.format(name=escape(name))))
-        if matches:
-            return matches[0]
-    return None
+def _names(folder: Path) -> list[str]:
+    """List a folder; one that is not there holds nothing."""
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in entries]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise InputError(messages.NOT_READABLE.format(path=folder, reason=error.strerror)) from error
+
+
+def _found(names: Iterable[str], name: str) -> dict[str, str]:
+    """Choose among file names of a folder those of the session `name`, by what they are."""
+    own = [file for file in names if file.startswith(f"{name}_")]
+    found = {
+        what: file for what, rest in _patterns()["of_session"].items() if (file := _first(own, name, rest))
+    }
+    for start in (found["t1w"].partition("_desc-preproc")[0], name) if "t1w" in found else ():
+        beside = {what: _first(own, start, rest) for what, rest in _patterns()["of_t1w"].items()}
+        if not all(beside[direction] for direction in _DIRECTIONS):
+            beside |= dict.fromkeys(_DIRECTIONS, "")
+        found = {what: file for what, file in beside.items() if file} | found
+    return found
+
+
+def _first(names: Iterable[str], prefix: str, rest: str) -> str:
+    """Return the name with the fewest entities that is `prefix` and then matches `rest`; "" if none does."""
+    pattern = re.compile(rest)
+    matches = [file for file in names if file.startswith(prefix) and pattern.fullmatch(file, len(prefix))]
+    return min(matches, key=lambda file: (file.count("_"), not file.endswith(".gz"), file), default="")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -11,13 +10,20 @@ from typing import Any
 
 import bids_brainage
 from bids_brainage.atomic import write_text
+from bids_brainage.bids.dataset import read_json
 from bids_brainage.bids.output import OWNER
+from bids_brainage.bids.uris import dataset_links
+from bids_brainage.errors import InputError
+from bids_brainage.quoting import one_line
 
 BIDS_VERSION = "1.9.0"
 
 
 def write_dataset_description(
-    out_dir: Path, bids_dir: Path | None = None, derivatives: Mapping[str, Path] | None = None
+    out_dir: Path,
+    bids_dir: Path | None = None,
+    derivatives: Mapping[str, Path] | None = None,
+    fs_subjects_dir: Path | None = None,
 ) -> Path:
     """Write OUT/dataset_description.json.
 
@@ -26,37 +32,31 @@ def write_dataset_description(
     out_dir : Path
         Root of the derivatives dataset.
     bids_dir : Path, optional
-        The raw dataset; its name and DOI are taken over, its path is written as a relative URI.
+        The raw dataset; its name and DOI are taken over.
     derivatives : mapping of str to Path, optional
         Derivatives the run started from.
+    fs_subjects_dir : Path, optional
+        FreeSurfer's subjects, where the run started from them.
     """
     source = _source_description(bids_dir)
-    name = source.get("Name")
+    name = _words(source.get("Name"))
     description: dict[str, Any] = {
         "Name": f"bids_brainage: brain age and relevance maps{f' of {name}' if name else ''}",
         "BIDSVersion": BIDS_VERSION,
         "DatasetType": "derivative",
-        "License": str(source.get("License") or "n/a"),
+        "License": _words(source.get("License")) or "n/a",
         "GeneratedBy": [{"Name": OWNER, "Version": bids_brainage.__version__}],
         "HowToAcknowledge": "See logs/CITATION.md for the methods and the works to cite.",
     }
-    sources = [_source(bids_dir, source)] if bids_dir else []
-    sources += [_source(path, _source_description(path)) for path in (derivatives or {}).values()]
-    if sources:
-        description["SourceDatasets"] = sources
-    # Sidecars name their sources as bids:raw:sub-01/...
-    links = {"raw": bids_dir} if bids_dir else {}
-    links |= {link_name(name): folder for name, folder in (derivatives or {}).items()}
+    links = dataset_links(bids_dir, derivatives, fs_subjects_dir)
     if links:
+        description["SourceDatasets"] = [
+            _source(folder, _source_description(folder)) for folder in links.values()
+        ]
+        # Sidecars name their sources as bids:raw:sub-01/...
         description["DatasetLinks"] = {name: folder.resolve().as_uri() for name, folder in links.items()}
     path = out_dir / "dataset_description.json"
     return write_text(path, json.dumps(description, indent=2, ensure_ascii=False) + "\n")
-
-
-def link_name(derivative: str) -> str:
-    """Return what sidecars call a dataset of ``-d NAME=PATH``: NAME, with what a URI cannot hold as -."""
-    name = re.sub(r"[^A-Za-z0-9._-]", "-", derivative)
-    return f"{name}-derivatives" if name == "raw" else name
 
 
 def write_bidsignore(out_dir: Path) -> Path:
@@ -71,18 +71,15 @@ def write_readme(out_dir: Path) -> Path:
 
 
 def describe_output(
-    out_dir: Path, bids_dir: Path | None = None, derivatives: Mapping[str, Path] | None = None
+    out_dir: Path,
+    bids_dir: Path | None = None,
+    derivatives: Mapping[str, Path] | None = None,
+    fs_subjects_dir: Path | None = None,
 ) -> None:
-    """Write all that makes `out_dir` a BIDS derivatives dataset."""
-    write_dataset_description(out_dir, bids_dir, derivatives)
+    """Write all that makes `out_dir` a BIDS derivatives dataset (see `write_dataset_description`)."""
+    write_dataset_description(out_dir, bids_dir, derivatives, fs_subjects_dir)
     write_bidsignore(out_dir)
     write_readme(out_dir)
-
-
-def dataset_name(bids_dir: Path) -> str:
-    """Return the name a dataset gives itself, or that of its folder."""
-    name = _source_description(bids_dir).get("Name")
-    return name if isinstance(name, str) and name.strip() else bids_dir.name
 
 
 def _text(name: str) -> str:
@@ -90,18 +87,23 @@ def _text(name: str) -> str:
 
 
 def _source_description(folder: Path | None) -> dict[str, Any]:
+    """Return what a dataset says of itself; nothing where that cannot be read."""
     if folder is None:
         return {}
     try:
-        content = json.loads((folder / "dataset_description.json").read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError):
+        return read_json(folder / "dataset_description.json")
+    except InputError:
         return {}
-    return content if isinstance(content, dict) else {}
+
+
+def _words(value: object) -> str:
+    """Return a text that a dataset says of itself, on one line; nothing where it is not text."""
+    return one_line(value) if isinstance(value, str) else ""
 
 
 def _source(folder: Path, description: Mapping[str, Any]) -> dict[str, str]:
     source = {"URL": folder.resolve().as_uri()}
-    doi = description.get("DatasetDOI")
-    if isinstance(doi, str) and doi:
+    doi = _words(description.get("DatasetDOI"))
+    if doi:
         source["DOI"] = doi
     return source

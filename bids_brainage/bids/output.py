@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from pathlib import Path
 
 from bids_brainage import messages
+from bids_brainage.bids.dataset import read_json
 from bids_brainage.errors import InputError
+from bids_brainage.quoting import one_line
 
 OWNER = "bids_brainage"
 
@@ -54,13 +55,13 @@ def make_writable(folder: Path) -> Path:
 def _check_owner(output_dir: Path) -> None:
     """Refuse a folder that already holds a dataset somebody else made."""
     path = output_dir / "dataset_description.json"
-    if not path.is_file():
+    if not path.exists():
         return
     try:
-        makers = json.loads(path.read_text(encoding="utf-8"))["GeneratedBy"]
+        makers = read_json(path)["GeneratedBy"]
         names = [str(maker["Name"]) for maker in makers]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (InputError, KeyError, TypeError):
         names = []
     if OWNER not in names:
-        owner = ", ".join(names) or "unknown origin"
+        owner = one_line(", ".join(names)) or "unknown origin"
         raise InputError(messages.OUTPUT_OF_ANOTHER.format(path=output_dir, owner=owner))

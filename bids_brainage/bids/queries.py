@@ -7,7 +7,7 @@ import os
 from collections import defaultdict
 from functools import cache
 from importlib import resources
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -15,6 +15,8 @@ import yaml
 from bids_brainage import messages
 from bids_brainage.bids.dataset import read_json, suggestion
 from bids_brainage.errors import InputError
+from bids_brainage.labels import is_label
+from bids_brainage.quoting import one_line
 
 if TYPE_CHECKING:
     from bids.layout import BIDSLayout
@@ -28,6 +30,10 @@ _FMRIPREP_QUERIES = frozenset({"bold", "sbref", "fmap", "t2w", "roi", "dwi", "as
 _WHO = frozenset({"sub", "ses", "run", "extension"})
 # More labels than this in one query cost more than they save.
 _MOST_LABELS = 500
+# What a filter may ask for; the index takes neither long lists nor large numbers.
+_MOST_VALUES = 10_000
+_LONGEST_VALUE = 255
+_LARGEST_NUMBER = 10**9
 
 
 @cache
@@ -53,9 +59,15 @@ def read_filters(path: Path | None) -> dict[str, Filters]:
     for query, entities in read_json(path).items():
         if query.lower() not in known | _FMRIPREP_QUERIES:
             names = ", ".join(sorted(known))
-            raise InputError(messages.UNKNOWN_QUERY.format(path=path, query=query, known=names))
+            raise InputError(messages.UNKNOWN_QUERY.format(path=path, query=one_line(query), known=names))
         if not isinstance(entities, dict):
             raise InputError(messages.BAD_FILTER.format(path=path, query=query))
+        for entity, value in entities.items():
+            if not _is_filter_value(value):
+                problem = messages.BAD_FILTER_VALUE.format(
+                    path=path, query=query, entity=one_line(entity), most=_MOST_VALUES, longest=_LONGEST_VALUE
+                )
+                raise InputError(problem)
         filters[query.lower()] = entities
     return filters
 
@@ -68,22 +80,43 @@ def find_images(
     sessions: tuple[str, ...] = (),
     filters: Filters | None = None,
     filter_file: Path | None = None,
-) -> dict[Session, list[tuple[Path, Entities]]]:
-    """Find the images of one modality below `root`, by (participant, session), each with its entities."""
+) -> tuple[dict[Session, list[tuple[Path, Entities]]], list[str]]:
+    """Find the images of one modality below `root`.
+
+    Returns
+    -------
+    found : dict
+        By (participant, session), each image with its entities.
+    misplaced : list of str
+        Places of images that belong to nobody: their label, or that of their folder, is not one of BIDS, or
+        name and folder disagree.
+    """
     query = default_queries()[modality]["filters"] | (filters or {})
     query = {name: _filter_value(value) for name, value in query.items()}
     if len(participants) <= _MOST_LABELS:
         query.setdefault("subject", list(participants))
     _check_entities(query, modality, filter_file)
     files = layout.get(return_type="filename", invalid_filters="allow", **query)
-    found = defaultdict(list)
-    wanted = set(participants)
-    for path in (root / os.path.relpath(file, layout.root) for file in files):
-        entities = name_entities(path)
-        session = entities.get("ses")
-        if entities.get("sub") in wanted and (not sessions or session in sessions):
-            found[entities["sub"], session].append((path, entities))
-    return found
+    found: dict[Session, list[tuple[Path, Entities]]] = defaultdict(list)
+    misplaced = []
+    wanted, wanted_sessions = set(participants), set(sessions)
+    for place in (PurePath(os.path.relpath(file, layout.root)) for file in files):
+        entities = name_entities(place)
+        owner = _owner(place, entities)
+        if owner is None:
+            misplaced.append(place.as_posix())
+        elif owner[0] in wanted and (not sessions or owner[1] in wanted_sessions):
+            found[owner].append((root / place, entities))
+    return found, misplaced
+
+
+def _owner(place: PurePath, entities: Entities) -> Session | None:
+    """Return participant and session of an image by its folders, or None where its name says otherwise."""
+    participant = place.parts[0].removeprefix("sub-")
+    session = next((part[4:] for part in place.parts[1:-1] if part.startswith("ses-")), None)
+    fits = (entities.get("sub"), entities.get("ses")) == (participant, session)
+    is_valid = is_label(participant) and (session is None or is_label(session))
+    return (participant, session) if fits and is_valid else None
 
 
 def _check_entities(query: Filters, modality: str, filter_file: Path | None) -> None:
@@ -94,11 +127,13 @@ def _check_entities(query: Filters, modality: str, filter_file: Path | None) -> 
     for entity in query.keys() - set(known):
         hint = suggestion([entity], known)
         raise InputError(
-            messages.UNKNOWN_ENTITY.format(path=filter_file, entity=entity, query=modality.lower(), hint=hint)
+            messages.UNKNOWN_ENTITY.format(
+                path=filter_file, entity=one_line(entity), query=modality.lower(), hint=hint
+            )
         )
 
 
-def name_entities(path: Path) -> Entities:
+def name_entities(path: PurePath) -> Entities:
     """Return the entities of a file's name by their short names, its suffix and its extension."""
     stem, dot, extension = path.name.partition(".")
     *pairs, suffix = stem.split("_")
@@ -156,7 +191,20 @@ def _one_file_a_run(images: list[tuple[Path, Entities]]) -> tuple[Path, ...]:
 
 
 def _number(index: str | None) -> int:
-    return int(index) if index and index.isdigit() else 0
+    return int(index) if index and index.isdecimal() else 0
+
+
+def _is_filter_value(value: Any) -> bool:
+    """Whether a filter can be asked for: text, a number, null, or a list of these."""
+    values = value if isinstance(value, list) else [value]
+    if not 0 < len(values) <= _MOST_VALUES:
+        return False
+    return all(
+        item is None
+        or (isinstance(item, str) and len(item) <= _LONGEST_VALUE)
+        or (isinstance(item, int | float) and abs(item) <= _LARGEST_NUMBER)
+        for item in values
+    )
 
 
 def _filter_value(value: Any) -> Any:
@@ -168,5 +216,5 @@ def _filter_value(value: Any) -> Any:
     if value == "*":
         return Query.ANY
     if isinstance(value, str) and value.startswith("Query."):
-        return getattr(Query, value.removeprefix("Query."), value)
+        return Query.__members__.get(value.removeprefix("Query."), value)
     return Query.NONE if value is None else value

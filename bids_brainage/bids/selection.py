@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bids_brainage import messages
 from bids_brainage.bids import queries
-from bids_brainage.bids.dataset import Dataset, index, open_dataset, read_json, session_folders, suggestion
-from bids_brainage.bids.derivatives import (
-    PreprocessedInputs,
-    check_derivatives,
-    check_subjects_dir,
-    find_freesurfer_brain,
-    find_preprocessed,
+from bids_brainage.bids.dataset import (
+    Dataset,
+    index,
+    open_dataset,
+    read_json,
+    session_folders,
+    some,
+    suggestion,
 )
+from bids_brainage.bids.derivatives import Origin, Preparations, PreprocessedInputs
 from bids_brainage.bids.naming import session_name, sidecar
-from bids_brainage.bids.tables import Ages
+from bids_brainage.bids.participants import ParticipantsTable
+from bids_brainage.bids.uris import bids_uri, dataset_links
 from bids_brainage.config import RunConfig
 from bids_brainage.errors import InputError
+from bids_brainage.quoting import one_line
+from bids_brainage.reading import check_regular
 
 Images = dict[str, list[tuple[Path, queries.Entities]]]
 BySession = dict[str | None, Images]
@@ -53,6 +58,8 @@ class SessionInputs:
         Value in the column of participants.tsv that the model estimates, where that is not age.
     warnings : tuple of str
         Sentences for the log and the report.
+    datasets : mapping of str to Path
+        Roots of the datasets that the files come from, by the names that URIs give them.
     """
 
     participant: str
@@ -66,11 +73,45 @@ class SessionInputs:
     simulated: bool = False
     measured: float | None = None
     warnings: tuple[str, ...] = ()
+    datasets: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """``sub-XX`` or ``sub-XX_ses-Y``."""
         return session_name(self.participant, self.session)
+
+    @property
+    def origin(self) -> Origin:
+        """Who prepared the T1w image: FreeSurfer's goes before that of derivatives, this before the raw."""
+        if self.freesurfer_brain is not None:
+            return Origin.FREESURFER
+        return Origin.RAW if self.derivative is None else Origin.PREPROCESSED
+
+    @property
+    def flair_origin(self) -> Origin | None:
+        """Who prepared the FLAIR image, if there is one: the raw goes before that of derivatives."""
+        if self.images.get("FLAIR"):
+            return Origin.RAW
+        has_flair = self.derivative is not None and self.derivative.flair is not None
+        return Origin.PREPROCESSED if has_flair else None
+
+    @property
+    def flair_is_aligned(self) -> bool:
+        """Whether the FLAIR used lies in the space of the T1w used, so that it need not be registered."""
+        prepared = self.origin is self.flair_origin is Origin.PREPROCESSED
+        return prepared and self.derivative is not None and self.derivative.flair_in_t1w_space
+
+    @property
+    def template_transforms(self) -> tuple[Path, Path] | None:
+        """From the T1w used to MNI152NLin6Asym and back, where derivatives have both; else None."""
+        if self.origin is not Origin.PREPROCESSED or self.derivative is None:
+            return None
+        forward, inverse = self.derivative.t1w_to_template, self.derivative.template_to_t1w
+        return (forward, inverse) if forward is not None and inverse is not None else None
+
+    def uri(self, path: Path) -> str:
+        """Name one of the input files as BIDS does, for example ``bids:raw:sub-01/anat/...``."""
+        return bids_uri(path, self.datasets)
 
 
 @dataclass(frozen=True)
@@ -110,21 +151,37 @@ def read_selection(config: RunConfig) -> Selection:
         no selected session has a T1w image.
     """
     dataset = open_dataset(config.bids_dir, config.participant_label)
-    check_derivatives(config.derivatives)
-    check_subjects_dir(config.fs_subjects_dir)
-    ages = Ages(dataset.root)
-    found = _find(dataset, config)
+    preparations = Preparations(config.derivatives, config.fs_subjects_dir)
+    table = ParticipantsTable(dataset.root / "participants.tsv")
+    datasets = dataset_links(config.bids_dir, config.derivatives, config.fs_subjects_dir)
+    found, misplaced = _find(dataset, config)
     ready: list[SessionInputs] = []
     failed: dict[str, str] = {}
-    left_out: list[str] = []
+    left_out = [*_ignored(dataset, misplaced), *table.odd_rows]
     for participant in dataset.participants:
-        sessions = Sessions(participant, found.get(participant, {}), config)
+        try:
+            sessions = Sessions(participant, found.get(participant, {}), preparations, config.session_label)
+        except InputError as problem:
+            failed[session_name(participant, None)] = str(problem)
+            continue
         left_out += sessions.left_out
         for session, images in sessions.chosen.items():
             try:
-                ready.append(_inputs(participant, session, images, dataset, ages, config))
+                inputs = _inputs(participant, session, images, preparations, config.modalities)
+                person = table.person(participant, session)
             except (SessionError, InputError) as problem:
                 failed[session_name(participant, session)] = str(problem)
+                continue
+            ready.append(
+                replace(
+                    inputs,
+                    age=person.age,
+                    sex=person.sex,
+                    simulated=dataset.simulated,
+                    warnings=(*inputs.warnings, *person.warnings),
+                    datasets=datasets,
+                )
+            )
     if not ready:
         _complain(failed, found, dataset, config)
     return Selection(tuple(ready), failed, tuple(left_out))
@@ -134,13 +191,14 @@ class SessionError(Exception):
     """Why one session cannot be processed; the others go on."""
 
 
-def _find(dataset: Dataset, config: RunConfig) -> dict[str, BySession]:
-    """Return the images found, by participant, session and modality."""
+def _find(dataset: Dataset, config: RunConfig) -> tuple[dict[str, BySession], list[str]]:
+    """Return the images found, by participant, session and modality, and those whose names do not fit."""
     filters = queries.read_filters(config.bids_filter_file)
     layout = index(dataset, config.session_label, config.bids_database_dir)
     found: dict[str, BySession] = defaultdict(lambda: defaultdict(dict))
+    misplaced: list[str] = []
     for modality in dict.fromkeys(("T1w", *config.modalities)):
-        images = queries.find_images(
+        images, odd = queries.find_images(
             layout,
             dataset.root,
             modality,
@@ -149,9 +207,22 @@ def _find(dataset: Dataset, config: RunConfig) -> dict[str, BySession]:
             filters.get(modality.lower()),
             config.bids_filter_file,
         )
+        misplaced += odd
         for (participant, session), files in images.items():
             found[participant][session][modality] = files
-    return found
+    return found, misplaced
+
+
+def _ignored(dataset: Dataset, misplaced: list[str]) -> list[str]:
+    """Say what has a name that is not one of BIDS and is therefore left out."""
+    sentences = []
+    if dataset.ignored:
+        names = some(dataset.ignored, ", ")
+        sentences.append(messages.NOT_A_LABEL.format(path=dataset.root, names=names))
+    if misplaced:
+        names = some(sorted(misplaced), ", ")
+        sentences.append(messages.MISPLACED_IMAGE.format(path=dataset.root, names=names))
+    return sentences
 
 
 class Sessions:
@@ -170,20 +241,28 @@ class Sessions:
         Sentences on what is not processed.
     """
 
-    def __init__(self, participant: str, found: BySession, config: RunConfig) -> None:
+    def __init__(
+        self,
+        participant: str,
+        found: BySession,
+        preparations: Preparations,
+        asked_for: tuple[str, ...] = (),
+    ) -> None:
         self.participant = participant
-        self.config = config
+        self.preparations = preparations
+        self.asked_for = asked_for
         self.left_out: list[str] = []
         self.chosen = self._choose(found)
 
     def _choose(self, found: BySession) -> BySession:
         everything = sorted(found, key=lambda session: session or "")
-        if not found and self.config.session_label and not self._has_prepared(None):
+        if not found and self.asked_for and not self._has_prepared(None):
             self.left_out.append(messages.NOT_IN_SESSION.format(name=session_name(self.participant, None)))
             return {}
         if not found:
             return {None: {}}
         reference = [ses for ses in everything if found[ses].get("T1w") or self._has_prepared(ses)]
+        own = set(reference)
         separate = any(self._has_prepared(session) for session in everything if session)
         if len(everything) > 1 and len(reference) != 1 and not separate and self._has_prepared(None):
             return {None: self._join({}, found)}
@@ -193,16 +272,13 @@ class Sessions:
             return {session: found[session] for session in everything}
         if len(reference) == 1:
             return {reference[0]: self._join(found[reference[0]], found)}
-        for session in (session for session in everything if session not in reference):
+        for session in (session for session in everything if session not in own):
             name = session_name(self.participant, session)
             self.left_out.append(messages.SESSION_LEFT_OUT.format(name=name, found=_and(found[session])))
         return {session: found[session] for session in reference}
 
     def _has_prepared(self, session: str | None) -> bool:
-        return bool(
-            find_preprocessed(self.config.derivatives, self.participant, session)
-            or find_freesurfer_brain(self.config.fs_subjects_dir, self.participant, session)
-        )
+        return any(_prepared_of(self.participant, session, self.preparations))
 
     @staticmethod
     def _join(images: Images, found: BySession) -> Images:
@@ -215,13 +291,19 @@ class Sessions:
 
 
 def _inputs(
-    participant: str, session: str | None, images: Images, dataset: Dataset, ages: Ages, config: RunConfig
+    participant: str,
+    session: str | None,
+    images: Images,
+    preparations: Preparations,
+    modalities: tuple[str, ...],
 ) -> SessionInputs:
-    """Put together one session's inputs; SessionError says why they are not enough."""
+    """Put together one session's images; SessionError says why they are not enough."""
     name = session_name(participant, session)
-    derivative, brain = _prepared(participant, session, config)
+    derivative, brain = _prepared(participant, session, preparations)
     if not (images.get("T1w") or derivative or brain):
         raise SessionError(messages.NO_T1W.format(name=name, found=_and(images) or "nothing"))
+    for path in (*(derivative.files if derivative else ()), *((brain,) if brain else ())):
+        _check_file(path)
     warnings: list[str] = []
     paths: dict[str, tuple[Path, ...]] = {}
     suffixes: dict[str, str] = {}
@@ -231,22 +313,17 @@ def _inputs(
     has_flair = derivative is not None and derivative.flair is not None
     warnings += [
         messages.MODALITY_MISSING.format(name=name, modality=modality)
-        for modality in config.modalities
+        for modality in modalities
         if modality not in paths and modality != "T1w" and not (modality == "FLAIR" and has_flair)
     ]
-    person = ages.of(participant, session)
     return SessionInputs(
         participant,
         session,
-        paths,
-        suffixes,
-        brain,
-        derivative,
-        person.age,
-        person.sex,
-        dataset.simulated,
-        None,
-        (*warnings, *person.warnings),
+        images=paths,
+        suffixes=suffixes,
+        freesurfer_brain=brain,
+        derivative=derivative,
+        warnings=tuple(warnings),
     )
 
 
@@ -261,14 +338,13 @@ def _image_warnings(
     """Check the files chosen for a modality and collect what should be known about the choice."""
     warnings = []
     for path in chosen:
-        if not path.exists():
-            raise SessionError(messages.CONTENT_NOT_HERE.format(path=path))
+        _check_file(path)
         if _broken_json(sidecar(path)):
             warnings.append(messages.BROKEN_SIDECAR.format(path=sidecar(path), name=name))
     if others:
         warnings.append(
             messages.VARIANT_CHOSEN.format(
-                name=name, count=len(others) + 1, modality=modality, chosen=chosen[0].name
+                name=name, count=len(others) + 1, modality=modality, chosen=one_line(chosen[0].name)
             )
         )
     origin = files[0][1].get("ses")
@@ -278,19 +354,37 @@ def _image_warnings(
     return warnings
 
 
+def _check_file(path: Path) -> None:
+    """Raise SessionError unless an image or transform is a regular file or a link to one."""
+    try:
+        check_regular(path)
+    except FileNotFoundError as error:
+        raise SessionError(messages.CONTENT_NOT_HERE.format(path=path)) from error
+    except OSError as error:
+        raise SessionError(messages.IMAGE_NOT_READABLE.format(path=path, reason=error.strerror)) from error
+
+
 def _prepared(
-    participant: str, session: str | None, config: RunConfig
+    participant: str, session: str | None, preparations: Preparations
 ) -> tuple[PreprocessedInputs | None, Path | None]:
     """Find what was prepared of a session or, failing that, of the participant as a whole."""
-    derivative = find_preprocessed(config.derivatives, participant, session)
-    brain = find_freesurfer_brain(config.fs_subjects_dir, participant, session)
-    if session and not (derivative or brain):
-        return _prepared(participant, None, config)
-    return derivative, brain
+    found = _prepared_of(participant, session, preparations)
+    if session and not any(found):
+        return _prepared_of(participant, None, preparations)
+    return found
+
+
+def _prepared_of(
+    participant: str, session: str | None, preparations: Preparations
+) -> tuple[PreprocessedInputs | None, Path | None]:
+    return (
+        preparations.images(participant, session),
+        preparations.freesurfer_brain(participant, session),
+    )
 
 
 def _broken_json(path: Path) -> bool:
-    if not path.is_file():
+    if not path.exists():
         return False
     try:
         read_json(path)
@@ -308,8 +402,9 @@ def _complain(
         unknown = sorted(set(config.session_label) - known)
         if unknown:
             hint = suggestion(unknown, known)
-            labels = " or ".join(unknown)
-            raise InputError(messages.UNKNOWN_SESSION.format(labels=labels, path=dataset.root, hint=hint))
+            raise InputError(
+                messages.UNKNOWN_SESSION.format(labels=some(unknown), path=dataset.root, hint=hint)
+            )
     if not found:
         modalities = " or ".join(dict.fromkeys(("T1w", *config.modalities)))
         raise InputError(messages.EMPTY_SELECTION.format(modalities=modalities, path=dataset.root))

@@ -155,7 +155,7 @@ def _process(config: RunConfig, selection: Selection) -> int:
     from bids_brainage.bids.description import describe_output
     from bids_brainage.workflows.run import run_participants
 
-    describe_output(config.output_dir, config.bids_dir, config.derivatives)
+    describe_output(config.output_dir, config.bids_dir, config.derivatives, config.fs_subjects_dir)
     for reason in selection.failed.values():
         _log.error("%s", reason)
     for sentence in selection.left_out:

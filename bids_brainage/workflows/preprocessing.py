@@ -10,7 +10,7 @@ from typing import Any
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
-from bids_brainage.bids.description import link_name
+from bids_brainage.bids.derivatives import Origin
 from bids_brainage.bids.naming import output_path
 from bids_brainage.bids.selection import SessionInputs
 from bids_brainage.interfaces.images import (
@@ -99,10 +99,10 @@ def sequence_files(session: SessionInputs) -> dict[str, tuple[Path, ...]]:
 
 
 def input_source(session: SessionInputs) -> str:
-    """Say where a session's T1w comes from: ``raw``, ``freesurfer``, or the name given by ``-d``."""
-    if session.freesurfer_brain is not None:
-        return "freesurfer"
-    return "raw" if session.derivative is None else session.derivative.source
+    """Name where a session's T1w comes from, for texts: ``raw``, ``freesurfer``, or the name of ``-d``."""
+    if session.origin is Origin.PREPROCESSED and session.derivative is not None:
+        return session.derivative.source
+    return session.origin.value
 
 
 def init_preprocessing_wf(
@@ -353,12 +353,11 @@ def _feed(workflow: pe.Workflow, source: pe.Node | None, value: Any, node: pe.No
 
 
 def _mask_node(session: SessionInputs, skull_strip: str, omp_nthreads: int) -> pe.Node:
-    source = input_source(session)
-    if source not in ("raw", "freesurfer") and session.derivative is not None:
+    if session.origin is Origin.PREPROCESSED and session.derivative is not None:
         return pe.Node(
             UseMask(source_file=str(session.derivative.brain_mask)), name="mask", mem_gb=MEMORY_GB["light"]
         )
-    method = "none" if source == "freesurfer" else skull_strip
+    method = "none" if session.origin is Origin.FREESURFER else skull_strip
     t1w = sequence_files(session)["T1w"][0]
     interface = ExtractBrain(method=method, source_file=str(t1w), num_threads=omp_nthreads)
     return pe.Node(interface, name="mask", mem_gb=MEMORY_GB["mask"], n_procs=omp_nthreads)
@@ -366,7 +365,7 @@ def _mask_node(session: SessionInputs, skull_strip: str, omp_nthreads: int) -> p
 
 def _bias_node(session: SessionInputs, omp_nthreads: int) -> pe.Node:
     """N4, but for images that FreeSurfer or fMRIPrep have corrected already."""
-    interface = CorrectBias(enabled=input_source(session) == "raw", num_threads=omp_nthreads)
+    interface = CorrectBias(enabled=session.origin is Origin.RAW, num_threads=omp_nthreads)
     return pe.Node(interface, name="bias", mem_gb=MEMORY_GB["bias"], n_procs=omp_nthreads)
 
 
@@ -395,15 +394,5 @@ def _sources(session: SessionInputs, modality: str) -> list[str]:
 
 
 def source_uri(path: Path, session: SessionInputs) -> str:
-    """Name an input as BIDS does, ``bids:raw:sub-01/anat/...``; FreeSurfer's file by its place alone.
-
-    What derivatives prepared is named by their dataset instead of ``raw`` (see `link_name`).
-    """
-    prepared = session.derivative
-    of_derivative = prepared is not None and path in (prepared.t1w, prepared.flair)
-    dataset = link_name(prepared.source) if prepared is not None and of_derivative else "raw"
-    for index, part in enumerate(path.parts):
-        if part.startswith("sub-"):
-            place = "/".join(path.parts[index:])
-            return place if path.suffix == ".mgz" else f"bids:{dataset}:{place}"
-    return path.name
+    """Name an input as BIDS does, ``bids:raw:sub-01/anat/...``, by the dataset that it lies in."""
+    return session.uri(path)

@@ -96,15 +96,15 @@ def with_measured(sessions: Sequence[SessionInputs], config: RunConfig, bundle: 
     """The sessions with what the tables say of the bundle's target, where that is not age."""
     if bundle.estimates_age:
         return list(sessions)
-    from bids_brainage.bids.tables import Ages
+    from bids_brainage.bids.participants import ParticipantsTable
 
-    tables, column = Ages(config.bids_dir), bundle.record.target
+    table, column = ParticipantsTable(config.bids_dir / "participants.tsv"), bundle.record.target
     found = []
     for session in sessions:
-        value = tables.value(session.participant, session.session, column)
+        value = table.number(session.participant, session.session, column)
         warnings = session.warnings
         if value is None:
-            sentence = messages.NO_MEASURED_VALUE.format(path=tables.path, name=session.name, column=column)
+            sentence = messages.NO_MEASURED_VALUE.format(path=table.path, name=session.name, column=column)
             LOGGER.warning("%s", sentence)
             warnings = (*warnings, sentence)
         found.append(replace(session, measured=value, warnings=warnings))

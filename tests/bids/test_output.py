@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bids_brainage.bids import naming
 from bids_brainage.bids.dataset import open_dataset
-from bids_brainage.bids.description import dataset_name, describe_output
+from bids_brainage.bids.description import describe_output
 from bids_brainage.bids.output import check_places, make_writable
 from bids_brainage.bids.validation import find_validator, validate
 from bids_brainage.errors import InputError
@@ -126,11 +126,6 @@ def test_no_entity_leads_out_of_the_folder(value):
 def test_sidecar_names():
     assert naming.sidecar(Path("a/sub-01_T1w.nii.gz")) == Path("a/sub-01_T1w.json")
     assert naming.sidecar(Path("a.b/sub-01_regions.tsv")) == Path("a.b/sub-01_regions.json")
-
-
-def test_dataset_name(dataset):
-    assert dataset_name(dataset(Name="Leipzig")) == "Leipzig"
-    assert dataset_name(dataset(Name="")) == "bids"
 
 
 def _image(path: Path) -> None:

@@ -229,14 +229,12 @@ def test_derivatives_of_smriprep_stand_for_raw_images(dataset, config, tmp_path)
     for name in ("desc-preproc_T1w.nii.gz", "desc-brain_mask.nii.gz"):
         (anat / f"sub-01_{name}").touch()
     (anat / "sub-01_space-MNI152NLin6Asym_desc-preproc_T1w.nii.gz").touch()
-    (anat / "sub-01_from-T1w_to-MNI152NLin6Asym_mode-image_xfm.h5").touch()
     selection = read_selection(config(derivatives={"smriprep": tmp_path / "smriprep"}))
     (session,) = selection.sessions
     assert set(selection.failed) == {"sub-02"}
     assert session.derivative is not None
     assert session.derivative.t1w == anat / "sub-01_desc-preproc_T1w.nii.gz"
     assert session.derivative.brain_mask == anat / "sub-01_desc-brain_mask.nii.gz"
-    assert session.derivative.t1w_to_template is not None
     assert session.derivative.source == "smriprep"
     assert names(session.images["FLAIR"]) == ["sub-01_FLAIR.nii.gz"]
 

@@ -10,6 +10,7 @@ import pytest
 from bids_brainage.bids.derivatives import PreprocessedInputs
 from bids_brainage.bids.description import write_dataset_description
 from bids_brainage.bids.selection import SessionInputs
+from bids_brainage.bids.uris import dataset_links
 from bids_brainage.config import RunConfig
 from bids_brainage.errors import InputError
 from bids_brainage.workflows.completion import session_state
@@ -161,11 +162,10 @@ def test_sessions_of_a_person_share_a_batch_and_a_page(tmp_path: Path, config: R
 def test_sources_are_named_as_bids_names_them() -> None:
     raw = Path("/data/sub-01/anat/sub-01_T1w.nii.gz")
     prepared = Path("/prep/sub-01/anat/sub-01_desc-preproc_T1w.nii.gz")
-    session = SessionInputs("01", None, {"T1w": (raw,)})
-    assert source_uri(raw, session) == "bids:raw:sub-01/anat/sub-01_T1w.nii.gz"
-    assert source_uri(Path("/fs/sub-01/mri/brain.mgz"), session) == "sub-01/mri/brain.mgz"
-    derivative = PreprocessedInputs("my prep", prepared, Path("/prep/sub-01/anat/mask.nii.gz"))
-    session = SessionInputs("01", None, {"T1w": (raw,)}, derivative=derivative)
+    datasets = dataset_links(Path("/data"), {"my prep": Path("/prep")}, Path("/fs"))
+    session = SessionInputs("01", None, {"T1w": (raw,)}, datasets=datasets)
+    brain = Path("/fs/sub-01/mri/brain.mgz")
+    assert source_uri(brain, session) == "bids:freesurfer:sub-01/mri/brain.mgz"
     assert source_uri(prepared, session) == "bids:my-prep:sub-01/anat/sub-01_desc-preproc_T1w.nii.gz"
     assert source_uri(raw, session) == "bids:raw:sub-01/anat/sub-01_T1w.nii.gz"
 

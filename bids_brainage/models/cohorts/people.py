@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import logging
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from bids_brainage import messages
-from bids_brainage.bids.naming import output_path
-from bids_brainage.bids.tables import age_unit, read_number
+from bids_brainage.bids.dataset import makers, read_json
+from bids_brainage.bids.naming import output_path, session_name
+from bids_brainage.bids.participants import ID_COLUMNS, ParticipantsTable
 from bids_brainage.errors import InputError
-from bids_brainage.terms import AGE
+from bids_brainage.labels import is_label
+from bids_brainage.quoting import one_line
+from bids_brainage.terms import AGE, SIMULATOR
 
 _log = logging.getLogger(__name__)
 
 #: How many people a warning names.
 TOLD = 10
-_SIMULATOR = "bids_brainage_simulate"
-OLDEST = 125.0
 
 
 @dataclass(frozen=True)
@@ -99,26 +100,26 @@ def read_cohort(
         The table or the target's column cannot be used, or nobody is left.
     """
     wanted = tuple(modalities)
+    table = ParticipantsTable(participants, required=True)
+    for warning in table.warnings:
+        _log.warning("%s", warning)
+    if group_column and not table.has(group_column):
+        raise InputError(messages.TABLE_COLUMN_MISSING.format(file=participants, column=group_column))
     people = []
     without_value, without_images = [], []
-    rows = _rows(participants, group_column, target)
-    to_years, warning = age_unit(participants.with_suffix(".json"))
-    if warning:
-        _log.warning("%s", warning)
-    for row in rows:
-        if labels and row["participant_id"].removeprefix("sub-") not in labels:
-            continue
-        age = _age(row.get(AGE), to_years)
-        value = age if target == AGE else read_number(row[target])
+    asked_for = set(labels) or set(table.participants)
+    for label in (label for label in table.participants if label in asked_for):
+        images = next(_whole_sessions(derivatives, label, wanted), None)
+        session = images.session if images else None
+        value = None if target in ID_COLUMNS else table.number(label, session, target)
         if value is None:
-            without_value.append(row["participant_id"])
-            continue
-        known = math.nan if age is None else age
-        person = _person(row, (known, value), derivatives, wanted, group_column)
-        if person is None:
-            without_images.append(row["participant_id"])
-            continue
-        people.append(person)
+            without_value.append(label)
+        elif images is None:
+            without_images.append(label)
+        else:
+            people.append(_person(label, value, images, table, group_column))
+    if not (people or without_images):
+        _check_target(table, target)
     sentence = messages.LEFT_OUT_AGE if target == AGE else messages.LEFT_OUT_TARGET
     _tell_left_out(sentence, without_value, file=participants, column=target)
     _tell_left_out(messages.LEFT_OUT_IMAGES, without_images)
@@ -126,20 +127,20 @@ def read_cohort(
         sentence = messages.NOBODY_TO_TRAIN if target == AGE else messages.NOBODY_WITH_TARGET
         raise InputError(sentence.format(file=participants, column=target))
     description = _description(participants.parent)
-    generators = [entry.get("Name") for entry in description.get("GeneratedBy", [])]
     return TrainingCohort(
         people=tuple(people),
         dataset=str(description.get("Name", "")),
-        simulated=_SIMULATOR in generators,
+        simulated=SIMULATOR in makers(description),
         target=target,
-        unit="years" if target == AGE else _unit(participants.with_suffix(".json"), target),
+        unit="years" if target == AGE else table.unit(target),
     )
 
 
-def _tell_left_out(sentence: str, names: Sequence[str], **facts: object) -> None:
+def _tell_left_out(sentence: str, labels: Sequence[str], **facts: object) -> None:
     """Warn once of some people; all their names go to the log."""
-    if not names:
+    if not labels:
         return
+    names = [session_name(label, None) for label in labels]
     told = ", ".join(names[:TOLD])
     if len(names) > TOLD:
         told = messages.SOME_NAMES.format(names=told, n=len(names) - TOLD)
@@ -147,103 +148,72 @@ def _tell_left_out(sentence: str, names: Sequence[str], **facts: object) -> None
     _log.warning("%s", sentence.format(n=len(names), names=told, **facts))
 
 
-def _person(
-    row: Mapping[str, str],
-    numbers: tuple[float, float],
-    derivatives: Sequence[Path],
-    modalities: tuple[str, ...],
-    group_column: str | None,
-) -> TrainingPerson | None:
-    label = row["participant_id"].removeprefix("sub-")
+@dataclass(frozen=True)
+class _Images:
+    """One session's finished images."""
+
+    session: str | None
+    mask: Path
+    subject: dict[str, Path]
+    standard: dict[str, Path]
+
+    @property
+    def complete(self) -> bool:
+        return all(path.is_file() for path in (self.mask, *self.subject.values(), *self.standard.values()))
+
+
+def _whole_sessions(derivatives: Sequence[Path], label: str, modalities: Sequence[str]) -> Iterator[_Images]:
+    """Sessions of a person of which all images are there; the first counts."""
     for folder, session in _sessions(derivatives, label):
-        mask = output_path(folder, label, session, "brain_mask")
+        path = partial(output_path, folder, label, session)
         subject = {
-            m: output_path(folder, label, session, "preproc_T1w")
-            if m == "T1w"
-            else output_path(folder, label, session, "preproc_T1w_space", suffix=m)
-            for m in modalities
+            m: path("preproc_T1w") if m == "T1w" else path("preproc_T1w_space", suffix=m) for m in modalities
         }
-        standard = {m: output_path(folder, label, session, "preproc_standard", suffix=m) for m in modalities}
-        if all(path.is_file() for path in (mask, *subject.values(), *standard.values())):
-            group = row.get(group_column, "") if group_column else ""
-            return TrainingPerson(
-                label,
-                *numbers,
-                _text(row.get("sex")),
-                _text(row.get("site")),
-                group or label,
-                mask,
-                subject,
-                standard,
-            )
-    return None
+        standard = {m: path("preproc_standard", suffix=m) for m in modalities}
+        images = _Images(session, path("brain_mask"), subject, standard)
+        if images.complete:
+            yield images
 
 
 def _sessions(derivatives: Sequence[Path], label: str) -> Iterator[tuple[Path, str | None]]:
-    """The folders that may hold a person's images: the first whole session counts."""
     for folder in derivatives:
         yield folder, None
         for session in sorted((folder / f"sub-{label}").glob("ses-*")):
-            yield folder, session.name.removeprefix("ses-")
+            if is_label(session.name.removeprefix("ses-")):
+                yield folder, session.name.removeprefix("ses-")
 
 
-def _rows(table: Path, group_column: str | None, target: str) -> list[dict[str, str]]:
+def _person(
+    label: str, value: float, images: _Images, table: ParticipantsTable, group_column: str | None
+) -> TrainingPerson:
+    age = table.number(label, images.session, AGE)
+    group = table.text(label, images.session, group_column) if group_column else None
+    return TrainingPerson(
+        participant=label,
+        age=math.nan if age is None else age,
+        value=value,
+        sex=table.person(label, images.session).sex,
+        site=table.text(label, images.session, "site"),
+        group=group or label,
+        mask=images.mask,
+        subject=images.subject,
+        standard=images.standard,
+    )
+
+
+def _check_target(table: ParticipantsTable, target: str) -> None:
+    """InputError where nobody has a number because the column is not there, or holds words."""
+    if target in ID_COLUMNS or not table.has(target):
+        known = one_line(", ".join(table.columns)) or "none"
+        raise InputError(messages.TARGET_MISSING.format(file=table.path, column=target, columns=known))
+    words = Counter(text for label in table.participants if (text := table.text(label, None, target)))
+    if target != AGE and words:
+        found = ", ".join(repr(one_line(word)[:20]) for word, _ in words.most_common(3))
+        raise InputError(messages.TARGET_TEXT.format(file=table.path, column=target, found=found))
+
+
+def _description(folder: Path) -> dict[str, Any]:
     try:
-        with table.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream, delimiter="\t", restval="", restkey="")
-            rows = list(reader)
-            columns = reader.fieldnames or []
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(messages.TABLE_UNREADABLE.format(file=table, reason=error)) from error
-    for column in ("participant_id", group_column):
-        if column and column not in columns:
-            raise InputError(messages.TABLE_COLUMN_MISSING.format(file=table, column=column))
-    _check_target(table, columns, rows, target)
-    seen: set[str] = set()
-    for row in rows:
-        label = row["participant_id"].removeprefix("sub-")
-        if label in seen or not label.isalnum():
-            raise InputError(messages.TABLE_PARTICIPANT.format(file=table, participant=row["participant_id"]))
-        seen.add(label)
-    return rows
-
-
-def _check_target(
-    table: Path, columns: Sequence[str], rows: Sequence[Mapping[str, str]], target: str
-) -> None:
-    """InputError where the column is not there, or holds words."""
-    if target not in columns or target == "participant_id":
-        known = ", ".join(column for column in columns if column != "participant_id")[:200] or "none"
-        raise InputError(messages.TARGET_MISSING.format(file=table, column=target, columns=known))
-    words = Counter(text for row in rows if (text := _text(row[target])) and read_number(text) is None)
-    if target != AGE and words and not any(read_number(row[target]) is not None for row in rows):
-        found = ", ".join(repr(word[:20]) for word, _ in words.most_common(3))
-        raise InputError(messages.TARGET_TEXT.format(file=table, column=target, found=found))
-
-
-def _age(text: str | None, to_years: float) -> float | None:
-    number = read_number(text)
-    return number * to_years if number is not None and 0 <= number * to_years <= OLDEST else None
-
-
-def _unit(path: Path, column: str) -> str:
-    """The unit that participants.json gives for a column; empty where it gives none."""
-    described = _json(path).get(column)
-    unit = described.get("Units") if isinstance(described, dict) else None
-    return unit.strip()[:40] if isinstance(unit, str) else ""
-
-
-def _text(value: str | None) -> str | None:
-    return None if not value or value.lower() in ("n/a", "na", "nan") else value
-
-
-def _description(folder: Path) -> dict:
-    return _json(folder / "dataset_description.json")
-
-
-def _json(path: Path) -> dict:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError):
+        return read_json(folder / "dataset_description.json")
+    except InputError:
         return {}
-    return content if isinstance(content, dict) else {}

@@ -289,8 +289,8 @@ def test_a_loss_that_runs_off_stops_the_training(derivatives, tmp_path):
     ("rows", "words"),
     [
         (["participant_id\tsex", "sub-000\tF"], "no column age"),
-        (["participant_id\tage", "sub-000\t30", "000\t40"], "000' twice"),
-        (["participant_id\tage", "sub-../../etc\t30"], "not by a BIDS label"),
+        (["participant_id\tage", "sub-000\t30", "000\t40"], "names 000 twice, on lines 2 and 3"),
+        (["participant_id\tage", "sub-../../etc\t30"], "Nobody"),
         (["participant_id\tage", "sub-000\tn/a", "sub-001\told", "sub-002\tnan"], "Nobody"),
         (["participant_id\tage", "sub-000\t30", "sub-001\t40"], "Only 2 people"),
         (["participant_id\tage", "sub-000\t30", "sub-001\t30"], "same age"),

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bids_brainage.bids.participants import ParticipantsTable
 from bids_brainage.bids.selection import select
-from bids_brainage.bids.tables import Ages
 from bids_brainage.errors import InputError
 
 ONE = "sub-01/anat/sub-01_T1w.nii.gz"
@@ -24,7 +24,9 @@ ONE = "sub-01/anat/sub-01_T1w.nii.gz"
     ],
 )
 def test_age_is_read(dataset, table, age):
-    assert Ages(dataset(ONE, participants=table)).of("01", None).age == age
+    assert (
+        ParticipantsTable(dataset(ONE, participants=table) / "participants.tsv").person("01", None).age == age
+    )
 
 
 @pytest.mark.parametrize(
@@ -94,14 +96,14 @@ def test_table_whose_content_is_elsewhere(dataset, config):
 def test_declared_unit_of_age(dataset, unit, age):
     root = dataset(ONE, participants="participant_id\tage\nsub-01\t60\n")
     (root / "participants.json").write_text(f'{{"age": {{"Units": "{unit}"}}}}')
-    assert Ages(root).of("01", None).age == pytest.approx(age)
+    assert ParticipantsTable(root / "participants.tsv").person("01", None).age == pytest.approx(age)
 
 
 @pytest.mark.parametrize("content", ["{", '{"age": {"Units": "dog years"}}'])
 def test_unusable_participants_json_is_a_warning(dataset, content):
     root = dataset(ONE, participants="participant_id\tage\nsub-01\t60\n")
     (root / "participants.json").write_text(content)
-    person = Ages(root).of("01", None)
+    person = ParticipantsTable(root / "participants.tsv").person("01", None)
     assert person.age == 60.0
     assert "participants.json" in person.warnings[0]
 
@@ -109,9 +111,13 @@ def test_unusable_participants_json_is_a_warning(dataset, content):
 def test_session_age_in_participants_table_or_sessions_table_overrides(dataset):
     table = "participant_id\tsession_id\tage\nsub-01\tses-1\t20\nsub-01\tses-2\t30\n"
     root = dataset(ONE, participants=table)
-    assert [Ages(root).of("01", session).age for session in ("1", "2")] == [20.0, 30.0]
+    assert [
+        ParticipantsTable(root / "participants.tsv").person("01", session).age for session in ("1", "2")
+    ] == [20.0, 30.0]
     (root / "sub-01/sub-01_sessions.tsv").write_text("session_id\tage\nses-2\t31\n")
-    assert [Ages(root).of("01", session).age for session in ("1", "2")] == [20.0, 31.0]
+    assert [
+        ParticipantsTable(root / "participants.tsv").person("01", session).age for session in ("1", "2")
+    ] == [20.0, 31.0]
 
 
 def test_broken_sessions_table_fails_only_its_person(dataset, config):
@@ -127,6 +133,6 @@ def test_no_cell_breaks_the_lookup(tmp_path_factory, cell):
     (root / "participants.tsv").write_text(
         f"participant_id\tage\nsub-01\t{cell}\n", encoding="utf-8", newline=""
     )
-    person = Ages(root).of("01", None)
+    person = ParticipantsTable(root / "participants.tsv").person("01", None)
     assert person.age is None or 0 <= person.age <= 125
     assert (person.age is None) == bool(person.warnings)
