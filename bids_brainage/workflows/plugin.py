@@ -1,17 +1,142 @@
-"""Nipype's process pool, kept across batches and safe against a worker that is killed."""
+"""Nipype's process pool with workers of our own: kept across batches, dying alone, with few threads."""
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import active_children, get_context
+from contextlib import contextmanager
+from multiprocessing import get_context
 from traceback import format_exception
 from typing import Any
 
-from nipype.pipeline.plugins.multiproc import MultiProcPlugin
+from nipype.pipeline.plugins.multiproc import MultiProcPlugin, run_node
 
 from bids_brainage import messages
 from bids_brainage.errors import BrainAgeError
+
+# Libraries read these when they are loaded, and keep to them for the life of a process.
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+    "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
+)
+
+
+class KeptPool(MultiProcPlugin):
+    """`MultiProcPlugin` whose workers live from one batch of participants to the next.
+
+    They have then imported ANTs once and not once a batch. Takes one argument more, ``threads_per_node``: no
+    worker ever has more threads than that, or than its node asks for.
+
+    Nipype's own plugin waits for ever where the system kills a worker (usually for want of memory), and a
+    pool whose worker dies loses whatever its other workers are at. Here each worker is a pool of one: the
+    node that it was at fails by name, and nothing else.
+    """
+
+    def __init__(self, plugin_args: dict[str, Any] | None = None) -> None:
+        super().__init__(plugin_args=plugin_args)
+        # Of the pool of many, which has not started any process yet, no use is made.
+        self.pool.shutdown(wait=False)
+        self._threads = int(self.plugin_args.get("threads_per_node", 1))
+        self._workers: list[_Worker] = []
+
+    def _submit_job(self, node: Any, updatehash: bool = False) -> int:
+        self._taskid += 1
+        if getattr(node.interface, "terminal_output", "") == "stream":
+            node.interface.terminal_output = "allatonce"
+        future = self._free_worker().submit(_run, node, updatehash, self._taskid)
+        self._task_obj[self._taskid] = future
+        return int(self._taskid)
+
+    def _free_worker(self) -> _Worker:
+        """The first that has nothing to do; nipype never sends more nodes than there are processors."""
+        for worker in self._workers:
+            if worker.free:
+                return worker
+        self._workers.append(_Worker(self._threads))
+        return self._workers[-1]
+
+    def _get_result(self, taskid: int) -> dict[str, Any] | None:
+        """What a task came to, None while it runs; one whose worker died counts as a node that failed."""
+        future = self._task_obj[taskid]
+        if not future.done():
+            return None
+        error = future.exception()
+        if error is None:
+            result: dict[str, Any] = future.result()
+            return result
+        if isinstance(error, BrokenProcessPool):
+            error = BrainAgeError(messages.WORKER_DIED)
+        return {"taskid": taskid, "result": None, "traceback": format_exception(error)}
+
+    def _postrun_check(self) -> None:
+        """Keep the workers; `close` ends them."""
+
+    def close(self) -> None:
+        """End the workers at once, whatever they are at: a batch system that ends a job does not wait."""
+        for worker in self._workers:
+            worker.end()
+        self._workers.clear()
+        self._task_obj.clear()
+        self.pending_tasks.clear()
+
+
+class _Worker:
+    """One process, made anew after its death; it starts empty, because ANTs does not survive a fork."""
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self._future: Future[Any] | None = None
+        self._pool = self._new_pool()
+
+    @property
+    def free(self) -> bool:
+        return self._future is None or self._future.done()
+
+    def submit(self, function: Any, *arguments: Any) -> Future[Any]:
+        """Begin a task; the process begins with the first."""
+        with _few_threads(self.threads):
+            try:
+                self._future = self._pool.submit(function, *arguments)
+            except BrokenProcessPool:
+                self._pool = self._new_pool()
+                self._future = self._pool.submit(function, *arguments)
+        return self._future
+
+    def end(self) -> None:
+        processes = list((self._pool._processes or {}).values())
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            process.terminate()
+
+    def _new_pool(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(
+            max_workers=1, mp_context=get_context("spawn"), initializer=_begin, initargs=(self.threads,)
+        )
+
+
+@contextmanager
+def _few_threads(threads: int) -> Iterator[None]:
+    """A process that is begun meanwhile has so many threads at most, whichever library it loads."""
+    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _begin(threads: int) -> None:
@@ -26,64 +151,13 @@ def _begin(threads: int) -> None:
     logging.update_logging(config)
 
 
-class KeptPool(MultiProcPlugin):
-    """`MultiProcPlugin` whose workers live from one batch of participants to the next.
+def _run(node: Any, updatehash: bool, taskid: int) -> dict[str, Any]:
+    """Run a node in a worker; what is loaded already is held to the threads that the node asks for."""
+    from threadpoolctl import threadpool_limits
 
-    Takes one argument more, ``threads_per_node``: ANTs decides on its threads once a process.
-
-    The workers have then imported ANTs and TensorFlow once and not once a batch. Nipype's own plugin
-    waits for ever where the system kills a worker (usually for want of memory); here the node that
-    was running fails by name, and the pool is made anew.
-    """
-
-    def __init__(self, plugin_args: dict[str, Any] | None = None) -> None:
-        super().__init__(plugin_args=plugin_args)
-        self._renew()
-
-    def _submit_job(self, node: Any, updatehash: bool = False) -> int:
-        try:
-            task = super()._submit_job(node, updatehash)
-        except BrokenProcessPool:
-            self._renew()
-            task = super()._submit_job(node, updatehash)
-        return int(task)
-
-    def _async_callback(self, args: Future[Any]) -> None:
-        """Keep the result of a task; one whose worker died counts as a node that failed."""
-        error = args.exception()
-        if error is None:
-            super()._async_callback(args)
-            return
-        died = isinstance(error, BrokenProcessPool)
-        told = BrainAgeError(messages.WORKER_DIED) if died else error
-        text = format_exception(told)
-        for task, future in list(self._task_obj.items()):
-            if future is args:
-                self._taskresult[task] = {"taskid": task, "result": None, "traceback": text}
-
-    def _get_result(self, taskid: int) -> Any:
-        # A future that failed before it was filed under its number has told nobody yet.
-        future = self._task_obj.get(taskid)
-        if taskid not in self._taskresult and future is not None and future.done():
-            self._async_callback(future)
-        return super()._get_result(taskid)
-
-    def _postrun_check(self) -> None:
-        """Keep the pool; `close` ends it."""
-
-    def _renew(self) -> None:
-        """Make new workers; they start empty, because TensorFlow and ANTs do not survive a fork."""
-        self.pool.shutdown(wait=False)
-        threads = int(self.plugin_args.get("threads_per_node", 1))
-        self.pool: ProcessPoolExecutor = ProcessPoolExecutor(
-            max_workers=self.processors,
-            mp_context=get_context("spawn"),
-            initializer=_begin,
-            initargs=(threads,),
-        )
-
-    def close(self) -> None:
-        """End the workers at once, whatever they are at: a batch system that ends a job does not wait."""
-        self.pool.shutdown(wait=False, cancel_futures=True)
-        for worker in active_children():
-            worker.terminate()
+    threads = max(1, int(node.n_procs))
+    if numba := sys.modules.get("numba"):
+        numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+    with threadpool_limits(limits=threads):
+        result: dict[str, Any] = run_node(node, updatehash, taskid)
+    return result

@@ -1,16 +1,20 @@
-"""The pool of workers: kept between batches, and not waiting for the dead."""
+"""The pool of workers: kept between batches, each dying alone, each with its threads."""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from nipype.interfaces.utility import Function
 from nipype.pipeline import engine as pe
 
 from bids_brainage import messages
-from bids_brainage.workflows.plugin import KeptPool
+from bids_brainage.workflows.plugin import THREAD_VARIABLES, KeptPool
 from bids_brainage.workflows.progress import crash_sentence
 
 
@@ -20,45 +24,121 @@ def give_process() -> int:
     return os.getpid()
 
 
-def die() -> int:
+def die(file: str) -> int:
+    """Die once the other node runs."""
     import os
+    import time
+    from pathlib import Path
 
+    while file and not Path(file).exists():
+        time.sleep(0.05)
     os._exit(9)
 
 
-def _workflow(function: object, folder: Path, name: str) -> pe.Workflow:
+def work_on(file: str) -> int:
+    import os
+    import time
+    from pathlib import Path
+
+    Path(file).touch()
+    time.sleep(2)
+    return os.getpid()
+
+
+def count_threads() -> dict[str, int]:
+    from pathlib import Path
+
+    import ants
+    import numba
+    import numpy
+    from threadpoolctl import threadpool_info
+
+    numpy.ones((50, 50)) @ numpy.ones((50, 50))
+    found = {f"{pool['prefix']}{index}": pool["num_threads"] for index, pool in enumerate(threadpool_info())}
+    found["numba"] = numba.get_num_threads()
+    found["numba most"] = numba.config.NUMBA_NUM_THREADS
+    before = len(list(Path("/proc/self/task").iterdir()))
+    image = ants.from_numpy(numpy.random.default_rng(1).random((60, 60, 60)).astype("float32"))
+    ants.smooth_image(image, 2.0)
+    found["threads of ITK"] = len(list(Path("/proc/self/task").iterdir())) - before
+    return found
+
+
+def _node(function: object, name: str, threads: int = 1, **inputs: str) -> pe.Node:
+    interface = Function(function=function, input_names=list(inputs), output_names=["out"])
+    node = pe.Node(interface, name=name, n_procs=threads, mem_gb=0.1)
+    node.inputs.trait_set(**inputs)
+    return node
+
+
+def _run(plugin: KeptPool, folder: Path, name: str, *nodes: pe.Node) -> dict[str, Any]:
+    """Run nodes side by side; what each returned."""
     workflow = pe.Workflow(name=name, base_dir=str(folder))
     workflow.config["execution"] = {
         "crashdump_dir": str(folder),
         "crashfile_format": "txt",
         "poll_sleep_duration": "0.1",
     }
-    workflow.add_nodes([pe.Node(Function(function=function, output_names=["out"]), name="node")])
-    return workflow
+    workflow.add_nodes(list(nodes))
+    return {node.name: node.result.outputs.out for node in workflow.run(plugin=plugin).nodes()}
 
 
-def test_workers_live_from_one_batch_to_the_next(tmp_path: Path) -> None:
-    plugin = KeptPool(plugin_args={"n_procs": 1, "memory_gb": 1})
-    try:
-        processes = set()
-        for name in ("first", "second"):
-            workflow = _workflow(give_process, tmp_path, name)
-            processes.add(next(iter(workflow.run(plugin=plugin).nodes())).result.outputs.out)
-    finally:
-        plugin.close()
-    assert len(processes) == 1
+@pytest.fixture
+def plugin() -> Iterator[KeptPool]:
+    pool = KeptPool(plugin_args={"n_procs": 2, "memory_gb": 1, "raise_insufficient": False})
+    yield pool
+    pool.close()
+
+
+def test_workers_live_from_one_batch_to_the_next(plugin: KeptPool, tmp_path: Path) -> None:
+    processes = [_run(plugin, tmp_path, name, _node(give_process, "n"))["n"] for name in ("first", "second")]
+    assert len(set(processes)) == 1
     assert os.getpid() not in processes
 
 
-def test_a_killed_worker_fails_its_node_by_name_and_the_next_batch_runs(tmp_path: Path) -> None:
-    plugin = KeptPool(plugin_args={"n_procs": 1, "memory_gb": 1})
+def test_a_killed_worker_fails_its_node_by_name_and_nothing_else(plugin: KeptPool, tmp_path: Path) -> None:
+    """The other node is at work in that moment, and goes on."""
+    began = str(tmp_path / "began")
+    with pytest.raises(RuntimeError):
+        _run(plugin, tmp_path, "both", _node(die, "killed", file=began), _node(work_on, "other", file=began))
+    (crash,) = tmp_path.glob("crash-*.txt")
+    assert "killed" in crash.name
+    assert crash_sentence(crash.read_text()) == messages.WORKER_DIED
+    assert list((tmp_path / "both/other").glob("result_*.pklz"))
+    assert _run(plugin, tmp_path, "after", _node(give_process, "n"))["n"] > 0
+
+
+def test_close_ends_its_own_workers_alone(plugin: KeptPool, tmp_path: Path) -> None:
+    stranger = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
+    stranger.start()
     try:
-        with pytest.raises(RuntimeError):
-            _workflow(die, tmp_path, "killed").run(plugin=plugin)
-        graph = _workflow(give_process, tmp_path, "after").run(plugin=plugin)
+        worker = _run(plugin, tmp_path, "one", _node(give_process, "n"))["n"]
+        plugin.close()
+        stranger.join(0.5)
+        assert stranger.is_alive()
+        for _ in range(100):
+            if worker not in [child.pid for child in multiprocessing.active_children()]:
+                break
+            time.sleep(0.1)
+        else:
+            pytest.fail("the worker lives on")
+    finally:
+        stranger.kill()
+        stranger.join()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_worker_has_the_threads_of_a_node_and_no_more(threads: int, tmp_path: Path) -> None:
+    """Of BLAS, OpenMP and numba; ITK begins none for one thread."""
+    plugin = KeptPool(plugin_args={"n_procs": 2, "memory_gb": 1, "threads_per_node": threads})
+    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    try:
+        counted = _run(plugin, tmp_path, "one", _node(count_threads, "n", threads))["n"]
+        again = _run(plugin, tmp_path, "two", _node(count_threads, "n", 1))["n"]
     finally:
         plugin.close()
-    crashes = list(tmp_path.glob("crash-*.txt"))
-    assert len(crashes) == 1
-    assert crash_sentence(crashes[0].read_text()) == messages.WORKER_DIED
-    assert next(iter(graph.nodes())).result.outputs.out > 0
+    assert counted.pop("threads of ITK") <= threads
+    assert set(counted.values()) == {threads}
+    del again["threads of ITK"], again["numba most"]
+    assert set(again.values()) == {1}
+    assert {name: os.environ.get(name) for name in THREAD_VARIABLES} == before
