@@ -19,7 +19,7 @@ from bids_brainage.networks.network import (
     Pooling,
 )
 from bids_brainage.relevance import COMPOSITES, explain, explain_ensemble, from_keras, predict
-from bids_brainage.relevance.engine import winners
+from bids_brainage.relevance.engine import backward, forward
 
 SHAPES = [(21, 18, 17, 1), (31, 30, 1), (12, 13, 2)]
 
@@ -78,8 +78,8 @@ def test_each_network_runs_once_and_weights_may_follow_from_outputs(
     weights = outputs / outputs.sum() ** 2
     expected = explain_ensemble(networks, image, weights)
     runs = []
-    forward = winners.forward
-    monkeypatch.setattr(winners, "forward", lambda *args: runs.append(id(args[0])) or forward(*args))
+    run = forward.run
+    monkeypatch.setattr(forward, "run", lambda *args: runs.append(id(args[0])) or run(*args))
     given = (lambda own: own / own.sum() ** 2) if late else weights
     found = explain_ensemble(networks, image, given, threads=threads)
     assert sorted(runs) == sorted(id(network) for network in networks)
@@ -102,8 +102,8 @@ def test_closure_compares_with_what_the_networks_said(make_model, random, monkey
     networks = [from_keras(make_model(shape, seed=seed)) for seed in range(2)]
     image, weights = brain_like(random, shape), np.array([0.25, 0.5])
     assert abs(explain_ensemble(networks, image, weights).closure_error) < 1e-4
-    backward = winners.backward
-    monkeypatch.setattr(winners, "backward", lambda *args: 0.9 * backward(*args))
+    run = backward.run
+    monkeypatch.setattr(backward, "run", lambda *args: 0.9 * run(*args))
     broken = explain_ensemble(networks, image, weights)
     lost = float(weights @ broken.relevance_sums) / 9
     assert abs(lost) > 0.001

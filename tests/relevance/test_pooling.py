@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bids_brainage.networks.network import Activation, Convolution, Pooling
+from bids_brainage.relevance.engine.backward import join_windows
+from bids_brainage.relevance.engine.blocks import Block
+from bids_brainage.relevance.engine.forward import forward_block
 from bids_brainage.relevance.engine.windows import Layout
-from bids_brainage.relevance.engine.winners import Block, forward_block, join_windows
 from bids_brainage.relevance.peers.pooling import max_pool, output_size, unpool
 from tests.relevance.conftest import small_tiles
 

@@ -17,7 +17,7 @@ from bids_brainage.networks.network import Floats, Network
 from bids_brainage.relevance import accounts as accounting
 from bids_brainage.relevance.accounts import TARGET_BIAS, LayerAccount
 from bids_brainage.relevance.composites import COMPOSITES, Composite, find_composite
-from bids_brainage.relevance.engine import winners
+from bids_brainage.relevance.engine import backward, forward
 from bids_brainage.relevance.peers import plain
 
 Account = tuple[LayerAccount, ...]
@@ -305,7 +305,7 @@ class _Engine:
         if self.kind == "plain":
             state = plain.forward(network, volume, self.composite)
         else:
-            state = winners.forward(network, volume, self.composite, self.threads)
+            state = forward.run(network, volume, self.composite, self.threads)
         return state, float(network.readout.years(state.outputs[network.output_layer.name])[0])
 
     def explain(self, network: Network, volume: Floats) -> Explained:
@@ -317,7 +317,7 @@ class _Engine:
         if self.kind == "plain":
             relevance = plain.backward(network, state, self.composite, start, lines)
         else:
-            relevance = winners.backward(network, state, self.composite, start, lines, self.threads)
+            relevance = backward.run(network, state, self.composite, start, lines, self.threads)
         return output, relevance[0], with_target_bias(lines, network.target_bias, output)
 
     def each(self, work: Callable[[_Engine, T], R], items: Sequence[T]) -> Iterator[R]:

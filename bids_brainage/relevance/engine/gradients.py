@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from bids_brainage.networks.network import Activation, Add, Flatten, Floats, Layer, Network, Pooling
 from bids_brainage.relevance import rules
 from bids_brainage.relevance.composites import COMPOSITES
-from bids_brainage.relevance.engine import winners
-from bids_brainage.relevance.engine.winners import Block
+from bids_brainage.relevance.engine import backward, forward
+from bids_brainage.relevance.engine.blocks import Block, find_steps
 from bids_brainage.relevance.peers import plain
 from bids_brainage.relevance.peers.plain import State
 from bids_brainage.relevance.peers.pooling import unpool
@@ -71,9 +71,9 @@ def smooth_grad(
 def _gradient(network: Network, volume: Floats) -> Floats:
     """Return the gradient for one volume (1, d, h, w, c)."""
     composite, threads = COMPOSITES["preset-a"], 1  # people or images are what others share out
-    state = winners.forward(network, volume, composite, threads)
+    state = forward.run(network, volume, composite, threads)
     slopes: dict[str, Floats] = {network.layers[-1].name: np.ones((1, 1), np.float32)}
-    for step in reversed(winners.find_steps(network, composite)):
+    for step in reversed(find_steps(network, composite)):
         if isinstance(step, Block):
             own = _through_block(step, state, slopes.pop(step.pooling.name), threads)
             inputs = step.convolution.inputs
@@ -89,7 +89,7 @@ def _through_block(block: Block, state: State, slopes: Floats, threads: int) -> 
     inside = np.where(state.outputs[name] > 0, slopes, block.slope * slopes)
     shape = state.outputs[block.convolution.inputs[0]].shape
     codes = state.winners[name].astype(np.int16, copy=False)
-    return [winners.spread_block(block, shape, codes, inside, threads)]
+    return [backward.spread_block(block, shape, codes, inside, threads)]
 
 
 def _through(layer: Layer, state: State, slopes: Floats) -> list[Floats]:

@@ -1,8 +1,8 @@
 """Compiled loops of the way back: what windows see, their winners, and convolutions at winners alone.
 
 Arrays are single volumes in C order, channels last, rows flat: (d, h, w * channels). Every function lets go
-of Python's lock, so that threads can share the work. What each loop means stands in `winners`, which calls
-them. A winner's *code* is its place in its window; see `windows`.
+of Python's lock, so that threads can share the work. What each loop means stands in `backward`, which calls
+them. A winner's *code* is its place in its window; see `codes`.
 
 Slices instead of sums of indices in the innermost loops are for the compiler: only then does it know that no
 index is negative, and uses vector instructions. Where that is not enough, `lanes` says what is meant.

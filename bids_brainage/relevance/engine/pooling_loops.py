@@ -1,8 +1,8 @@
 """Compiled loops of the way forward: convolution, activation and max pooling in one.
 
 Arrays are single volumes in C order, channels last, rows flat: (d, h, w * channels). Winners are kept as
-codes, their places in their windows (see `windows`), in floats until the end, which is exact. Of equal values
-the first wins: along the width, then the height, then the depth (see `pooling`).
+codes, their places in their windows (see `codes`), in floats until the end, which is exact. Of equal values
+the first wins: along the width, then the height, then the depth (see `peers.pooling`).
 """
 
 from __future__ import annotations

@@ -240,15 +240,23 @@ def clip(box: Box, shape: tuple[int, ...]) -> Box:
     return d, h, w
 
 
-def pad(part: Floats, box: Box, shape: tuple[int, ...]) -> Floats:
-    """Return what `clip` left of a box with zeros where the box lies outside the volume.
+def room(box: Box, channels: int, extra: int) -> Floats:
+    """Return zeros for a box of voxels, flat, and `extra` behind it that loops may touch."""
+    return aligned_zeros(math.prod(end - begin for begin, end in box) * channels + extra)
 
-    Behind it there is room for eight more voxels, which loops may touch.
-    """
-    lengths = (*(end - begin for begin, end in box), part.shape[-1])
-    size = math.prod(lengths)
-    padded = aligned_zeros(size + 8 * part.shape[-1])[:size].reshape(lengths)
-    padded[slices(relative(clip(box, shape), box))] = part
+
+def in_room(flat: Floats, box: Box, channels: int) -> Floats:
+    """Return the box in a `room` as rows (d, h, w * channels)."""
+    depth, height, width = (end - begin for begin, end in box)
+    return flat[: depth * height * width * channels].reshape(depth, height, width * channels)
+
+
+def pad(part: Floats, box: Box, shape: tuple[int, ...], extra: int) -> Floats:
+    """Return a `room` with what `clip` left of a box, and zeros where the box lies outside the volume."""
+    channels = part.shape[-1]
+    padded = room(box, channels, extra)
+    inside = in_rows(relative(clip(box, shape), box), channels)
+    in_room(padded, box, channels)[slices(inside)] = as_rows(part)
     return padded
 
 

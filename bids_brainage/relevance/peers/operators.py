@@ -1,6 +1,6 @@
 """The linear layers as operators: forward with a part of the kernel, and its transpose.
 
-This is the plain way, for layers of all kinds; `engine.winners` holds the fast one. Arrays have the batch
+This is the plain way, for layers of all kinds; `engine` holds the fast one. Arrays have the batch
 first and channels last.
 """
 

@@ -1,6 +1,6 @@
 """The plain engine: every layer by itself, forward and back, as the equations say.
 
-It takes any network and composite. `winners` does the same faster for what brain-age networks are made of.
+It takes any network and composite. `engine` does the same faster for what brain-age networks are made of.
 """
 
 from __future__ import annotations
