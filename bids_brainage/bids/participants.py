@@ -16,11 +16,9 @@ from bids_brainage.errors import InputError
 from bids_brainage.labels import is_label
 from bids_brainage.quoting import one_line
 from bids_brainage.reading import MB, read_text
-from bids_brainage.terms import AGE
+from bids_brainage.terms import AGE, OLDEST
 
 ID_COLUMNS = ("participant_id", "session_id")
-#: Nobody is known to have become older (years).
-OLDEST = 125.0
 #: Bytes of the largest table that is read: a hundred thousand people with more than a hundred columns.
 LARGEST_TABLE = 128 * MB
 

@@ -202,7 +202,7 @@ def _is_filter_value(value: Any) -> bool:
     return all(
         item is None
         or (isinstance(item, str) and len(item) <= _LONGEST_VALUE)
-        or (isinstance(item, int | float) and abs(item) <= _LARGEST_NUMBER)
+        or (isinstance(item, int | float) and not isinstance(item, bool) and abs(item) <= _LARGEST_NUMBER)
         for item in values
     )
 
@@ -212,7 +212,8 @@ def _filter_value(value: Any) -> Any:
     from bids.layout import Query
 
     if isinstance(value, list):
-        return [_filter_value(item) for item in value]
+        # pybids takes one of the special values out of a list, but not a second one.
+        return list(dict.fromkeys(_filter_value(item) for item in value))
     if value == "*":
         return Query.ANY
     if isinstance(value, str) and value.startswith("Query."):

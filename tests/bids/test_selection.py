@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from bids_brainage.bids.dataset import index, open_dataset
+from bids_brainage.bids.derivatives import Origin
+from bids_brainage.bids.queries import find_images, read_filters
 from bids_brainage.bids.selection import read_selection, select
 from bids_brainage.config import RunConfig
 from bids_brainage.errors import InputError
+from tests.odd_files import ODD, patience  # noqa: F401
 
 ONE = "sub-01/anat/sub-01_T1w.nii.gz"
 
@@ -348,3 +355,264 @@ def test_every_selected_image_is_one_that_pybids_finds(files):
             allowed = {file.path for file in layout.get(**query, **mine)}
             assert {str(path) for path in session.images["T1w"]} <= allowed
             assert len({re.sub(r"_run-\d", "", path.name) for path in session.images["T1w"]}) == 1
+
+
+@pytest.mark.parametrize("label", ["a+b", "+", "1"])
+def test_labels_of_newer_bids_with_a_plus(dataset, config, label):
+    dataset(f"sub-{label}/ses-{label}/anat/sub-{label}_ses-{label}_T1w.nii.gz")
+    (session,) = select(config())
+    assert (session.participant, session.session) == (label, label)
+
+
+ODD_LABELS = ["a b", '<b>x"', "a_b", "a-b", "é", "²", "a.b", "$(x)", "a\x1b[31m", ""]
+
+
+@pytest.mark.parametrize("label", ODD_LABELS)
+def test_labels_that_are_not_of_bids_are_left_out_and_named(dataset, config, label):
+    """As a participant, as a session, and in a name alone; the others go on."""
+    dataset(
+        "sub-01/ses-1/anat/sub-01_ses-1_T1w.nii.gz",
+        f"sub-{label}/anat/sub-{label}_T1w.nii.gz",
+        f"sub-01/ses-{label}/anat/sub-01_ses-{label}_T1w.nii.gz",
+        f"sub-01/ses-2/anat/sub-01_ses-{label}_T1w.nii.gz",
+    )
+    selection = read_selection(config())
+    assert [session.name for session in selection.sessions] == ["sub-01_ses-1"]
+    assert selection.failed == {}
+    told = " ".join(selection.left_out)
+    assert told.isprintable()
+    if label.isprintable():
+        assert f"sub-{label} " in told
+        # What stands behind a dot is no suffix, so that this is no T1w image.
+        assert f"sub-01/ses-2/anat/sub-01_ses-{label}_T1w.nii.gz" in told or label == "a.b"
+
+
+def test_bytes_that_are_not_utf8_in_a_label(dataset, config):
+    root = dataset(ONE)
+    (root / os.fsdecode(b"sub-\xff/anat")).mkdir(parents=True)
+    selection = read_selection(config())
+    assert [session.name for session in selection.sessions] == ["sub-01"]
+    (sentence,) = selection.left_out
+    sentence.encode()
+
+
+def test_an_image_belongs_to_nobody_if_its_name_and_folders_disagree(dataset, config):
+    """With one participant asked for, an image of theirs in another's folder is not seen: it never is."""
+    dataset(
+        ONE,
+        "sub-02/anat/sub-02_T1w.nii.gz",
+        "sub-02/anat/sub-01_FLAIR.nii.gz",
+        "sub-02/ses-1/anat/sub-02_T2starw.nii.gz",
+        "sub-01/anat/sub-01_sub-02_FLAIR.nii.gz",
+    )
+    for labels in ((), ("01",), ("02",)):
+        selection = read_selection(config(participant_label=labels))
+        assert all(list(session.images) == ["T1w"] for session in selection.sessions)
+    told = " ".join(read_selection(config()).left_out)
+    assert all(name in told for name in ("sub-02/anat/sub-01_FLAIR", "sub-02_T2starw", "sub-01_sub-02_FLAIR"))
+
+
+def test_a_number_that_is_not_decimal_is_no_echo(dataset, config):
+    dataset(ONE, "sub-01/anat/sub-01_echo-²_T2starw.nii.gz", "sub-01/anat/sub-01_echo-2_T2starw.nii.gz")
+    assert names(select(config())[0].images["T2starw"]) == ["sub-01_echo-2_T2starw.nii.gz"]
+
+
+def test_many_unknown_labels_are_one_short_sentence(dataset, config):
+    dataset(*(f"sub-{i:03d}/anat/sub-{i:03d}_T1w.nii.gz" for i in range(200)))
+    wrong = tuple(f"{i:05d}" for i in range(3000))
+    begin = time.perf_counter()
+    with pytest.raises(InputError, match="and 2990 more") as error:
+        select(config(participant_label=wrong))
+    assert len(str(error.value)) < 600
+    assert time.perf_counter() - begin < 5
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["9" * 41, "-" + "9" * 20, "1e300", "Infinity", "NaN", "true", "{}", "[[1]]", "[]", '"' + "x" * 300 + '"',
+     json.dumps([str(i) for i in range(1_000_000)])],
+    ids=range(11),
+)  # fmt: skip
+def test_absurd_values_of_a_filter_are_refused(dataset, config, tmp_path, value):
+    dataset(ONE)
+    file = tmp_path / "filter.json"
+    file.write_text(f'{{"t1w": {{"acquisition": {value}}}}}')
+    with pytest.raises(InputError, match=r"filter\.json: 't1w' filters 'acquisition' by"):
+        select(config(bids_filter_file=file))
+
+
+SCALARS = st.none() | st.text(max_size=5) | st.integers(-(10**9), 10**9) | st.floats(-1e9, 1e9)
+SCALARS |= st.sampled_from(["*", "Query.NONE", "Query.ANY", "Query.OPTIONAL", "Query.__class__", "Query.x"])
+
+
+def test_any_filter_selects_or_tells(dataset, tmp_path):
+    root = dataset(ONE, "sub-01/anat/sub-01_run-1_acq-a_T1w.nii.gz")
+    layout, file = index(open_dataset(root)), tmp_path / "filter.json"
+
+    @settings(max_examples=100, deadline=None)
+    @given(
+        entity=st.sampled_from(["acquisition", "run", "echo", "subject", "session", "part", "extension"]),
+        value=SCALARS | st.lists(SCALARS, min_size=1, max_size=3),
+    )
+    def check(entity, value):
+        file.write_text(json.dumps({"t1w": {entity: value}}))
+        with contextlib.suppress(InputError):
+            find_images(layout, root, "T1w", ("01",), (), read_filters(file)["t1w"], file)
+
+    check()
+
+
+@pytest.mark.usefixtures("patience")
+@pytest.mark.parametrize("odd", ODD)
+def test_what_is_not_a_file_fails_its_person_alone(dataset, config, odd):
+    root = dataset(ONE, "sub-02/anat/x")
+    ODD[odd](root / "sub-02/anat/sub-02_T1w.nii.gz")
+    selection = read_selection(config())
+    assert [session.name for session in selection.sessions] == ["sub-01"]
+    if odd != "folder":  # a folder is not an image at all
+        assert "sub-02_T1w.nii.gz" in selection.failed["sub-02"]
+
+
+@pytest.mark.usefixtures("patience")
+@pytest.mark.parametrize("odd", ["fifo", "device", "folder"])
+def test_odd_files_beside_images_hang_nothing(dataset, config, tmp_path, odd):
+    root = dataset(ONE)
+    ODD[odd](root / "sub-01/anat/sub-01_T1w.json")
+    ODD[odd](root / ".bidsignore")
+    ODD[odd](root / "CHANGES")
+    (session,) = select(config())
+    assert any("sub-01_T1w.json" in warning for warning in session.warnings)
+    ODD[odd](tmp_path / "filter.json")
+    with pytest.raises(InputError, match=r"filter\.json cannot be read"):
+        select(config(bids_filter_file=tmp_path / "filter.json"))
+    (root / "dataset_description.json").unlink()
+    ODD[odd](root / "dataset_description.json")
+    with pytest.raises(InputError, match=r"dataset_description\.json cannot be read"):
+        select(config())
+
+
+def prepared(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return folder
+
+
+FORWARD = "from-T1w_to-MNI152NLin6Asym_mode-image_xfm.h5"
+INVERSE = "from-MNI152NLin6Asym_to-T1w_mode-image_xfm.h5"
+PREP = ("sub-01/anat/sub-01_desc-preproc_T1w.nii.gz", "sub-01/anat/sub-01_desc-brain_mask.nii.gz")
+
+
+@pytest.mark.parametrize("name", ["raw", "freesurfer", "fmriprep", "preprocessed", "x y"])
+def test_origin_is_who_prepared_and_not_what_a_dataset_is_called(dataset, config, tmp_path, name):
+    dataset(ONE, "sub-02/anat/sub-02_T1w.nii.gz", "sub-03/anat/sub-03_T1w.nii.gz")
+    prep = prepared(tmp_path / "prep", *PREP)
+    (prep / "dataset_description.json").write_text('{"GeneratedBy": [{"Name": "fMRIPrep"}, {"Name": "x"}]}')
+    fs = prepared(tmp_path / "fs", "sub-02/mri/brain.finalsurfs.mgz")
+    first, second, third = select(config(derivatives={name: prep}, fs_subjects_dir=fs))
+    assert (first.origin, second.origin, third.origin) == tuple(
+        Origin(value) for value in ("preprocessed", "freesurfer", "raw")
+    )
+    assert first.derivative.software == ("fMRIPrep", "x")
+    assert second.uri(second.freesurfer_brain) == "bids:freesurfer:sub-02/mri/brain.finalsurfs.mgz"
+    assert third.uri(third.images["T1w"][0]) == "bids:raw:sub-03/anat/sub-03_T1w.nii.gz"
+    link = first.uri(first.derivative.t1w).split(":")[1]
+    assert first.datasets[link] == prep
+
+
+@pytest.mark.parametrize(
+    ("files", "transforms"),
+    [
+        ((), None),
+        ((FORWARD,), None),
+        ((INVERSE,), None),
+        ((FORWARD, INVERSE), (FORWARD, INVERSE)),
+        ((FORWARD, "acq-a_" + INVERSE), None),
+        ((FORWARD.replace(".h5", ".txt"), INVERSE), None),
+    ],
+)
+def test_transforms_to_the_template_are_found_in_both_directions_or_not_at_all(
+    dataset, config, tmp_path, files, transforms
+):
+    dataset(ONE)
+    prep = prepared(tmp_path / "prep", *PREP, *(f"sub-01/anat/sub-01_{file}" for file in files))
+    (session,) = select(config(derivatives={"p": prep}))
+    expected = transforms and tuple(prep / f"sub-01/anat/sub-01_{file}" for file in transforms)
+    assert session.template_transforms == expected
+    # They are of fMRIPrep's T1w and not of another.
+    fs = prepared(tmp_path / "fs", "sub-01/mri/brain.finalsurfs.mgz")
+    (session,) = select(config(derivatives={"p": prep}, fs_subjects_dir=fs))
+    assert session.template_transforms is None
+
+
+def test_what_belongs_to_a_t1w_has_its_entities(dataset, config, tmp_path):
+    """Of two kinds of T1w, mask and transforms are those of the T1w that is used."""
+    dataset(ONE)
+    own = ("desc-brain_mask.nii.gz", FORWARD, INVERSE)
+    kinds = [f"sub-01/anat/sub-01_acq-{kind}_{file}" for kind in "ab" for file in own]
+    prep = prepared(tmp_path / "prep", "sub-01/anat/sub-01_acq-b_desc-preproc_T1w.nii.gz", *kinds)
+    (session,) = select(config(derivatives={"p": prep}))
+    assert {re.sub("_(desc|from).*", "", path.name) for path in session.derivative.files} == {"sub-01_acq-b"}
+
+
+def test_an_image_in_a_templates_space_is_no_t1w(dataset, config, tmp_path):
+    dataset(ONE)
+    prep = prepared(
+        tmp_path / "prep",
+        PREP[1],
+        "sub-01/anat/sub-01_acq-b_space-MNI152NLin6Asym_res-2_desc-preproc_T1w.nii.gz",
+        "sub-01/anat/sub-01_desc-preproc_T1w.nii.gz.part",
+    )
+    (session,) = select(config(derivatives={"p": prep}))
+    assert session.derivative is None
+
+
+@pytest.mark.parametrize(
+    ("raw", "flair", "fs", "origin", "aligned"),
+    [
+        (True, None, False, "raw", False),
+        (True, "space-T1w_desc-preproc", False, "raw", False),
+        (False, "space-T1w_desc-preproc", False, "preprocessed", True),
+        (False, "desc-preproc", False, "preprocessed", False),
+        (False, "space-T1w_desc-preproc", True, "preprocessed", False),
+        (False, None, False, None, False),
+    ],
+)
+def test_a_flair_in_the_space_of_the_t1w_used_is_aligned(
+    dataset, config, tmp_path, raw, flair, fs, origin, aligned
+):
+    dataset(ONE, *(["sub-01/anat/sub-01_FLAIR.nii.gz"] if raw else []))
+    files = [f"sub-01/anat/sub-01_{flair}_FLAIR.nii.gz"] if flair else []
+    prep = prepared(tmp_path / "prep", *PREP, *files)
+    options = {"fs_subjects_dir": prepared(tmp_path / "fs", "sub-01/mri/brain.finalsurfs.mgz")} if fs else {}
+    (session,) = select(config(derivatives={"p": prep}, **options))
+    assert session.flair_origin == origin
+    assert session.flair_is_aligned is aligned
+
+
+@pytest.mark.usefixtures("patience")
+@pytest.mark.parametrize("odd", ["fifo", "device", "loop"])
+@pytest.mark.parametrize("what", ["T1w", "mask", "transform", "FreeSurfer"])
+def test_prepared_files_that_are_none_fail_their_person_by_name(dataset, config, tmp_path, odd, what):
+    """A brain whose content is elsewhere is not quietly passed over for the raw image."""
+    dataset(ONE, "sub-02/anat/sub-02_T1w.nii.gz")
+    places = dict(zip(("T1w", "mask"), PREP, strict=True)) | {"transform": f"sub-01/anat/sub-01_{FORWARD}"}
+    prep = prepared(tmp_path / "prep", *places.values(), f"sub-01/anat/sub-01_{INVERSE}")
+    fs = prepared(tmp_path / "fs", "sub-01/mri/x")
+    path = fs / "sub-01/mri/brain.finalsurfs.mgz" if what == "FreeSurfer" else prep / places[what]
+    path.unlink(missing_ok=True)
+    ODD[odd](path)
+    selection = read_selection(config(derivatives={"p": prep}, fs_subjects_dir=fs))
+    assert [session.name for session in selection.sessions] == ["sub-02"]
+    assert path.name in selection.failed["sub-01"]
+
+
+def test_subjects_dir_is_listed_once(dataset, config, tmp_path):
+    """Looking for each person's folder among all of them would take time in the square of people."""
+    dataset(*(f"sub-{i:02d}/anat/sub-{i:02d}_T1w.nii.gz" for i in range(30)))
+    fs = prepared(tmp_path / "fs", *(f"sub-{i:02d}/mri/brain.finalsurfs.mgz" for i in range(30)))
+    listed = []
+    sys.addaudithook(lambda event, args: listed.append(args[0]) if event == "os.scandir" else None)
+    sessions = select(config(fs_subjects_dir=fs))
+    assert len(sessions) == 30
+    assert [str(path) for path in listed].count(str(fs)) == 1
