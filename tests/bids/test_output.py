@@ -30,7 +30,7 @@ ONE = "sub-01/anat/sub-01_T1w.nii.gz"
         ("bids/out", "derivatives/bids_brainage"),
         ("bids/sub-01/anat", "derivatives/bids_brainage"),
         ("bids/derivatives", "derivatives/bids_brainage"),
-        (".", "lies inside OUTPUT_DIR"),
+        (".", "is inside OUTPUT_DIR"),
         ("bids/dataset_description.json", "inside"),
         ("file", "is a file"),
         ("link", "OUTPUT_DIR is BIDS_DIR"),
@@ -80,7 +80,7 @@ def test_input_that_is_no_dataset(tmp_path, dataset):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="is a file"):
         open_dataset(tmp_path / "file")
-    with pytest.raises(InputError, match="no BIDS dataset"):
+    with pytest.raises(InputError, match="not a BIDS dataset"):
         open_dataset(tmp_path)
     with pytest.raises(InputError, match="no participant"):
         open_dataset(dataset())

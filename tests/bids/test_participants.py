@@ -43,9 +43,9 @@ def test_age_is_read(dataset, table, age):
         ("6_1", "'6_1'"),
         ('"61"', "'\"61\"'"),
         ("63,5", "'63,5'"),
-        ("inf", "nobody"),
-        ("-3", "nobody"),
-        ("999", "nobody"),
+        ("inf", "impossible"),
+        ("-3", "impossible"),
+        ("999", "impossible"),
     ],
 )
 def test_unusable_age_means_no_dba_and_a_warning_that_names_file_and_person(dataset, config, value, word):

@@ -191,13 +191,13 @@ def test_unknown_participant_is_named_with_close_matches_and_count(dataset, conf
     dataset(ONE, "sub-02/anat/sub-02_T1w.nii.gz")
     with pytest.raises(InputError) as error:
         select(config(participant_label=("01", label)))
-    assert f"No participant {label} among the 2" in str(error.value)
+    assert f"no participant {label} among the 2" in str(error.value)
     assert (f"did you mean {hint}" in str(error.value)) if hint else ("did you mean" not in str(error.value))
 
 
 def test_unknown_session(dataset, config):
     dataset("sub-01/ses-pre/anat/sub-01_ses-pre_T1w.nii.gz")
-    with pytest.raises(InputError, match=r"No session prae .*did you mean pre"):
+    with pytest.raises(InputError, match=r"no session prae .*did you mean pre"):
         select(config(session_label=("prae",)))
 
 
@@ -272,7 +272,7 @@ def test_folders_of_derivatives_are_checked(dataset, config, tmp_path):
     with pytest.raises(InputError, match="smriprep="):
         select(config(derivatives={"smriprep": tmp_path / "nowhere"}))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="holds no sub-"):
+    with pytest.raises(InputError, match="has no sub-"):
         select(config(derivatives={"smriprep": tmp_path / "empty"}))
     with pytest.raises(InputError, match="SUBJECTS_DIR"):
         select(config(fs_subjects_dir=tmp_path / "nowhere"))

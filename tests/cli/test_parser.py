@@ -159,7 +159,7 @@ def test_a_path_that_is_not_utf8_is_refused_in_one_sentence(place, capsys):
     assert stop.value.code == 2
     told = capsys.readouterr().err
     assert ("BIDS_DIR", "OUTPUT_DIR")[place] in told
-    assert "not text in UTF-8" in told
+    assert "not valid UTF-8" in told
 
 
 def test_a_folder_that_is_gone_is_told(tmp_path, monkeypatch, capsys):
@@ -170,7 +170,7 @@ def test_a_folder_that_is_gone_is_told(tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit) as stop:
         parse(BASE)
     assert stop.value.code == 2
-    assert "is gone" in capsys.readouterr().err
+    assert "no longer exists" in capsys.readouterr().err
 
 
 def test_help_and_version_import_nothing_heavy():

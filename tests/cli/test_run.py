@@ -174,7 +174,7 @@ def test_interruption(run, workflows, capsys, interruptible, number, code):
     workflows.answer = lambda config, sessions: os.kill(os.getpid(), number)
     before = signal.getsignal(signal.SIGTERM)
     assert run("--participant-label", "01") == code
-    assert "goes on from there" in capsys.readouterr().err
+    assert "continues from there" in capsys.readouterr().err
     assert signal.getsignal(signal.SIGTERM) is before
 
 

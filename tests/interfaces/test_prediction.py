@@ -64,7 +64,9 @@ def test_a_training_participant_is_told_of(bundle: Bundle, monkeypatch: pytest.M
     monkeypatch.setattr(Bundle, "fold_of", lambda self, *person: 2)
     content = record(bundle)
     assert content["fold"] == 2
-    assert "by fold 2" in next(f["text"] for f in content["flags"] if f["code"] == "training_participant")
+    assert "comes from fold 2" in next(
+        f["text"] for f in content["flags"] if f["code"] == "training_participant"
+    )
 
 
 def test_the_corrected_estimate_is_beside_the_raw_one(bundle: Bundle) -> None:
@@ -80,7 +82,7 @@ def test_the_corrected_estimate_is_beside_the_raw_one(bundle: Bundle) -> None:
 
 
 def test_a_demonstration_model_on_a_real_brain_says_so(bundle: Bundle) -> None:
-    assert "no estimate of anyone's brain age" in record(bundle)["disclaimer"]
+    assert "not an estimate of anyone's brain age" in record(bundle)["disclaimer"]
     assert record(bundle, simulated=True)["disclaimer"] is None
 
 

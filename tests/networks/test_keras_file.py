@@ -233,7 +233,7 @@ FAULTS: dict[str, tuple[Callable[[dict], Any], str]] = {
     "registered": (rename_layer("Flatten", registered_name="My>Flatten"), "custom class My>Flatten"),
     "other module": (rename_layer("Flatten", module="mine.layers"), "custom class Flatten"),
     "batch norm": (rename_layer("Flatten", class_name="BatchNormalization"), r"\(BatchNormalization\)"),
-    "unknown": (rename_layer("LeakyReLU", class_name="ELU"), r"\(ELU\) is none"),
+    "unknown": (rename_layer("LeakyReLU", class_name="ELU"), r"\(ELU\) cannot be part"),
     "average": (rename_layer("MaxPooling3D", class_name="AveragePooling3D"), "AveragePooling3D"),
     "tanh": (change_layer("Dense", activation="tanh"), "activation tanh"),
     "softmax": (change_layer("Dense", 1, activation="softmax"), "activation softmax"),
@@ -241,7 +241,7 @@ FAULTS: dict[str, tuple[Callable[[dict], Any], str]] = {
         change_layer("Dense", activation={"class_name": "function", "config": "My>relu"}),
         "activation My>relu",
     ),
-    "valid": (change_layer("Conv3D", padding="valid"), "padding valid where a base model has same"),
+    "valid": (change_layer("Conv3D", padding="valid"), "padding valid but a base model has same"),
     "strided": (change_layer("Conv3D", strides=[2, 2, 2]), "strides"),
     "dilated": (change_layer("Conv3D", dilation_rate=[1, 2, 1]), "dilation_rate"),
     "groups": (change_layer("Conv3D", groups=2), "groups 2"),
@@ -266,10 +266,10 @@ FAULTS: dict[str, tuple[Callable[[dict], Any], str]] = {
     "text for number": (change_layer("Conv3D", filters="many"), "filters"),
     "number for text": (change_layer("Conv3D", activation=3), "activation 3"),
     "other width": (change_layer("Conv3D", filters=5), r"has shape \(3, 3, 3, 1, 2\)"),
-    "no bias": (change_layer("Conv3D", use_bias=False), "8 arrays of weights where its architecture has 7"),
+    "no bias": (change_layer("Conv3D", use_bias=False), "8 arrays of weights but its architecture has 7"),
     "no JSON object": (lambda c: [1, 2], "does not describe its network"),
     "no config": (lambda c: c.pop("config"), "does not describe its network"),
-    "subclass": (lambda c: c.update(class_name="MyModel"), r"\(MyModel\) is none"),
+    "subclass": (lambda c: c.update(class_name="MyModel"), r"\(MyModel\) cannot be part"),
     "line breaks": (rename_layer("Flatten", class_name="a\nb\x1b[31m"), r"\(a b\?\[31m\)"),
 }
 
@@ -297,7 +297,7 @@ def set_shape(*shape: int | None) -> Callable[[dict], None]:
 @pytest.mark.parametrize(
     ("shape", "words"),
     [
-        ((None, None, None, 1), "does not say the shape"),
+        ((None, None, None, 1), "does not give the shape"),
         ((9, 8, 1), r"shape \(9, 8, 1\)"),
         ((9, 8, 7, 2), r"\(9, 8, 7, 2\)"),
         ((0, 8, 7, 1), r"\(0, 8, 7, 1\)"),
@@ -315,27 +315,27 @@ def test_inputs_that_cannot_be(small, shape, words):
 FUNCTIONAL_FAULTS: dict[str, tuple[Callable[[dict], Any], str]] = {
     "two uses": (
         lambda c: layer_of(c, "Flatten").update(inbound_nodes=layer_of(c, "Flatten")["inbound_nodes"] * 2),
-        "breaks the plain chain",
+        "not part of a plain chain",
     ),
     "side branch": (
         lambda c: layer_of(c, "Dense").update(inbound_nodes=layer_of(c, "Flatten")["inbound_nodes"]),
-        "breaks the plain chain",
+        "not part of a plain chain",
     ),
     "circle": (
         lambda c: layer_of(c, "Conv3D").update(inbound_nodes=layer_of(c, "Dense")["inbound_nodes"]),
-        "breaks the plain chain",
+        "not part of a plain chain",
     ),
     "early output": (
         lambda c: c["config"].update(output_layers=[["flatten", 0, 0]]),
-        "breaks the plain chain",
+        "not part of a plain chain",
     ),
     "loose layer": (
         lambda c: layer_of(c, "Flatten").update(inbound_nodes=[]),
-        "breaks the plain chain",
+        "not part of a plain chain",
     ),
     "double name": (
         lambda c: c["config"]["layers"].append(dict(layer_of(c, "Flatten"))),
-        "breaks the plain chain",
+        "not part of a plain chain",
     ),
 }
 
@@ -433,7 +433,7 @@ DAMAGES: dict[str, tuple[Callable[[h5py.File], Any], str]] = {
     "linked away": (replace(lambda f, n, d: h5py.ExternalLink("other.h5", "/k")), "is a link"),
     "virtual": (replace(virtual), "in other files"),
     "raw file": (replace(raw_file), "in other files"),
-    "filter": (replace(lossy), "filter of its own"),
+    "filter": (replace(lossy), "custom filter"),
     "unwritten": (replace(unwritten), "a shape but no numbers"),
     "endless": (replace(endless), r"has shape \(1000000, 1000000, 1000000\)"),
     "integers": (replace(lambda f, n, d: d.astype("i4")), "is int32"),
@@ -451,10 +451,13 @@ DAMAGES: dict[str, tuple[Callable[[h5py.File], Any], str]] = {
     "overflow": (replace(lambda f, n, d: d.astype("f8") * 1e300), "not finite"),
     "other shape": (replace(lambda f, n, d: d[:1]), r"has shape \(1, 3, 3, 1, 2\)"),
     "transposed": (replace(lambda f, n, d: d.T), "has shape"),
-    "lost weights": (replace(lambda f, n, d: None), "does not hold the weights"),
-    "group for weights": (replace(lambda f, n, d: f.create_group(n) and None), "does not hold the weights"),
-    "no weights": (lambda f: f.__delitem__("model_weights"), "does not hold the weights"),
-    "empty list": (lambda f: f["model_weights"].attrs.update(layer_names=[]), "does not hold the weights"),
+    "lost weights": (replace(lambda f, n, d: None), "does not contain the weights"),
+    "group for weights": (
+        replace(lambda f, n, d: f.create_group(n) and None),
+        "does not contain the weights",
+    ),
+    "no weights": (lambda f: f.__delitem__("model_weights"), "does not contain the weights"),
+    "empty list": (lambda f: f["model_weights"].attrs.update(layer_names=[]), "does not contain the weights"),
     "many names": (many_names, "up to 1000 names"),
     "numbers for names": (
         lambda f: f["model_weights"].attrs.update(layer_names=np.arange(3)),
@@ -462,7 +465,7 @@ DAMAGES: dict[str, tuple[Callable[[h5py.File], Any], str]] = {
     ),
     "upward name": (
         lambda f: f["model_weights"].attrs.update(layer_names=["../..", "/", "."]),
-        "does not hold the weights",
+        "does not contain the weights",
     ),
     "no JSON": (set_config("{"), "does not describe its network"),
     "deep JSON": (set_config("[" * 60_000), "does not describe its network"),

@@ -66,7 +66,7 @@ BAD: dict[str, tuple[Change, str]] = {
     "NaN-filled": (lambda i: _with(i, np.full(i.shape, np.nan, dtype=np.float32)), "100.0 %"),
     "much NaN": (lambda i: _nan_part(i, 0.2), "20.0 %"),
     "2-slice": (lambda i: i.slicer[:, :, 20:22], "only 2 slices"),
-    "no codes": (_no_codes, "does not say where it lies"),
+    "no codes": (_no_codes, "has no position in space"),
     "sheared": (_sheared, "affine"),
     "affine not finite": (_not_finite, "affine"),
     "far away": (_far, "affine"),

@@ -132,7 +132,7 @@ def test_a_brain_too_large_is_never_cut(axis: int) -> None:
 
 def test_what_does_not_go_together_is_refused() -> None:
     ones = np.ones((8, 8, 8))
-    with pytest.raises(ImageError, match="one grid"):
+    with pytest.raises(ImageError, match="same grid"):
         prepare(_image(ones), _image(np.ones((8, 8, 9))), _spec())
     with pytest.raises(ImageError, match="whole multiple"):
         prepare(_image(ones, 0.8), _image(ones, 0.8), _spec())

@@ -148,5 +148,5 @@ def test_regions_add_up(random):
         own = relevance[labels == label]
         assert sums.positive[index] == pytest.approx(own[own > 0].sum())
         assert sums.negative[index] == pytest.approx(own[own < 0].sum())
-    with pytest.raises(NetworkError, match="one grid"):
+    with pytest.raises(NetworkError, match="same grid"):
         region_sums(relevance, labels[1:])

@@ -140,7 +140,7 @@ def test_hostile_text_stays_text(finished: Writer) -> None:
 
 @pytest.mark.parametrize("name", ["../sub-01", "sub-", "01", "sub-01/..", "sub-<b>"])
 def test_a_name_that_is_no_label_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(InputError, match="no participant label"):
+    with pytest.raises(InputError, match="not a participant label"):
         write_participant_report(tmp_path, name)
 
 

@@ -120,7 +120,7 @@ def test_rows_and_tables_have_the_same_columns():
 def test_a_folder_of_something_else_is_refused(tmp_path, capsys):
     (tmp_path / "thesis.tex").touch()
     assert simulate.main(["tori", str(tmp_path), "--n", "50"]) == 2
-    assert "name a new or an empty folder" in capsys.readouterr().err
+    assert "give a new or empty folder" in capsys.readouterr().err
     study = tmp_path / "study"
     _open_folder(study, StudySettings(n=60))
     _open_folder(study, StudySettings(n=60))

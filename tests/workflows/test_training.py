@@ -172,7 +172,7 @@ def test_the_bundle_needs_a_place_that_is_free(
     (tmp_path / "balls").mkdir()
     (tmp_path / "balls/thesis.txt").write_text("mine")
     assert run(command(people, tmp_path, plan)) == 2
-    assert "holds something else" in caplog.text
+    assert "contains something other" in caplog.text
 
 
 def test_a_base_model_that_runs_off_is_named_and_the_others_are_kept(

@@ -254,10 +254,10 @@ def test_a_dry_run_tells_what_would_be_transferred(
     ("options", "words"),
     [
         (["--target", "wit"], "no column wit to learn"),
-        (["--target", "sex"], "holds text"),
+        (["--target", "sex"], "contains text"),
         (["--from-bundle", "nowhere"], "No model bundle nowhere"),
-        (["--refit", "all"], "name the bundle by --from-bundle"),
-        (["--from-bundle", "{scores}", "--training-plan", "demo"], "asks for another ensembles"),
+        (["--refit", "all"], "name the bundle with --from-bundle"),
+        (["--from-bundle", "{scores}", "--training-plan", "demo"], "asks for a different ensembles"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(

@@ -134,13 +134,13 @@ CHANGES = {
     ),
     "another architecture": (
         lambda r: first_sub(r)["architecture"].update(dense_units=5),
-        "asks for floats",
+        "needs floats",
     ),
     "deeper architecture": (
         lambda r: first_sub(r)["architecture"].update(filters=[2, 3, 3], kernels=[3, 1, 1]),
         "conv_3",
     ),
-    "another box": (lambda r: first_sub(r)["input"].update(box=[50, 6, 4]), "asks for floats|reference"),
+    "another box": (lambda r: first_sub(r)["input"].update(box=[50, 6, 4]), "needs floats|reference"),
     "giant box": (lambda r: first_sub(r)["input"].update(box=[10**6, 6, 4]), "1 to 512 voxels"),
     "negative box": (lambda r: first_sub(r)["input"].update(box=[-1, 6, 4]), "box"),
     "another stage": (lambda r: first_sub(r)["input"].update(stage="raw"), "stage"),
@@ -235,7 +235,7 @@ def test_a_link_out_of_the_bundle_is_refused(bundle, tmp_path: Path):
     outside = tmp_path / "outside.safetensors"
     (bundle.path / WEIGHTS).rename(outside)
     (bundle.path / WEIGHTS).symlink_to(outside)
-    with pytest.raises(BundleError, match="leads out of the bundle"):
+    with pytest.raises(BundleError, match="leads outside the bundle"):
         load_bundle(bundle.path)
 
 

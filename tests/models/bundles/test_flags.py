@@ -53,7 +53,7 @@ def test_the_demonstration_model_says_what_its_number_is_not(bundle):
     (flag,) = estimate_flags(bundle, estimate(bundle), age=50, simulated=False)
     assert flag.severity == "warning"
     assert "small learned from simulated brains" in flag.text
-    assert "no estimate of anyone's brain age" in flag.text
+    assert "not an estimate of anyone's brain age" in flag.text
 
 
 def test_a_real_model_is_not_for_simulated_brains(bundle):

@@ -148,7 +148,7 @@ def test_one_sub_ensemble_alone_has_no_uncertainty():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda p: p.clear(), "no modality at all"),
+        (lambda p: p.clear(), "not given any modality"),
         (lambda p: p.pop("Cortical_T1w"), "all regions of a modality"),
         (lambda p: p.update(Elsewhere_T1w=np.ones(2)), "no sub-ensemble Elsewhere_T1w"),
         (lambda p: p.update(Cortical_T1w=np.ones(3)), "needs 2 finite"),

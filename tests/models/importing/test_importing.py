@@ -209,8 +209,8 @@ def test_simulated_people_make_a_demonstration(three, tmp_path):
 
 
 REFUSALS: dict[str, tuple[list[str], str]] = {
-    "no name": (["--name", "my model"], "--name 'my model' is no name"),
-    "no version": (["--model-version", "../1"], "is no name"),
+    "no name": (["--name", "my model"], "--name 'my model' is not a valid name"),
+    "no version": (["--model-version", "../1"], "is not a valid name"),
     "ages turned round": (["--age-range", "80", "18"], "--age-range 80 18"),
     "ages not numbers": (["--age-range", "nan", "18"], "--age-range nan 18"),
     "no maximum": (["--input-max", "0"], "--input-max 0"),
@@ -274,7 +274,7 @@ def test_wrong_json_is_one_sentence(three, tmp_path, name):
 
 def test_files_of_a_sub_ensemble_must_be_alike_and_different(networks, tmp_path):
     files = [networks["T1w"][1], networks["large"][1]]
-    with pytest.raises(InputError, match=r"large\.h5 has another input or architecture than .*T1w\.h5"):
+    with pytest.raises(InputError, match=r"large\.h5 has a different input or architecture from .*T1w\.h5"):
         import_bundle(ImportPlan({"T1w": files}, name="mine"), tmp_path / "mine")
     with pytest.raises(InputError, match=r"is the same as .*T1w\.h5"):
         import_bundle(ImportPlan({"T1w": [files[0], files[0]]}, name="mine"), tmp_path / "mine")
@@ -295,7 +295,7 @@ def test_what_is_there_is_never_overwritten(three, tmp_path, capsys):
     out = tmp_path / "mine"
     out.mkdir()
     assert main(command(three, out)) == 2
-    assert "is there already" in capsys.readouterr().err
+    assert "exists already" in capsys.readouterr().err
     assert list(out.iterdir()) == []
 
 

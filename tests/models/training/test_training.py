@@ -289,7 +289,7 @@ def test_a_loss_that_runs_off_stops_the_training(derivatives, tmp_path):
     ("rows", "words"),
     [
         (["participant_id\tsex", "sub-000\tF"], "no column age"),
-        (["participant_id\tage", "sub-000\t30", "000\t40"], "names 000 twice, on lines 2 and 3"),
+        (["participant_id\tage", "sub-000\t30", "000\t40"], "lists 000 twice, on lines 2 and 3"),
         (["participant_id\tage", "sub-../../etc\t30"], "Nobody"),
         (["participant_id\tage", "sub-000\tn/a", "sub-001\told", "sub-002\tnan"], "Nobody"),
         (["participant_id\tage", "sub-000\t30", "sub-001\t40"], "Only 2 people"),
@@ -310,7 +310,7 @@ def test_people_without_all_modalities_are_left_out_and_named(derivatives, caplo
     with caplog.at_level("WARNING"), pytest.raises(InputError, match="Nobody"):
         read_cohort([out], table, ("T1w", "T2starw"))
     (warning,) = caplog.messages
-    assert warning.startswith("Left out (40), as not all modalities are there: sub-000, sub-001")
+    assert warning.startswith("Left out (40), because not all modalities are there: sub-000, sub-001")
     assert "and 30 more;" in warning
     assert len(read_cohort([out], table, ("T1w",)).people) == 40
 

@@ -31,7 +31,7 @@ SLOPE, OFFSET = -250.0, 40_000.0
 
 @pytest.fixture(scope="module")
 def people(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Sixty people, with a column that follows age and some that cannot be learnt."""
+    """Sixty people, with a column that follows age and some that cannot be learned."""
     out, raw = write_people(tmp_path_factory.mktemp("people"), 60)
     rows = list(csv.DictReader((raw / "participants.tsv").open(), delimiter="\t"))
     for number, row in enumerate(rows):
@@ -302,7 +302,7 @@ def test_fine_tuning_never_leaves_with_worse_weights_than_it_came_with(source, o
 
 def test_a_transferred_model_never_begins_anew(source, others, tmp_path):
     transfer = Transfer(source, "all")
-    with pytest.raises(InputError, match="for models that begin from nothing"):
+    with pytest.raises(InputError, match="only for models trained from scratch"):
         transferred_plan(transfer, fitting={"restart_after": 1})
     plan = transferred_plan(transfer)
     stuck = plan.model_copy(
@@ -394,7 +394,9 @@ def test_weights_that_changed_since_are_not_taken(source, others, tmp_path):
     ],
 )  # fmt: skip
 def test_a_plan_of_another_shape_is_refused(source, change, where):
-    with pytest.raises(InputError, match=f"plan.yaml asks for another {where} than the bundle balls has"):
+    with pytest.raises(
+        InputError, match=f"plan.yaml asks for a different {where} from that of the bundle balls"
+    ):
         transferred_plan(Transfer(source, "all"), **change)
 
 
