@@ -643,6 +643,11 @@ TORI_README = (
 
 # --- reports ---------------------------------------------------------------------------------------
 
+ESTIMATING = "{name}: estimating and explaining with {ensemble}"
+NO_IMAGE_FOR_ENSEMBLE = "none of the sequences that {ensemble} was trained on is there: estimate with another ensemble (--ensemble), or add the sequences."
+TRANSFORMS_OF_OTHERS = "{file} and its inverse do not lead to MNI152NLin6Asym and back ({reason}): make these derivatives anew, or start from the raw images (without -d)."
+NOT_PREPARED = "{name}: its prepared images are not those that this run made or found: another run on the same output folder may have changed them. Run again."
+PAGE_FAILED = "its page could not be written: {reason}"
 RECORD_UNREADABLE = (
     "{path} cannot be read as a record of bids_brainage: {reason}. Remove it and run the participant again."
 )

@@ -1,111 +1,125 @@
-"""Put a result where it belongs in the derivatives folder, whole or not at all."""
+"""Interface that puts the prepared images of one modality where they belong, and records them as finished."""
 
 from __future__ import annotations
 
-import shutil
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nipype.interfaces.base import BaseInterfaceInputSpec, File, SimpleInterface, TraitedSpec, traits
+from nipype.interfaces.base import (
+    BaseInterfaceInputSpec,
+    File,
+    SimpleInterface,
+    TraitedSpec,
+    isdefined,
+    traits,
+)
 
-from bids_brainage.atomic import replacing, write_text
-from bids_brainage.bids.naming import sidecar
+from bids_brainage.records.relevance_map import RESOLUTION
 
-
-class _SaveOutputInput(BaseInterfaceInputSpec):
-    in_file = File(exists=True, mandatory=True)
-    out_path = traits.Str(mandatory=True, desc="the file to write")
-    sidecar = traits.Dict(desc="JSON to write beside it")
-    warnings = traits.List(traits.Str, desc="what was odd about the images it was made of")
-    method = traits.Str(desc="how it was made, where there is a choice")
-
-
-class _SaveOutputOutput(TraitedSpec):
-    out_file = File(exists=True, desc="the file in the derivatives folder")
+if TYPE_CHECKING:
+    from bids_brainage.records.writing import Output
 
 
-class SaveOutput(SimpleInterface):
-    """Copy a file into the derivatives folder under a temporary name, then rename it."""
-
-    input_spec = _SaveOutputInput
-    output_spec = _SaveOutputOutput
-    # A file that somebody removed from the derivatives folder is to come back.
-    _always_run = True
-
-    def _run_interface(self, runtime: Any) -> Any:
-        out_path = Path(self.inputs.out_path)
-        facts = self._sidecar()
-        if facts is not None:
-            write_json(sidecar(out_path), facts)
-        with replacing(out_path) as temporary:
-            shutil.copyfile(self.inputs.in_file, temporary)
-        self._results["out_file"] = str(out_path)
-        return runtime
-
-    def _sidecar(self) -> dict[str, Any] | None:
-        from nipype.interfaces.base import isdefined
-
-        if not isdefined(self.inputs.sidecar):
-            return None
-        content = dict(self.inputs.sidecar)
-        if isdefined(self.inputs.warnings):
-            content["Warnings"] = list(self.inputs.warnings)
-        if isdefined(self.inputs.method):
-            content["SkullStripMethod"] = self.inputs.method
-        return content
-
-
-def write_json(path: Path, content: Any) -> Path:
-    """Write `content` as indented JSON; what is not finite is written as null."""
-    import json
-
-    return write_text(path, json.dumps(_plain(content), indent=2, allow_nan=False) + "\n")
-
-
-def _plain(value: Any) -> Any:
-    """Copy of `value` in the types JSON knows."""
-    import math
-
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(item) for item in value]
-    if hasattr(value, "tolist"):
-        return _plain(value.tolist())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, Path):
-        return value.as_posix()
-    return value
-
-
-class _SaveTreeInput(BaseInterfaceInputSpec):
-    in_dir = traits.Directory(
-        exists=True, mandatory=True, desc="folder that is laid out as the derivatives are"
-    )
+class _PublishInput(BaseInterfaceInputSpec):
     out_dir = traits.Str(mandatory=True, desc="the derivatives folder")
-    last = traits.Str(
-        mandatory=True, desc="pattern of the file whose presence means that all others are there"
-    )
+    participant = traits.Str(mandatory=True)
+    session = traits.Either(traits.Str, None, usedefault=True)
+    modality = traits.Str(mandatory=True)
+    fingerprint = traits.Str(mandatory=True, desc="of all that decides the result")
+    input_marks = traits.Dict(traits.Str, traits.Dict, nohash=True, desc="its files as they were read")
+    sources = traits.List(traits.Str, desc="BIDS URIs of these files")
+    preparation = traits.Dict(desc="what is known before of how the images are prepared")
+    subject = File(exists=True, mandatory=True, desc="the image on the T1w grid")
+    standard = File(exists=True, mandatory=True, desc="the brain in standard space")
+    mask = File(exists=True, desc="brain mask on the T1w grid")
+    forward = File(exists=True, desc="T1w to standard space")
+    inverse = File(exists=True, desc="standard space to T1w")
+    rigid = File(exists=True, desc="the modality to T1w")
+    warnings = traits.List(traits.Str, desc="what is odd about the images")
+    method = traits.Str(desc="how the brain was found")
 
 
-class _SaveTreeOutput(TraitedSpec):
-    last_file = File(exists=True)
+class _PublishOutput(TraitedSpec):
+    subject = File(exists=True)
+    standard = File(exists=True)
+    mask = File(exists=True)
+    forward = File(exists=True)
+    inverse = File(exists=True)
+    done = traits.Str(desc="the modality; what waits for it knows that its files are recorded")
 
 
-class SaveTree(SimpleInterface):
-    """Copy a folder of results into the derivatives folder, file by file, the decisive one last."""
+class PublishImages(SimpleInterface):
+    """Copy prepared images into the derivatives folder, data before sidecars, their record last."""
 
-    input_spec = _SaveTreeInput
-    output_spec = _SaveTreeOutput
+    input_spec = _PublishInput
+    output_spec = _PublishOutput
+    # It is in the graph only where the derivatives folder lacks what it writes.
     _always_run = True
 
     def _run_interface(self, runtime: Any) -> Any:
-        source, target = Path(self.inputs.in_dir), Path(self.inputs.out_dir)
-        files = sorted(path for path in source.rglob("*") if path.is_file())
-        for path in sorted(files, key=lambda file: file.match(self.inputs.last)):
-            destination = target / path.relative_to(source)
-            with replacing(destination) as temporary:
-                shutil.copyfile(path, temporary)
-        self._results["last_file"] = str(destination)
+        from bids_brainage.records.reading import SessionPlace
+        from bids_brainage.records.session import InputMark
+        from bids_brainage.records.writing import publish
+
+        place = SessionPlace.of(Path(self.inputs.out_dir), self.inputs.participant, self.inputs.session)
+        outputs = {name: output for name, output in self._to_write(place).items() if output is not None}
+        marks = self.inputs.input_marks if isdefined(self.inputs.input_marks) else {}
+        publish(
+            place,
+            ("preprocessing", self.inputs.modality),
+            self.inputs.fingerprint,
+            list(outputs.values()),
+            inputs={name: InputMark.model_validate(mark) for name, mark in marks.items()},
+        )
+        for name in ("subject", "standard", "mask", "forward", "inverse"):
+            if name in outputs:
+                self._results[name] = str(outputs[name].path)
+        self._results["done"] = self.inputs.modality
         return runtime
+
+    def _to_write(self, place: Any) -> dict[str, Output | None]:
+        modality = self.inputs.modality
+        t1w = modality == "T1w"
+        image = place.path("preproc_T1w") if t1w else place.path("preproc_T1w_space", suffix=modality)
+        about = {"modality": modality}
+        facts = {"Sources": self._given("sources", [])}
+        own = facts | {"SkullStripped": False, "Warnings": self._given("warnings", [])}
+        if t1w:
+            method = {"skull_strip_method": self._given("method", None)}
+            own["Preparation"] = self._given("preparation", {}) | method
+        else:
+            own["SpatialReference"] = place.uri(place.path("preproc_T1w"))
+        standard = facts | {"SkullStripped": True, "Resolution": RESOLUTION}
+        of_mask = facts | {"Type": "Brain"}
+        return {
+            "mask": self._output("brain_mask", place.path("brain_mask"), {}, of_mask, "mask"),
+            "subject": self._output("subject_image", image, about, own, "subject"),
+            "standard": self._output(
+                "standard_image", place.path("preproc_standard", suffix=modality), about, standard, "standard"
+            ),
+            "forward": self._warp(place, "transform", "T1w", "MNI152NLin6Asym", "forward"),
+            "inverse": self._warp(place, "transform", "MNI152NLin6Asym", "T1w", "inverse"),
+            "rigid": self._warp(place, "coregistration", modality, "T1w", "rigid"),
+        }
+
+    def _warp(self, place: Any, role: Any, source: str, target: str, name: str) -> Output | None:
+        path = place.path("transform", source=source, target=target)
+        return self._output(role, path, {"source": source, "target": target}, None, name)
+
+    def _output(
+        self, role: Any, path: Path, about: dict[str, str], sidecar: dict[str, Any] | None, name: str
+    ) -> Output | None:
+        from bids_brainage.records.files import copy_file
+        from bids_brainage.records.rounding import write_rounded
+        from bids_brainage.records.writing import Output
+
+        source = getattr(self.inputs, name)
+        if not isdefined(source):
+            return None
+        write = write_rounded if role in ("subject_image", "standard_image") else copy_file
+        return Output(role, path, partial(write, Path(source)), about=about, sidecar=sidecar)
+
+    def _given(self, name: str, otherwise: Any) -> Any:
+        value = getattr(self.inputs, name)
+        return value if isdefined(value) else otherwise

@@ -117,6 +117,30 @@ class InvertRigid(SimpleInterface):
         return runtime
 
 
+class _IdentityOutput(TraitedSpec):
+    transform = File(exists=True)
+    inverse = File(exists=True)
+
+
+class Aligned(SimpleInterface):
+    """The transform of an image that lies in the T1w image's space already: none, as ITK writes it."""
+
+    input_spec = BaseInterfaceInputSpec
+    output_spec = _IdentityOutput
+
+    def _run_interface(self, runtime: Any) -> Any:
+        from bids_brainage.preprocessing.inversion import write_identity
+
+        path = str(write_identity(Path(runtime.cwd) / "identity.tfm"))
+        self._results["transform"] = self._results["inverse"] = path
+        return runtime
+
+
+class _UseTransformsInput(BaseInterfaceInputSpec):
+    forward_file = File(exists=True, mandatory=True, desc="T1w to MNI152NLin6Asym, made elsewhere")
+    inverse_file = File(exists=True, mandatory=True, desc="MNI152NLin6Asym to T1w, made elsewhere")
+
+
 class _RegisterTemplateInput(BaseInterfaceInputSpec):
     brain_file = File(exists=True, mandatory=True, desc="T1w brain without skull")
     mask_file = File(exists=True, mandatory=True)
@@ -158,6 +182,27 @@ class RegisterTemplate(SimpleInterface):
         )
         self._results["forward"] = str(transforms.forward)
         self._results["inverse"] = str(transforms.inverse)
+        return runtime
+
+
+class UseTransforms(SimpleInterface):
+    """Take transforms that others made, once they lead to the template and back."""
+
+    input_spec = _UseTransformsInput
+    output_spec = _RegisterTemplateOutput
+
+    def _run_interface(self, runtime: Any) -> Any:
+        from bids_brainage import messages
+        from bids_brainage.errors import ImageError
+        from bids_brainage.preprocessing.templates import template_brain
+        from bids_brainage.preprocessing.transforms import TransformError, check_both_ways
+
+        forward, inverse = Path(self.inputs.forward_file), Path(self.inputs.inverse_file)
+        try:
+            check_both_ways(forward, inverse, template_brain(2), warped=True)
+        except TransformError as error:
+            raise ImageError(messages.TRANSFORMS_OF_OTHERS.format(file=forward, reason=error)) from error
+        self._results["forward"], self._results["inverse"] = str(forward), str(inverse)
         return runtime
 
 

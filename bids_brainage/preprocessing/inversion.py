@@ -1,4 +1,4 @@
-"""The way back of a rigid transform."""
+"""The way back of a rigid transform, and the transform that changes nothing."""
 
 from __future__ import annotations
 
@@ -35,4 +35,13 @@ def invert_rigid(transform: Path, out: Path) -> Path:
         matrix = np.linalg.multi_dot([np.eye(4), *(step.matrix for step in chain.transforms), np.eye(4)])
         with replacing(out) as temporary:
             Affine(np.linalg.inv(matrix)).to_filename(str(temporary), fmt="itk")
+    return out
+
+
+def write_identity(out: Path) -> Path:
+    """Write the identity as an ITK transform (.tfm) and return `out`."""
+    from nitransforms.linear import Affine
+
+    with replacing(out) as temporary:
+        Affine(np.eye(4)).to_filename(str(temporary), fmt="itk")
     return out

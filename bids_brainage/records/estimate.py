@@ -74,6 +74,7 @@ class Preparation(Record):
 
     origin: str = Field(description="raw, preprocessed (of -d) or freesurfer")
     source: str | None = Field(None, description="name of the dataset of -d")
+    software: tuple[str, ...] = Field((), description="programs that made that dataset")
     skull_strip: str = Field(description="what was asked for")
     skull_strip_method: str | None = Field(None, description="what was done")
     bias_corrected: bool = Field(True, description="whether N4 was run on the T1w image here")

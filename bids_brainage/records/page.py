@@ -45,7 +45,7 @@ def read_page_record(out_dir: Path, participant: str) -> PageRecord | None:
 def shown(sessions: Sequence[FinishedSession]) -> dict[str, str]:
     """What a page of these sessions shows: the fingerprints of their finished stages."""
     return {
-        session.name: " ".join(f"{name}={stage.fingerprint}" for name, stage in session.record.stages())
+        session.name: " ".join(f"{name}={stage.fingerprint}" for (_, name), stage in session.record.stages())
         for session in sessions
     }
 

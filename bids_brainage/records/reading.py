@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from bids_brainage.bids.dataset import read_json
 from bids_brainage.bids.naming import output_path, session_name, sidecar, strip_prefix
+from bids_brainage.bids.uris import own_uri
 from bids_brainage.errors import InputError
-from bids_brainage.records.estimate import EstimateRecord
+from bids_brainage.records.estimate import EstimateRecord, Preparation
 from bids_brainage.records.relevance_map import MapRecord
-from bids_brainage.records.session import FileMark, Role, SessionRecord, Stage
+from bids_brainage.records.session import FIRST, FileMark, Role, SessionRecord, Stage, StageKey
 from bids_brainage.terms import STANDARD_SPACE, T1W_SPACE
 
 #: Up to this size a file's content is compared, above it its size.
@@ -46,6 +48,10 @@ class SessionPlace:
     def path(self, output: str, **entities: str) -> Path:
         """Where an output goes; names are those of data/outputs.yaml."""
         return output_path(self.out_dir, self.participant, self.session, output, **entities)
+
+    def uri(self, path: Path) -> str:
+        """A file below the output folder as BIDS names it from within, ``bids::sub-01/anat/...``."""
+        return own_uri(path, self.out_dir)
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,8 @@ class PreparedImages:
         T1w to MNI152NLin6Asym, and back.
     subject, standard : dict of str to Path
         By modality, the image on the T1w grid, and the brain in standard space.
+    preparation : Preparation
+        How they were really prepared.
     """
 
     mask: Path
@@ -98,6 +106,7 @@ class PreparedImages:
     inverse: Path
     subject: dict[str, Path]
     standard: dict[str, Path]
+    preparation: Preparation
 
 
 @dataclass(frozen=True)
@@ -130,8 +139,8 @@ class FinishedSession:
 
     @cached_property
     def images(self) -> PreparedImages | None:
-        """The prepared images; None where preprocessing is not finished."""
-        if self.record.preprocessing is None:
+        """The prepared images; None where those of the T1w image are not finished."""
+        if FIRST not in self.record.preprocessing:
             return None
         warps = {mark.about["source"]: self._path(mark) for mark in self._marks("transform")}
         return PreparedImages(
@@ -140,7 +149,17 @@ class FinishedSession:
             inverse=warps[STANDARD_SPACE],
             subject={mark.about["modality"]: self._path(mark) for mark in self._marks("subject_image")},
             standard={mark.about["modality"]: self._path(mark) for mark in self._marks("standard_image")},
+            preparation=self._preparation(),
         )
+
+    def _preparation(self) -> Preparation:
+        """What the T1w image's sidecar says, with the warnings of all images."""
+        sidecars = {
+            mark.about["modality"]: read_json(sidecar(self._path(mark)))
+            for mark in self._marks("subject_image")
+        }
+        warnings = [text for content in sidecars.values() for text in content.get("Warnings", ())]
+        return Preparation.model_validate(sidecars[FIRST]["Preparation"] | {"warnings": warnings})
 
     @cached_property
     def maps(self) -> tuple[FinishedMap, ...]:
@@ -169,9 +188,9 @@ class FinishedSession:
         with paths[0].open(newline="", encoding="utf-8") as table:
             return list(csv.DictReader(table, delimiter="\t", quoting=csv.QUOTE_NONE))
 
-    def is_finished(self, stage: str, fingerprint: str) -> bool:
+    def is_finished(self, key: StageKey, fingerprint: str) -> bool:
         """Whether a stage is finished with that fingerprint, and all its files are what was written."""
-        found = dict(self.record.stages()).get(stage)
+        found = self.record.stage(key)
         return found is not None and found.fingerprint == fingerprint and self.is_whole(found)
 
     def is_whole(self, stage: Stage) -> bool:
@@ -203,7 +222,8 @@ def read_record(place: SessionPlace) -> SessionRecord | None:
     except InputError:
         return None
     whose = (record.participant_id, record.session_id)
-    inside = all(_is_inside(mark.path, place.participant) for mark in record.files())
+    paths = (*(mark.path for mark in record.files()), *record.pending)
+    inside = all(_is_inside(path, place.participant) for path in paths)
     return record if whose == (place.participant, place.session) and inside else None
 
 

@@ -10,6 +10,9 @@ from pydantic.alias_generators import to_pascal
 from bids_brainage.records.estimate import ModelFacts
 from bids_brainage.records.schema import Record
 
+#: What ``res-2`` means, as BIDS has it in sidecars.
+RESOLUTION = {"2": "2 mm isotropic, 91 x 109 x 91 voxels"}
+
 
 class AccountLine(Record):
     """What one layer received, passed on and absorbed."""

@@ -10,8 +10,12 @@ from pydantic import Field
 from bids_brainage.records.schema import Record
 
 SESSION_VERSION: Literal[1] = 1
-#: Name of the stage that all estimates stand on.
-PREPROCESSING = "preprocessing"
+#: What a stage does: prepare the images of one modality, or estimate and explain with one ensemble.
+StageKind = Literal["preprocessing", "estimate"]
+#: Kind and name: a modality, or an ensemble.
+StageKey = tuple[StageKind, str]
+#: The modality that all others are aligned with: what stands on it is made anew when it is.
+FIRST = "T1w"
 
 Role = Literal[
     "brain_mask", "transform", "coregistration", "subject_image", "standard_image",
@@ -34,7 +38,7 @@ class FileMark(Record):
 
 
 class InputMark(Record):
-    """An input file as it was read."""
+    """An input file as it was read; where size and time are the same, it is not read again to be compared."""
 
     bytes: int
     mtime_ns: int
@@ -42,11 +46,13 @@ class InputMark(Record):
 
 
 class Stage(Record):
-    """A finished stage: preprocessing, or one ensemble's estimate and explanation."""
+    """A finished stage: the prepared images of one modality, or one ensemble's estimate and explanation."""
 
     fingerprint: str = Field(description="of all that decides the result")
     files: tuple[FileMark, ...]
+    inputs: dict[str, InputMark] = Field(default_factory=dict, description="by name, what it was made of")
     seconds: dict[str, float] = Field(default_factory=dict, description="that each step took")
+    model: str | None = Field(None, description="of an estimate, sha256 of the bundle that made it")
 
 
 class SessionRecord(Record):
@@ -59,18 +65,51 @@ class SessionRecord(Record):
     participant_id: str
     session_id: str | None
     version: str = Field(description="of bids_brainage")
-    inputs: dict[str, InputMark] = Field(default_factory=dict, description="by path")
-    preprocessing: Stage | None = None
+    preprocessing: dict[str, Stage] = Field(default_factory=dict, description="by modality")
     estimates: dict[str, Stage] = Field(default_factory=dict, description="by ensemble")
     pending: tuple[str, ...] = ()
 
-    def stages(self) -> Iterator[tuple[str, Stage]]:
-        """Name and stage of all that is finished."""
-        if self.preprocessing is not None:
-            yield PREPROCESSING, self.preprocessing
-        yield from self.estimates.items()
+    def stages(self) -> Iterator[tuple[StageKey, Stage]]:
+        """All that is finished."""
+        for modality, stage in self.preprocessing.items():
+            yield ("preprocessing", modality), stage
+        for ensemble, stage in self.estimates.items():
+            yield ("estimate", ensemble), stage
+
+    def stage(self, key: StageKey) -> Stage | None:
+        """A stage, if it is finished."""
+        return dict(self.stages()).get(key)
 
     def files(self) -> Iterator[FileMark]:
         """Every file of every stage."""
         for _, stage in self.stages():
             yield from stage.files
+
+    def with_stage(self, key: StageKey, stage: Stage) -> SessionRecord:
+        """The record with one more finished stage, or another one in its place."""
+        group, name = ("estimates" if key[0] == "estimate" else "preprocessing"), key[1]
+        stages = dict(sorted({**getattr(self, group), name: stage}.items()))
+        return self.model_copy(update={group: stages})
+
+    def without(self, key: StageKey, model: str | None = None) -> SessionRecord:
+        """The record less a stage, all that stands on it, and what another model than `model` estimated."""
+        stands = {other for other, stage in self.stages() if _yields(key, model, other, stage)}
+        return self.model_copy(
+            update={
+                "preprocessing": {
+                    name: stage
+                    for name, stage in self.preprocessing.items()
+                    if ("preprocessing", name) not in stands
+                },
+                "estimates": {
+                    name: stage for name, stage in self.estimates.items() if ("estimate", name) not in stands
+                },
+            }
+        )
+
+
+def _yields(key: StageKey, model: str | None, other: StageKey, stage: Stage) -> bool:
+    """Whether a stage goes when `key` is made anew: it is the same, stands on it, or is another model's."""
+    if key[0] == "preprocessing":
+        return other == key or other[0] == "estimate" or key[1] == FIRST
+    return other == key or (other[0] == "estimate" and stage.model != model)

@@ -13,12 +13,12 @@ from bids_brainage.bids.naming import sidecar
 from bids_brainage.records.files import sha256_of, write_json
 from bids_brainage.records.reading import SessionPlace, read_record
 from bids_brainage.records.session import (
-    PREPROCESSING,
     FileMark,
     InputMark,
     Role,
     SessionRecord,
     Stage,
+    StageKey,
 )
 
 
@@ -48,87 +48,84 @@ class Output:
 
 def publish(
     place: SessionPlace,
-    stage: str,
+    key: StageKey,
     fingerprint: str,
     outputs: Sequence[Output],
+    *,
     inputs: Mapping[str, InputMark] | None = None,
+    seconds: Mapping[str, float] | None = None,
+    model: str | None = None,
 ) -> SessionRecord:
     """Put the files of a finished stage where they belong, and say so in the session's record.
 
     What the stage consisted of before, and what stood on it, is taken out of the record first and its files
     are removed: at no moment does the record call finished what is partly new. Killed on the way, the next
-    `publish` removes what was left behind.
+    `publish` removes what was left behind. Two of one session must not run at a time.
 
     Parameters
     ----------
     place : SessionPlace
-    stage : str
-        `PREPROCESSING`, or the name of an ensemble.
+    key : StageKey
     fingerprint : str
         Of all that decides the result.
     outputs : sequence of Output
     inputs : mapping of str to InputMark, optional
-        The files that the stage was made of; those of before stay without it.
+        What the stage was made of.
+    seconds : mapping of str to float, optional
+        That its steps took.
+    model : str, optional
+        Of an estimate, sha256 of the bundle; what other bundles estimated is removed.
 
     Returns
     -------
     SessionRecord
         As it is on disk now.
     """
-    begun = _without(place, stage, [_below(place, path) for path in _planned(outputs)])
-    if inputs is not None:
-        begun = begun.model_copy(update={"inputs": dict(inputs)})
+    planned = [_below(place, path) for path in _planned(outputs)]
+    begun = _begun(place, key, planned, model)
     begun.write(place.record)
-    planned = set(_planned(outputs))
-    for path in begun.pending:
-        if place.out_dir / path not in planned:
-            (place.out_dir / path).unlink(missing_ok=True)
+    for path in set(begun.pending) - set(planned):
+        (place.out_dir / path).unlink(missing_ok=True)
     marks = [_write(place, output) for output in outputs]
     marks += [_write_sidecar(place, output) for output in outputs if output.sidecar is not None]
-    done = _with_stage(begun, stage, Stage(fingerprint=fingerprint, files=tuple(marks)))
+    stage = Stage(
+        fingerprint=fingerprint,
+        files=tuple(marks),
+        inputs=dict(inputs or {}),
+        seconds=dict(seconds or {}),
+        model=model,
+    )
+    done = begun.with_stage(key, stage).model_copy(update={"pending": ()})
     done.write(place.record)
     return done
 
 
-def note_seconds(place: SessionPlace, seconds: Mapping[str, Mapping[str, float]]) -> None:
-    """Note how long the steps of finished stages took, by stage."""
+def note_seconds(place: SessionPlace, seconds: Mapping[StageKey, Mapping[str, float]]) -> None:
+    """Note how long the steps of finished stages took; what is not finished is passed over."""
     record = read_record(place)
     if record is None:
         return
     noted = record
-    for name, stage in record.stages():
-        own = dict(seconds.get(name, {}))
-        if own:
-            noted = _with_stage(noted, name, stage.model_copy(update={"seconds": own}))
+    for key, own in seconds.items():
+        stage = noted.stage(key)
+        if stage is not None and own:
+            noted = noted.with_stage(key, stage.model_copy(update={"seconds": {**stage.seconds, **own}}))
     if noted != record:
         noted.write(place.record)
 
 
-def _without(place: SessionPlace, stage: str, planned: Sequence[str]) -> SessionRecord:
+def _begun(place: SessionPlace, key: StageKey, planned: Sequence[str], model: str | None) -> SessionRecord:
     """The record less a stage and what stands on it; their files, and those to come, are pending."""
     before = read_record(place) or SessionRecord(
         participant_id=place.participant, session_id=place.session, version=bids_brainage.__version__
     )
-    dropped = [own for name, own in before.stages() if stage in (PREPROCESSING, name)]
-    left = {name: own for name, own in before.estimates.items() if stage not in (PREPROCESSING, name)}
-    old = [mark.path for own in dropped for mark in own.files]
-    kept = before.model_copy(
-        update={
-            "version": bids_brainage.__version__,
-            "preprocessing": None if stage == PREPROCESSING else before.preprocessing,
-            "estimates": left,
-        }
-    )
+    kept = before.without(key, model)
     finished = {mark.path for mark in kept.files()}
-    pending = dict.fromkeys((*before.pending, *old, *planned))
-    return kept.model_copy(update={"pending": tuple(path for path in pending if path not in finished)})
-
-
-def _with_stage(record: SessionRecord, name: str, stage: Stage) -> SessionRecord:
-    if name == PREPROCESSING:
-        return record.model_copy(update={"preprocessing": stage, "pending": ()})
-    estimates = dict(sorted({**record.estimates, name: stage}.items()))
-    return record.model_copy(update={"estimates": estimates, "pending": ()})
+    gone = [mark.path for mark in before.files() if mark.path not in finished]
+    pending = [path for path in (*before.pending, *gone, *planned) if path not in finished]
+    return kept.model_copy(
+        update={"version": bids_brainage.__version__, "pending": tuple(dict.fromkeys(pending))}
+    )
 
 
 def _planned(outputs: Iterable[Output]) -> list[Path]:

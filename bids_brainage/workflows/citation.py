@@ -29,17 +29,16 @@ def write_citation_of(sessions: Sequence[SessionInputs], config: RunConfig) -> N
 
 def write_planned_citation(sessions: Sequence[SessionInputs], config: RunConfig, bundle: Any) -> None:
     """Write OUT/logs/CITATION.* for what this command line would do (--boilerplate-only)."""
-    from bids_brainage.interfaces.prediction import package_versions
+    from bids_brainage.records.versions import package_versions
     from bids_brainage.reports.boilerplate import facts_of, write_citation
-    from bids_brainage.workflows.participant import lrp_facts
-    from bids_brainage.workflows.preprocessing import input_source
+    from bids_brainage.workflows.participant import explanation_facts
 
     modalities = [m for m in config.modalities if any(m == "T1w" or m in s.images for s in sessions)]
     common = {
         "versions": package_versions(),
         "modalities_used": modalities,
         "preprocessing": {
-            "source": input_source(sessions[0]),
+            "source": str(sessions[0].origin),
             "skull_strip_method": config.skull_strip,
         },
         "model": {}
@@ -51,7 +50,7 @@ def write_planned_citation(sessions: Sequence[SessionInputs], config: RunConfig,
             "heads": bundle.heads,
         },
         **({} if bundle is None else {"target": {"name": bundle.record.target, "unit": bundle.record.unit}}),
-        "lrp": lrp_facts(config),
+        "lrp": explanation_facts(config),
         "simulated_input": sessions[0].simulated,
     }
     ensembles = () if config.preproc_only else config.ensemble

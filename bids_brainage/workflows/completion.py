@@ -10,10 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import bids_brainage
-from bids_brainage.bids.naming import output_path, sidecar
+from bids_brainage.bids.derivatives import Origin
 from bids_brainage.bids.selection import SessionInputs
 from bids_brainage.config import RunConfig
-from bids_brainage.workflows.preprocessing import preprocessed_paths, sequence_files
+from bids_brainage.records.files import sha256_of
+from bids_brainage.records.reading import FinishedSession, SessionPlace, read_session
+from bids_brainage.records.session import FIRST, InputMark
+from bids_brainage.workflows.sources import sequence_files
+
+Marks = dict[str, InputMark]
 
 
 @dataclass(frozen=True)
@@ -22,32 +27,38 @@ class SessionState:
 
     Attributes
     ----------
+    inputs : mapping of str to dict
+        By modality, its files as they are now.
     preprocessing : mapping of str to str
         Fingerprint by modality, of the images and of what decides how they are prepared.
     estimates : mapping of str to str
         Fingerprint by ensemble, of all that decides the estimate and its maps.
-    preprocessed : bool
-        All prepared images are there and are of these fingerprints.
+    unprepared : tuple of str
+        Modalities whose images are not there or are of another fingerprint.
     missing : tuple of str
         Ensembles whose estimate, maps or tables are not there or are of another fingerprint.
     """
 
+    inputs: Mapping[str, Marks]
     preprocessing: Mapping[str, str]
     estimates: Mapping[str, str]
-    preprocessed: bool
+    unprepared: tuple[str, ...]
     missing: tuple[str, ...]
 
     @property
     def finished(self) -> bool:
         """Whether nothing is left to compute."""
-        return self.preprocessed and not self.missing
+        return not self.unprepared and not self.missing
 
 
 def session_state(
-    session: SessionInputs, config: RunConfig, ensembles: Iterable[str], bundle_sha256: str
+    session: SessionInputs, config: RunConfig, ensembles: Iterable[str], bundle_sha256: str, dataset: str = ""
 ) -> SessionState:
     """Compare what stands in the derivatives folder with what this run would write."""
-    preprocessing = _preprocessing_fingerprints(session, config)
+    finished = read_session(SessionPlace.of(config.output_dir, session.participant, session.session))
+    inputs = {modality: _marks(paths, finished) for modality, paths in _files(session).items()}
+    preprocessing = _preprocessing_fingerprints(session, config, inputs)
+    unprepared = _unprepared(finished, preprocessing)
     estimates = {
         ensemble: _hash(
             {
@@ -55,79 +66,81 @@ def session_state(
                 "modalities": sorted(config.modalities),
                 "bundle": bundle_sha256,
                 "ensemble": ensemble,
+                "dataset": dataset,
                 "age": session.age,
                 "sex": session.sex,
                 "simulated": session.simulated,
-                **({} if session.measured is None else {"measured": session.measured}),
+                "measured": session.measured,
+                "warnings": list(session.warnings),
                 "relevance": not config.no_relevance,
                 "rule": config.lrp_rule,
                 "backend": config.lrp_backend,
                 "aggregation": config.relevance_aggregation,
+                "spaces": sorted(config.output_spaces),
+                "maps": config.maps,
             }
         )
         for ensemble in ([] if config.preproc_only else ensembles)
     }
-    return SessionState(
-        preprocessing=preprocessing,
-        estimates=estimates,
-        preprocessed=_is_preprocessed(session, config.output_dir, preprocessing),
-        missing=tuple(
-            ensemble
-            for ensemble, fingerprint in estimates.items()
-            if not _is_estimated(session, config.output_dir, ensemble, fingerprint)
-        ),
+    missing = tuple(
+        ensemble
+        for ensemble, fingerprint in estimates.items()
+        if unprepared or finished is None or not finished.is_finished(("estimate", ensemble), fingerprint)
     )
+    return SessionState(inputs, preprocessing, estimates, unprepared, missing)
 
 
-def _preprocessing_fingerprints(session: SessionInputs, config: RunConfig) -> dict[str, str]:
+def _files(session: SessionInputs) -> dict[str, tuple[Path, ...]]:
+    """The files that decide each modality's images; what derivatives hold is the T1w image's."""
+    files = sequence_files(session)
+    if session.origin is Origin.PREPROCESSED and session.derivative is not None:
+        others = [path for path in session.derivative.files if path not in files.get("FLAIR", ())]
+        files[FIRST] = tuple(dict.fromkeys((*files[FIRST], *others)))
+    return files
+
+
+def _marks(paths: Iterable[Path], finished: FinishedSession | None) -> Marks:
+    """The files as they are now; one of the size and time that were recorded is not read again."""
+    recorded = [stage.inputs for _, stage in finished.record.stages()] if finished else []
+    known = {name: mark for inputs in recorded for name, mark in inputs.items()}
+    return {path.name: _mark(path, known.get(path.name)) for path in paths}
+
+
+def _mark(path: Path, known: InputMark | None) -> InputMark:
+    """A file that cannot be read has its node say so."""
+    try:
+        found = path.stat()
+        same = known and (known.bytes, known.mtime_ns) == (found.st_size, found.st_mtime_ns)
+        sha256 = known.sha256 if known and same else sha256_of(path)
+        return InputMark(bytes=found.st_size, mtime_ns=found.st_mtime_ns, sha256=sha256)
+    except OSError:
+        return InputMark(bytes=0, mtime_ns=0, sha256="unreadable")
+
+
+def _preprocessing_fingerprints(
+    session: SessionInputs, config: RunConfig, inputs: Mapping[str, Marks]
+) -> dict[str, str]:
     """Every sequence depends on its own files and on the T1w image it is aligned with."""
-    files = {
-        modality: {path.name: _sha256(path) for path in paths}
-        for modality, paths in sequence_files(session).items()
-    }
-    mask = session.derivative.brain_mask if session.derivative is not None else None
     common = {
-        "t1w": files["T1w"],
-        "mask": _sha256(mask) if mask else None,
+        "origin": str(session.origin),
         "skull_strip": config.skull_strip,
         "seed": config.random_seed,
         "version": bids_brainage.__version__,
     }
-    return {modality: _hash({"own": own} | common) for modality, own in files.items()}
+    own = {modality: {name: m.sha256 for name, m in marks.items()} for modality, marks in inputs.items()}
+    first = _hash({"own": own[FIRST]} | common)
+    others = {modality: _hash({"own": files, FIRST: first}) for modality, files in own.items()}
+    return others | {FIRST: first}
 
 
-def _is_preprocessed(session: SessionInputs, out_dir: Path, fingerprints: Mapping[str, str]) -> bool:
-    paths = preprocessed_paths(session, out_dir)
-    if not all(path.is_file() for path in paths.files):
-        return False
-    return all(
-        _read(sidecar(paths.subject[modality])).get("Fingerprint") == fingerprint
+def _unprepared(finished: FinishedSession | None, fingerprints: Mapping[str, str]) -> tuple[str, ...]:
+    """Everything, where the T1w image is to be prepared; T1w first."""
+    lacking = [
+        modality
         for modality, fingerprint in fingerprints.items()
-    )
-
-
-def _is_estimated(session: SessionInputs, out_dir: Path, ensemble: str, fingerprint: str) -> bool:
-    path = output_path(out_dir, session.participant, session.session, "brainage", ensemble=ensemble)
-    estimate = _read(path)
-    outputs = [path.parent / str(name) for name in estimate.get("outputs", [])]
-    return estimate.get("fingerprint") == fingerprint and all(output.is_file() for output in outputs)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _sha256(path: Path) -> str:
-    """Hash of a file; a file that cannot be read has its node say so."""
-    try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError:
-        return "unreadable"
+        if finished is None or not finished.is_finished(("preprocessing", modality), fingerprint)
+    ]
+    return tuple(sorted(fingerprints if FIRST in lacking else lacking, key=lambda name: name != FIRST))
 
 
 def _hash(content: Mapping[str, Any]) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +9,8 @@ from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
 from bids_brainage.bids.derivatives import Origin
-from bids_brainage.bids.naming import output_path
 from bids_brainage.bids.selection import SessionInputs
+from bids_brainage.config import RunConfig
 from bids_brainage.interfaces.images import (
     ApplyMask,
     AverageRuns,
@@ -22,285 +20,165 @@ from bids_brainage.interfaces.images import (
     ExtractBrain,
     UseMask,
 )
-from bids_brainage.interfaces.outputs import SaveOutput
+from bids_brainage.interfaces.outputs import PublishImages
 from bids_brainage.interfaces.registration import (
+    Aligned,
     ApplyTransforms,
     CheckSameHead,
     InvertRigid,
     RegisterRigid,
     RegisterTemplate,
+    UseTransforms,
 )
-from bids_brainage.terms import STANDARD_SPACE
+from bids_brainage.records.reading import SessionPlace, read_session
+from bids_brainage.records.session import FIRST
+from bids_brainage.workflows.completion import SessionState
+from bids_brainage.workflows.sources import sequence_files
 
 # Gigabytes a node of each kind may take at its peak, measured on 1 mm heads.
 MEMORY_GB = {"light": 0.6, "bias": 1.0, "mask": 1.0, "rigid": 1.0, "template": 1.5}
 
 
-@dataclass(frozen=True)
-class PreprocessedPaths:
-    """Where the prepared images of one person and session stand in the derivatives folder.
-
-    Attributes
-    ----------
-    mask : Path
-        Brain mask on the T1w grid.
-    forward, inverse : Path
-        T1w to MNI152NLin6Asym, and back.
-    subject, standard : mapping of str to Path
-        Per modality, the image on the T1w grid and the brain in standard space.
-    coregistration : mapping of str to Path
-        Per modality but T1w, the rigid transform to T1w.
-    """
-
-    mask: Path
-    forward: Path
-    inverse: Path
-    subject: Mapping[str, Path]
-    standard: Mapping[str, Path]
-    coregistration: Mapping[str, Path]
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """All of them."""
-        groups = (self.subject, self.standard, self.coregistration)
-        return (self.mask, self.forward, self.inverse, *(p for group in groups for p in group.values()))
-
-
-def preprocessed_paths(session: SessionInputs, out_dir: Path) -> PreprocessedPaths:
-    """Name the files that preprocessing `session` writes below `out_dir`."""
-
-    def path(output: str, **entities: str) -> Path:
-        return output_path(out_dir, session.participant, session.session, output, **entities)
-
-    others = [modality for modality in sequence_files(session) if modality != "T1w"]
-    return PreprocessedPaths(
-        mask=path("brain_mask"),
-        forward=path("transform", source="T1w", target=STANDARD_SPACE),
-        inverse=path("transform", source=STANDARD_SPACE, target="T1w"),
-        subject={"T1w": path("preproc_T1w")} | {m: path("preproc_T1w_space", suffix=m) for m in others},
-        standard={m: path("preproc_standard", suffix=m) for m in ("T1w", *others)},
-        coregistration={m: path("transform", source=m, target="T1w") for m in others},
-    )
-
-
-def sequence_files(session: SessionInputs) -> dict[str, tuple[Path, ...]]:
-    """Choose the files that stand for each modality, whoever prepared them.
-
-    FreeSurfer's brain or fMRIPrep's T1w go before the raw T1w, the raw FLAIR before fMRIPrep's.
-    """
-    files = dict(session.images)
-    if session.derivative is not None:
-        files["T1w"] = (session.derivative.t1w,)
-        if session.derivative.flair is not None:
-            files.setdefault("FLAIR", (session.derivative.flair,))
-    if session.freesurfer_brain is not None:
-        files["T1w"] = (session.freesurfer_brain,)
-    return files
-
-
-def input_source(session: SessionInputs) -> str:
-    """Name where a session's T1w comes from, for texts: ``raw``, ``freesurfer``, or the name of ``-d``."""
-    if session.origin is Origin.PREPROCESSED and session.derivative is not None:
-        return session.derivative.source
-    return session.origin.value
+#: Fields that preprocessing the T1w image hands to the other sequences.
+ANATOMICAL = ("t1w", "mask", "forward")
 
 
 def init_preprocessing_wf(
     *,
     session: SessionInputs,
-    out_dir: Path,
-    skull_strip: str,
-    omp_nthreads: int,
-    seed: int,
-    fingerprints: Mapping[str, str],
+    state: SessionState,
+    config: RunConfig,
     name: str = "preprocessing_wf",
 ) -> pe.Workflow:
-    """Prepare one person's images of one session.
+    """Prepare those images of one session that are not finished.
 
     The T1w image is conformed (1 mm, LIA), its brain found, its bias field divided out and its brain
     warped to MNI152NLin6Asym. Each other sequence is aligned rigidly with it, corrected on its own
-    grid, and brought to either space with one interpolation.
+    grid, and brought to either space with one interpolation. Each modality ends with a node that puts its
+    files into the derivatives folder; what waits for it reads them there, so that it finds them unchanged
+    when it is run again.
 
     Parameters
     ----------
     session : SessionInputs
         The images.
-    out_dir : Path
-        The derivatives folder.
-    skull_strip : str
-        See `bids_brainage.preprocessing.brain_mask.extract_brain`.
-    omp_nthreads : int
-        Threads a node may use.
-    seed : int
-        Seed of the registrations.
-    fingerprints : mapping of str to str
-        By modality, of what the result depends on; written beside each image.
+    state : SessionState
+        Which modalities are left to prepare, and their fingerprints.
+    config : RunConfig
 
     Returns
     -------
     Workflow
-        With ``outputnode`` fields ``mask``, ``forward``, ``inverse``, ``subject`` and ``standard``.
+        ``outputnode.done`` lists the modalities that were prepared.
     """
     workflow = pe.Workflow(name=name)
-    paths = preprocessed_paths(session, out_dir)
-    outputnode = pe.Node(
-        niu.IdentityInterface(fields=["mask", "forward", "inverse", "subject", "standard"]), name="outputnode"
-    )
-    anatomical_wf = init_anatomical_wf(
-        session=session,
-        paths=paths,
-        skull_strip=skull_strip,
-        omp_nthreads=omp_nthreads,
-        seed=seed,
-        fingerprints=fingerprints,
-    )
-    subject = pe.Node(niu.Merge(len(paths.subject)), name="subject", run_without_submitting=True)
-    standard = pe.Node(niu.Merge(len(paths.standard)), name="standard", run_without_submitting=True)
-    workflow.connect(
-        [
-            (anatomical_wf, outputnode, [(f"outputnode.{f}", f) for f in ("mask", "forward", "inverse")]),
-            (anatomical_wf, subject, [("outputnode.t1w", "in1")]),
-            (anatomical_wf, standard, [("outputnode.standard", "in1")]),
-            (subject, outputnode, [("out", "subject")]),
-            (standard, outputnode, [("out", "standard")]),
-        ]
-    )
-    for number, modality in enumerate(paths.coregistration, start=2):
-        sequence_wf = init_sequence_wf(
-            session=session,
-            modality=modality,
-            paths=paths,
-            omp_nthreads=omp_nthreads,
-            seed=seed,
-            fingerprint=fingerprints[modality],
-        )
+    outputnode = pe.Node(niu.IdentityInterface(fields=["done"]), name="outputnode")
+    done = pe.Node(niu.Merge(len(state.unprepared)), name="done", run_without_submitting=True)
+    workflow.connect([(done, outputnode, [("out", "done")])])
+    anatomical: Any
+    if FIRST in state.unprepared:
+        anatomical, prefix = init_anatomical_wf(session=session, state=state, config=config), "outputnode."
+        workflow.connect([(anatomical, done, [("outputnode.done", "in1")])])
+    else:
+        anatomical, prefix = _finished_anatomical(session, config), ""
+    for number, modality in enumerate(state.unprepared, start=1):
+        if modality == FIRST:
+            continue
+        sequence_wf = init_sequence_wf(session=session, modality=modality, state=state, config=config)
+        fields = [(f"{prefix}{field}", f"inputnode.{field}") for field in ANATOMICAL]
         workflow.connect(
             [
-                (
-                    anatomical_wf,
-                    sequence_wf,
-                    [(f"outputnode.{f}", f"inputnode.{f}") for f in ("t1w", "mask", "forward")],
-                ),
-                (sequence_wf, subject, [("outputnode.subject", f"in{number}")]),
-                (sequence_wf, standard, [("outputnode.standard", f"in{number}")]),
+                (anatomical, sequence_wf, fields),
+                (sequence_wf, done, [("outputnode.done", f"in{number}")]),
             ]
         )
     return workflow
 
 
 def init_anatomical_wf(
-    *,
-    session: SessionInputs,
-    paths: PreprocessedPaths,
-    skull_strip: str,
-    omp_nthreads: int,
-    seed: int,
-    fingerprints: Mapping[str, str],
-    name: str = "anatomical_wf",
+    *, session: SessionInputs, state: SessionState, config: RunConfig, name: str = "anatomical_wf"
 ) -> pe.Workflow:
     """Prepare the T1w image: conform, brain mask, bias field, template registration."""
     workflow = pe.Workflow(name=name)
+    omp_nthreads = config.omp_nthreads
     threads = {"num_threads": omp_nthreads}
-    outputnode = pe.Node(
-        niu.IdentityInterface(fields=["t1w", "mask", "forward", "inverse", "standard"]), name="outputnode"
-    )
-    t1w_source, field = _merged_runs(workflow, "T1w", sequence_files(session)["T1w"], omp_nthreads)
+    outputnode = pe.Node(niu.IdentityInterface(fields=[*ANATOMICAL, "done"]), name="outputnode")
+    t1w_source, field = _merged_runs(workflow, FIRST, sequence_files(session)[FIRST], omp_nthreads)
     conform = pe.Node(Conform(), name="conform", mem_gb=MEMORY_GB["light"])
     _feed(workflow, t1w_source, field, conform, "in_file")
-    mask = _mask_node(session, skull_strip, omp_nthreads)
+    mask = _mask_node(session, config.skull_strip, omp_nthreads)
     corrected = _bias_node(session, omp_nthreads)
     brain = pe.Node(ApplyMask(), name="brain", mem_gb=MEMORY_GB["light"])
-    register = pe.Node(
-        RegisterTemplate(seed=seed, **threads),
-        name="register",
-        mem_gb=MEMORY_GB["template"],
-        n_procs=omp_nthreads,
-    )
+    register = _register_node(session, config)
     to_standard = pe.Node(ApplyTransforms(**threads), name="to_standard", mem_gb=MEMORY_GB["light"])
-    save_t1w = _save("save_t1w", paths.subject["T1w"], _image_facts(session, "T1w", fingerprints["T1w"]))
-    save_mask = _save("save_mask", paths.mask, {"Type": "Brain", "Sources": _sources(session, "T1w")})
-    save_forward = _save("save_forward", paths.forward, None)
-    save_inverse = _save("save_inverse", paths.inverse, None)
-    save_standard = _save("save_standard", paths.standard["T1w"], _standard_facts(session, "T1w"))
+    publish = _publish(session, FIRST, state, config)
+    publish.inputs.preparation = preparation_facts(session, config)
     workflow.connect(
         [
             (conform, mask, [("out_file", "in_file")]),
-            (conform, register, [("native_voxel_size", "native_voxel_size")]),
             (conform, corrected, [("out_file", "in_file")]),
             (mask, corrected, [("mask_file", "mask_file")]),
-            (conform, save_t1w, [("warnings", "warnings")]),
-            (mask, save_t1w, [("method", "method")]),
-            (corrected, save_t1w, [("out_file", "in_file")]),
-            (mask, save_mask, [("mask_file", "in_file")]),
             (corrected, brain, [("out_file", "in_file")]),
             (mask, brain, [("mask_file", "mask_file")]),
-            (brain, register, [("out_file", "brain_file")]),
-            (mask, register, [("mask_file", "mask_file")]),
             (brain, to_standard, [("out_file", "in_file")]),
             (register, to_standard, [("forward", "transforms")]),
-            (register, save_forward, [("forward", "in_file")]),
-            (register, save_inverse, [("inverse", "in_file")]),
-            (to_standard, save_standard, [("out_file", "in_file")]),
-            (save_t1w, outputnode, [("out_file", "t1w")]),
-            (save_mask, outputnode, [("out_file", "mask")]),
-            (save_forward, outputnode, [("out_file", "forward")]),
-            (save_inverse, outputnode, [("out_file", "inverse")]),
-            (save_standard, outputnode, [("out_file", "standard")]),
+            (conform, publish, [("warnings", "warnings")]),
+            (mask, publish, [("mask_file", "mask"), ("method", "method")]),
+            (corrected, publish, [("out_file", "subject")]),
+            (register, publish, [("forward", "forward"), ("inverse", "inverse")]),
+            (to_standard, publish, [("out_file", "standard")]),
+            (publish, outputnode, [("subject", "t1w"), ("mask", "mask"), ("forward", "forward")]),
+            (publish, outputnode, [("done", "done")]),
         ]
     )
+    if session.template_transforms is None:
+        workflow.connect(
+            [
+                (conform, register, [("native_voxel_size", "native_voxel_size")]),
+                (brain, register, [("out_file", "brain_file")]),
+                (mask, register, [("mask_file", "mask_file")]),
+            ]
+        )
     return workflow
 
 
 def init_sequence_wf(
-    *,
-    session: SessionInputs,
-    modality: str,
-    paths: PreprocessedPaths,
-    omp_nthreads: int,
-    seed: int,
-    fingerprint: str,
+    *, session: SessionInputs, modality: str, state: SessionState, config: RunConfig
 ) -> pe.Workflow:
     """Prepare FLAIR or SWI: align with T1w, correct the bias on its own grid, resample once."""
     workflow = pe.Workflow(name=f"{modality.lower()}_wf")
+    omp_nthreads = config.omp_nthreads
     threads = {"num_threads": omp_nthreads}
-    inputnode = pe.Node(niu.IdentityInterface(fields=["t1w", "mask", "forward"]), name="inputnode")
-    outputnode = pe.Node(niu.IdentityInterface(fields=["subject", "standard"]), name="outputnode")
-    source, field = _merged_runs(workflow, modality, sequence_files(session)[modality], omp_nthreads)
+    inputnode = pe.Node(niu.IdentityInterface(fields=list(ANATOMICAL)), name="inputnode")
+    outputnode = pe.Node(niu.IdentityInterface(fields=["done"]), name="outputnode")
+    files = sequence_files(session)
+    source, field = _merged_runs(workflow, modality, files[modality], omp_nthreads)
     check = pe.Node(CheckImage(), name="check", mem_gb=MEMORY_GB["light"])
     _feed(workflow, source, field, check, "in_file")
-    align = pe.Node(
-        RegisterRigid(seed=seed, **threads),
-        name="align",
-        mem_gb=MEMORY_GB["rigid"],
-        n_procs=omp_nthreads,
-    )
-    invert = pe.Node(InvertRigid(), name="invert", run_without_submitting=True)
+    aligned = modality == "FLAIR" and session.flair_is_aligned
+    align = _align_node(aligned, files[modality][0], config)
+    invert = pe.Node(niu.IdentityInterface(fields=["inverse"]), name="back")
+    if not aligned:
+        invert = pe.Node(InvertRigid(), name="invert", run_without_submitting=True)
     mask = pe.Node(
         ApplyTransforms(interpolation="nearest", **threads), name="mask", mem_gb=MEMORY_GB["light"]
     )
     corrected = pe.Node(CorrectBias(**threads), name="bias", mem_gb=MEMORY_GB["bias"], n_procs=omp_nthreads)
     to_t1w = pe.Node(ApplyTransforms(**threads), name="to_t1w", mem_gb=MEMORY_GB["light"])
-    files = sequence_files(session)
     same_head = pe.Node(
-        CheckSameHead(source_file=str(files[modality][0]), t1w_source=str(files["T1w"][0])),
+        CheckSameHead(source_file=str(files[modality][0]), t1w_source=str(files[FIRST][0])),
         name="same_head",
         mem_gb=MEMORY_GB["light"],
     )
     brain = pe.Node(ApplyMask(), name="brain", mem_gb=MEMORY_GB["light"])
     chain = pe.Node(niu.Merge(2), name="chain", run_without_submitting=True)
     to_standard = pe.Node(ApplyTransforms(**threads), name="to_standard", mem_gb=MEMORY_GB["light"])
-    save_transform = _save("save_transform", paths.coregistration[modality], None)
-    save_subject = _save(
-        "save_subject", paths.subject[modality], _image_facts(session, modality, fingerprint)
-    )
-    save_standard = _save("save_standard", paths.standard[modality], _standard_facts(session, modality))
+    publish = _publish(session, modality, state, config)
     workflow.connect(
         [
-            (check, align, [("out_file", "moving_file")]),
-            (inputnode, align, [("t1w", "fixed_file"), ("mask", "fixed_mask")]),
             (inputnode, mask, [("mask", "in_file")]),
             (check, mask, [("out_file", "reference")]),
-            (align, invert, [("transform", "transform")]),
+            (align, invert, [("inverse", "inverse") if aligned else ("transform", "transform")]),
             (invert, mask, [("inverse", "transforms")]),
             (check, corrected, [("out_file", "in_file")]),
             (mask, corrected, [("out_file", "mask_file")]),
@@ -313,18 +191,85 @@ def init_sequence_wf(
             (same_head, chain, [("transform", "in2")]),
             (brain, to_standard, [("out_file", "in_file")]),
             (chain, to_standard, [("out", "transforms")]),
-            (same_head, save_transform, [("transform", "in_file")]),
-            (check, save_subject, [("warnings", "warnings")]),
             (to_t1w, same_head, [("out_file", "in_file")]),
             (align, same_head, [("transform", "transform")]),
             (inputnode, same_head, [("t1w", "t1w_file"), ("mask", "mask_file")]),
-            (same_head, save_subject, [("out_file", "in_file")]),
-            (to_standard, save_standard, [("out_file", "in_file")]),
-            (save_subject, outputnode, [("out_file", "subject")]),
-            (save_standard, outputnode, [("out_file", "standard")]),
+            (check, publish, [("warnings", "warnings")]),
+            (same_head, publish, [("out_file", "subject")]),
+            (to_standard, publish, [("out_file", "standard")]),
+            (publish, outputnode, [("done", "done")]),
         ]
     )
+    if not aligned:
+        workflow.connect(
+            [
+                (check, align, [("out_file", "moving_file")]),
+                (inputnode, align, [("t1w", "fixed_file"), ("mask", "fixed_mask")]),
+                (same_head, publish, [("transform", "rigid")]),
+            ]
+        )
     return workflow
+
+
+def _register_node(session: SessionInputs, config: RunConfig) -> pe.Node:
+    """To the template, by SyN or, where derivatives have both ways, by theirs."""
+    if session.template_transforms is not None:
+        forward, inverse = session.template_transforms
+        use = UseTransforms(forward_file=str(forward), inverse_file=str(inverse))
+        return pe.Node(use, name="register", mem_gb=MEMORY_GB["light"])
+    register = RegisterTemplate(
+        seed=config.random_seed,
+        num_threads=config.omp_nthreads,
+        source_file=str(sequence_files(session)[FIRST][0]),
+    )
+    return pe.Node(register, name="register", mem_gb=MEMORY_GB["template"], n_procs=config.omp_nthreads)
+
+
+def _align_node(aligned: bool, source: Path, config: RunConfig) -> pe.Node:
+    """To the T1w image, where a sequence does not lie in its space already."""
+    if aligned:
+        return pe.Node(Aligned(), name="align", run_without_submitting=True)
+    register = RegisterRigid(
+        seed=config.random_seed, num_threads=config.omp_nthreads, source_file=str(source)
+    )
+    return pe.Node(register, name="align", mem_gb=MEMORY_GB["rigid"], n_procs=config.omp_nthreads)
+
+
+def preparation_facts(session: SessionInputs, config: RunConfig) -> dict[str, Any]:
+    """What is known beforehand of how a session's T1w image is prepared; see `Preparation`."""
+    prepared = session.derivative if session.origin is Origin.PREPROCESSED else None
+    return {
+        "origin": str(session.origin),
+        "source": None if prepared is None else prepared.source,
+        "software": () if prepared is None else prepared.software,
+        "skull_strip": config.skull_strip,
+        "bias_corrected": session.origin is Origin.RAW,
+        "registered": session.template_transforms is None,
+    }
+
+
+def _finished_anatomical(session: SessionInputs, config: RunConfig) -> pe.Node:
+    """The prepared T1w image of an earlier run."""
+    finished = read_session(SessionPlace.of(config.output_dir, session.participant, session.session))
+    images = finished.images if finished else None
+    assert images is not None
+    node = pe.Node(niu.IdentityInterface(fields=list(ANATOMICAL)), name="anatomical")
+    node.inputs.trait_set(t1w=str(images.subject[FIRST]), mask=str(images.mask), forward=str(images.forward))
+    return node
+
+
+def _publish(session: SessionInputs, modality: str, state: SessionState, config: RunConfig) -> pe.Node:
+    """The node that ends a modality. It runs in the program's own process, so that no two run at a time."""
+    publish = PublishImages(
+        out_dir=str(config.output_dir),
+        participant=session.participant,
+        session=session.session,
+        modality=modality,
+        fingerprint=state.preprocessing[modality],
+        input_marks={name: mark.model_dump() for name, mark in state.inputs[modality].items()},
+        sources=[session.uri(path) for path in sequence_files(session)[modality]],
+    )
+    return pe.Node(publish, name="publish", run_without_submitting=True)
 
 
 def _merged_runs(
@@ -367,32 +312,3 @@ def _bias_node(session: SessionInputs, omp_nthreads: int) -> pe.Node:
     """N4, but for images that FreeSurfer or fMRIPrep have corrected already."""
     interface = CorrectBias(enabled=session.origin is Origin.RAW, num_threads=omp_nthreads)
     return pe.Node(interface, name="bias", mem_gb=MEMORY_GB["bias"], n_procs=omp_nthreads)
-
-
-def _save(name: str, path: Path, sidecar: dict[str, Any] | None) -> pe.Node:
-    node = pe.Node(SaveOutput(out_path=str(path)), name=name, run_without_submitting=True)
-    if sidecar is not None:
-        node.inputs.sidecar = sidecar
-    return node
-
-
-def _image_facts(session: SessionInputs, modality: str, fingerprint: str) -> dict[str, Any]:
-    facts: dict[str, Any] = {"SkullStripped": False, "Sources": _sources(session, modality)}
-    facts["Fingerprint"] = fingerprint
-    if modality != "T1w":
-        facts["SpatialReference"] = "the preprocessed T1w image of this person and session"
-    return facts
-
-
-def _standard_facts(session: SessionInputs, modality: str) -> dict[str, Any]:
-    resolution = {"2": "2 mm isotropic, 91 x 109 x 91 voxels"}
-    return {"SkullStripped": True, "Resolution": resolution, "Sources": _sources(session, modality)}
-
-
-def _sources(session: SessionInputs, modality: str) -> list[str]:
-    return [source_uri(path, session) for path in sequence_files(session)[modality]]
-
-
-def source_uri(path: Path, session: SessionInputs) -> str:
-    """Name an input as BIDS does, ``bids:raw:sub-01/anat/...``, by the dataset that it lies in."""
-    return session.uri(path)

@@ -11,6 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bids_brainage.atomic import write_text
+from bids_brainage.records.session import FIRST, StageKey
+from bids_brainage.terms import MODALITIES
+
+#: What the workflow of each modality is called.
+_MODALITIES = {"anatomical": FIRST} | {name.lower(): name for name in MODALITIES if name != FIRST}
+
 LOGGER = logging.getLogger(__name__)
 
 _CRASHED_NODE = re.compile(r"^Node: (?P<name>\S+)", re.MULTILINE)
@@ -25,13 +32,13 @@ class Progress:
     people : mapping of str to str
         Name of a session's workflow to the session's name (``sub-01_ses-1``).
     folder : Path
-        Where ``<session>.json`` with the run times is written; the page reads it there.
+        Where the seconds of sessions that are not finished are kept from run to run.
     """
 
     def __init__(self, people: Mapping[str, str], folder: Path) -> None:
         self.people = dict(people)
         self.folder = folder
-        self.seconds: dict[str, dict[str, float]] = defaultdict(dict)
+        self._seconds: dict[str, dict[str, float]] = {}
         self._started: dict[str, float] = {}
 
     def __call__(self, node: Any, status: str) -> None:
@@ -48,9 +55,38 @@ class Progress:
             LOGGER.error("%s: %s failed after %.1f s", session, step, seconds)
             return
         if not node.run_without_submitting:
-            self.seconds[session][step] = round(seconds, 2)
+            own = self._own(session)
+            # A step that an earlier run did is only looked at again.
+            own[step] = max(round(seconds, 2), own.get(step, 0.0))
             LOGGER.info("%s: %s took %.1f s", session, step, seconds)
-            self._write(session)
+            write_text(self._file(session), json.dumps(own))
+
+    def seconds_of(self, session: str) -> dict[StageKey, dict[str, float]]:
+        """Seconds of the steps that prepared a session's images, in this run and earlier ones, by stage."""
+        stages: dict[StageKey, dict[str, float]] = {}
+        for step, seconds in self._own(session).items():
+            _, _, place = step.partition("preprocessing.")
+            part, _, name = place.partition(".")
+            if part in _MODALITIES:
+                modality = _MODALITIES[part]
+                stages.setdefault(("preprocessing", modality), {})[f"{modality} {name}"] = seconds
+        return stages
+
+    def forget(self, session: str) -> None:
+        """Drop what was kept of a session that is finished."""
+        self._seconds.pop(session, None)
+        self._file(session).unlink(missing_ok=True)
+
+    def _own(self, session: str) -> dict[str, float]:
+        if session not in self._seconds:
+            try:
+                self._seconds[session] = json.loads(self._file(session).read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                self._seconds[session] = {}
+        return self._seconds[session]
+
+    def _file(self, session: str) -> Path:
+        return self.folder / f"{session}.json"
 
     def _place(self, fullname: str) -> tuple[str | None, str]:
         parts = fullname.split(".")
@@ -59,16 +95,6 @@ class Progress:
                 steps = [step.removesuffix("_wf") for step in parts[index + 1 :]]
                 return self.people[part], ".".join(steps)
         return None, fullname
-
-    def _write(self, session: str) -> None:
-        from bids_brainage.atomic import write_text
-
-        write_text(run_times_file(self.folder, session), json.dumps(self.seconds[session], indent=1))
-
-
-def run_times_file(folder: Path, session: str) -> Path:
-    """Where the run times of one session stand."""
-    return folder / f"{session}_run-times.json"
 
 
 def read_crashes(log_dir: Path, people: Mapping[str, str]) -> dict[str, list[tuple[str, Path]]]:

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+import shutil
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bids_brainage import messages
+from bids_brainage.bids.naming import session_name
 from bids_brainage.bids.selection import SessionInputs
 from bids_brainage.config import RunConfig
+from bids_brainage.records.reading import SessionPlace, read_participant
+from bids_brainage.records.writing import note_seconds
+from bids_brainage.workflows.progress import Progress, read_crashes
+
+if TYPE_CHECKING:
+    from bids_brainage.workflows.completion import SessionState
+    from bids_brainage.workflows.participant import Task
 
 LOGGER = logging.getLogger(__name__)
 
@@ -18,6 +27,9 @@ LOGGER = logging.getLogger(__name__)
 # which grows with the square of the graph, stays small.
 PARTICIPANTS_PER_PROCESS = 4
 SMALLEST_BATCH = 8
+
+#: Sentence and crash file of what failed.
+Failures = Sequence[tuple[str, Path]]
 
 
 @dataclass(frozen=True)
@@ -58,8 +70,6 @@ def run_participants(config: RunConfig, sessions: Sequence[SessionInputs]) -> Ru
     """
     from bids_brainage.models.bundles.bundle import load_bundle
     from bids_brainage.workflows.citation import write_citation_of, write_planned_citation
-    from bids_brainage.workflows.completion import session_state
-    from bids_brainage.workflows.participant import Task
 
     bundle = None if config.preproc_only else load_bundle(config.model)
     if bundle is not None:
@@ -68,18 +78,7 @@ def run_participants(config: RunConfig, sessions: Sequence[SessionInputs]) -> Ru
     if config.boilerplate_only:
         write_planned_citation(sessions, config, bundle)
         return RunOutcome(skipped=tuple(session.name for session in sessions))
-    sha256 = "" if bundle is None else bundle.sha256
-    tasks = [Task(s, session_state(s, config, config.ensemble, sha256)) for s in sessions]
-    todo = [task for task in tasks if not _finished(task, config)]
-    skipped = tuple(task.session.name for task in tasks if task not in todo)
-    for name in skipped:
-        LOGGER.info(messages.FINISHED_BEFORE.format(name=name))
-    outcome = RunOutcome(skipped=skipped)
-    if config.reports_only:
-        return _only_reports(tasks, config)
-    if todo:
-        bundle_path = Path() if bundle is None else bundle.path
-        outcome = _run_tasks(todo, tasks, config, bundle_path, sha256, outcome)
+    outcome = _Run(config, sessions, bundle).outcome()
     if not config.preproc_only:
         write_citation_of(sessions, config)
     return outcome
@@ -111,82 +110,131 @@ def with_measured(sessions: Sequence[SessionInputs], config: RunConfig, bundle: 
     return found
 
 
-def _finished(task: Any, config: RunConfig) -> bool:
-    """Nothing to compute, and the page is there."""
-    page = config.output_dir / f"sub-{task.session.participant}.html"
-    return task.state.finished and (config.preproc_only or page.is_file())
+class _Run:
+    """One run over all sessions, batch by batch."""
 
+    def __init__(self, config: RunConfig, sessions: Sequence[SessionInputs], bundle: Any) -> None:
+        from bids_brainage.bids.dataset import read_json
+        from bids_brainage.workflows.participant import report_name, workflow_name
 
-def _only_reports(tasks: Sequence[Any], config: RunConfig) -> RunOutcome:
-    """Write the pages anew from what stands in the derivatives folder (--reports-only)."""
-    from bids_brainage.workflows.participant import init_reports_wf
-    from bids_brainage.workflows.progress import Progress, read_crashes
+        self.config = config
+        self.sessions = sessions
+        self.bundle = bundle
+        self.dataset = str(read_json(config.bids_dir / "dataset_description.json").get("Name", ""))
+        self.people = {workflow_name(session.name): session.name for session in sessions}
+        self.pages = {report_name(session.participant): session.participant for session in sessions}
+        self.progress = Progress(self.people, config.work_dir / "seconds")
+        self.done: list[str] = []
+        self.skipped: list[str] = []
+        self.failed: dict[str, str] = {}
 
-    configure_nipype(config)
-    participants: dict[str, list[tuple[str, Path]]] = {task.session.participant: [] for task in tasks}
-    pages = {f"sub_{label}_report": label for label in participants}
-    plugin, plugin_args = find_plugin(config, Progress({}, config.log_dir))
-    try:
-        run_workflow(init_reports_wf(participants=participants, config=config), config, plugin, plugin_args)
-    finally:
-        if hasattr(plugin, "close"):
-            plugin.close()
-    crashes = read_crashes(config.log_dir, pages)
-    failed = {f"sub-{label}": found[0][0] for label, found in crashes.items()}
-    done = tuple(f"sub-{label}" for label in participants if label not in crashes)
-    return RunOutcome(done=done, failed=failed)
+    def outcome(self) -> RunOutcome:
+        """Process all batches, and say how each session ended."""
+        configure_nipype(self.config)
+        self.plugin, self.plugin_args = find_plugin(self.config, self.progress)
+        try:
+            for batch in _batches(self.sessions, self.config):
+                self._process(batch)
+        finally:
+            if hasattr(self.plugin, "close"):
+                self.plugin.close()
+        return RunOutcome(tuple(self.done), tuple(self.skipped), self.failed)
 
+    def _process(self, batch: Sequence[SessionInputs]) -> None:
+        """Compute what is missing of some participants, write their pages, tell how it went."""
+        from bids_brainage.workflows.participant import Task, init_batch_wf
 
-def _run_tasks(
-    todo: Sequence[Any],
-    tasks: Sequence[Any],
-    config: RunConfig,
-    bundle: Path,
-    sha256: str,
-    outcome: RunOutcome,
-) -> RunOutcome:
-    from bids_brainage.workflows.progress import Progress, read_crashes
+        tasks = [Task(session, self._state(session)) for session in batch]
+        todo = [] if self.config.reports_only else [task for task in tasks if not task.state.finished]
+        crashes: Mapping[str, Failures] = {}
+        if todo:
+            path = Path() if self.bundle is None else self.bundle.path
+            workflow = init_batch_wf(tasks=todo, config=self.config, bundle=path, dataset=self.dataset)
+            self._run(workflow)
+            crashes = read_crashes(self.config.log_dir, self.people)
+        computed = {task.session.name for task in todo}
+        problems = {task.session.name: self._problem(task.session, crashes) for task in todo}
+        unwritten = self._write_pages(batch, computed, crashes)
+        for session in batch:
+            problem = problems.get(session.name) or unwritten.get(session.participant)
+            self._tell(session, problem, computed)
+        self._clear([task for task in todo if task.session.name not in self.failed])
 
-    configure_nipype(config)
-    people = {task.workflow_name: task.session.name for task in tasks}
-    progress = Progress(people, config.log_dir)
-    plugin, plugin_args = find_plugin(config, progress)
-    done: list[str] = []
-    failed: dict[str, str] = {}
-    total = len(todo)
-    try:
-        for batch in _batches(todo, config):
-            _run_batch(batch, config, bundle, plugin, plugin_args)
-            crashes = read_crashes(config.log_dir, people)
-            for task in batch:
-                name = task.session.name
-                if name not in crashes and _complete(task.session, config, sha256):
-                    done.append(name)
-                    LOGGER.info(messages.SESSION_DONE.format(name=name, number=len(done), total=total))
-                    continue
-                failed[name] = crashes[name][0][0] if name in crashes else messages.SESSION_INCOMPLETE
-                LOGGER.error(messages.SESSION_FAILED.format(name=name, reason=failed[name]))
-            unfinished = [task for task in batch if task.session.name in failed]
-            _report_failures(unfinished, crashes, config, plugin, plugin_args)
-    finally:
-        if hasattr(plugin, "close"):
-            plugin.close()
-    return RunOutcome(tuple(done), outcome.skipped, failed)
+    def _state(self, session: SessionInputs) -> SessionState:
+        from bids_brainage.workflows.completion import session_state
 
+        sha256 = "" if self.bundle is None else self.bundle.sha256
+        return session_state(session, self.config, self.config.ensemble, sha256, self.dataset)
 
-def _run_batch(
-    batch: Sequence[Any], config: RunConfig, bundle: Path, plugin: Any, plugin_args: Mapping[str, Any]
-) -> None:
-    """Run one graph. Nodes that fail leave crash files; the graph goes on without what depends on them."""
-    from bids_brainage.bids.dataset import read_json
-    from bids_brainage.workflows.participant import init_batch_wf
+    def _run(self, workflow: Any) -> None:
+        run_workflow(workflow, self.config, self.plugin, self.plugin_args)
 
-    dataset = str(read_json(config.bids_dir / "dataset_description.json").get("Name", ""))
-    workflow = init_batch_wf(tasks=batch, config=config, bundle=bundle, dataset=dataset)
-    run_workflow(workflow, config, plugin, plugin_args)
+    def _problem(self, session: SessionInputs, crashes: Mapping[str, Failures]) -> str | None:
+        """Why a session that was computed is not finished, if it is not."""
+        if session.name in crashes:
+            return crashes[session.name][0][0]
+        if not self._state(session).finished:
+            return messages.SESSION_INCOMPLETE
+        place = SessionPlace.of(self.config.output_dir, session.participant, session.session)
+        note_seconds(place, self.progress.seconds_of(session.name))
+        return None
+
+    def _write_pages(
+        self, batch: Sequence[SessionInputs], computed: Collection[str], crashes: Mapping[str, Failures]
+    ) -> dict[str, str]:
+        """Write the pages that are not there or show something else; say whose could not be written."""
+        from bids_brainage.workflows.participant import init_reports_wf
+
+        if self.config.preproc_only:
+            return {}
+        participants: dict[str, list[tuple[str, Path]]] = {}
+        for session in batch:
+            if session.name in computed or self.config.reports_only or not self._has_page(session):
+                participants.setdefault(session.participant, []).extend(crashes.get(session.name, ()))
+        if not participants:
+            return {}
+        self._run(init_reports_wf(participants=participants, config=self.config))
+        failed = read_crashes(self.config.log_dir, self.pages)
+        return {
+            participant: messages.PAGE_FAILED.format(reason=failed[participant][-1][0])
+            for participant in participants
+            if participant in failed
+        }
+
+    def _has_page(self, session: SessionInputs) -> bool:
+        from bids_brainage.records.page import is_current
+
+        out_dir, participant = self.config.output_dir, session_name(session.participant, None)
+        return is_current(out_dir, participant, read_participant(out_dir, participant))
+
+    def _tell(self, session: SessionInputs, problem: str | None, computed: Collection[str]) -> None:
+        name, total = session.name, len(self.sessions)
+        if problem is not None:
+            self.failed[name] = problem
+            LOGGER.error(messages.SESSION_FAILED.format(name=name, reason=problem))
+        elif name in computed or self.config.reports_only:
+            self.done.append(name)
+            number = len(self.done) + len(self.skipped)
+            LOGGER.info(messages.SESSION_DONE.format(name=name, number=number, total=total))
+        else:
+            self.skipped.append(name)
+            LOGGER.info(messages.FINISHED_BEFORE.format(name=name))
+
+    def _clear(self, tasks: Sequence[Task]) -> None:
+        """Remove the steps of finished sessions from the work folder: their results stand elsewhere."""
+        from bids_brainage.workflows.participant import BATCH, REPORTS, report_name
+
+        if self.config.keep_work:
+            return
+        for task in tasks:
+            self.progress.forget(task.session.name)
+            shutil.rmtree(self.config.work_dir / BATCH / task.workflow_name, ignore_errors=True)
+            report = report_name(task.session.participant)
+            shutil.rmtree(self.config.work_dir / REPORTS / report, ignore_errors=True)
 
 
 def run_workflow(workflow: Any, config: RunConfig, plugin: Any, plugin_args: Mapping[str, Any]) -> None:
+    """Run one graph. Nodes that fail leave crash files; the graph goes on without what depends on them."""
     try:
         workflow.run(plugin=plugin, plugin_args=dict(plugin_args))
     except RuntimeError as error:
@@ -195,37 +243,13 @@ def run_workflow(workflow: Any, config: RunConfig, plugin: Any, plugin_args: Map
         LOGGER.debug("nipype: %s", error)
 
 
-def _report_failures(
-    tasks: Sequence[Any],
-    crashes: Mapping[str, Sequence[tuple[str, Path]]],
-    config: RunConfig,
-    plugin: Any,
-    plugin_args: Mapping[str, Any],
-) -> None:
-    """Write the pages of those who failed, errors and all, from what they have come to."""
-    from bids_brainage.workflows.participant import init_reports_wf
-
-    if not tasks or config.preproc_only:
-        return
-    participants: dict[str, list[tuple[str, Path]]] = {}
-    for task in tasks:
-        participants.setdefault(task.session.participant, []).extend(crashes.get(task.session.name, ()))
-    run_workflow(init_reports_wf(participants=participants, config=config), config, plugin, plugin_args)
-
-
-def _complete(session: SessionInputs, config: RunConfig, sha256: str) -> bool:
-    from bids_brainage.workflows.completion import session_state
-
-    return session_state(session, config, config.ensemble, sha256).finished
-
-
-def _batches(tasks: Sequence[Any], config: RunConfig) -> Iterator[list[Any]]:
-    """Cut the tasks into batches that never part a participant's sessions."""
+def _batches(sessions: Sequence[SessionInputs], config: RunConfig) -> Iterator[list[SessionInputs]]:
+    """Cut the sessions into batches that never part a participant's."""
     size = max(SMALLEST_BATCH, PARTICIPANTS_PER_PROCESS * config.nprocs)
-    by_participant: dict[str, list[Any]] = {}
-    for task in tasks:
-        by_participant.setdefault(task.session.participant, []).append(task)
-    batch: list[Any] = []
+    by_participant: dict[str, list[SessionInputs]] = {}
+    for session in sessions:
+        by_participant.setdefault(session.participant, []).append(session)
+    batch: list[SessionInputs] = []
     for number, own in enumerate(by_participant.values(), start=1):
         batch += own
         if number % size == 0:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bids_brainage.bids.derivatives import PreprocessedInputs
 from bids_brainage.bids.description import write_dataset_description
@@ -13,9 +16,13 @@ from bids_brainage.bids.selection import SessionInputs
 from bids_brainage.bids.uris import dataset_links
 from bids_brainage.config import RunConfig
 from bids_brainage.errors import InputError
+from bids_brainage.interfaces.registration import Aligned, RegisterRigid, UseTransforms
+from bids_brainage.records.reading import SessionPlace
+from bids_brainage.records.session import StageKey
+from bids_brainage.records.writing import Output, publish
 from bids_brainage.workflows.completion import session_state
-from bids_brainage.workflows.participant import Task, init_batch_wf, init_session_wf
-from bids_brainage.workflows.preprocessing import init_preprocessing_wf, preprocessed_paths, source_uri
+from bids_brainage.workflows.participant import Task, init_session_wf, workflow_name
+from bids_brainage.workflows.preprocessing import init_preprocessing_wf
 from bids_brainage.workflows.run import _batches, read_plugin_file
 
 
@@ -35,49 +42,10 @@ def inputs(folder: Path, label: str = "01", session: str | None = None, **other:
     return SessionInputs(label, session, **{"images": images, **other})
 
 
-def graph(session: SessionInputs, out: Path) -> dict[str, object]:
-    workflow = init_preprocessing_wf(
-        session=session,
-        out_dir=out,
-        skull_strip="auto",
-        omp_nthreads=1,
-        seed=1,
-        fingerprints=dict.fromkeys(("T1w", "FLAIR"), "x"),
-    )
+def graph(session: SessionInputs, config: RunConfig) -> dict[str, object]:
+    state = session_state(session, config, (), "")
+    workflow = init_preprocessing_wf(session=session, state=state, config=config)
     return {name: workflow.get_node(name) for name in workflow.list_node_names()}
-
-
-def test_raw_images_are_corrected_and_masked(tmp_path: Path) -> None:
-    nodes = graph(inputs(tmp_path), tmp_path / "out")
-    assert nodes["anatomical_wf.mask"].inputs.method == "auto"
-    assert nodes["anatomical_wf.bias"].inputs.enabled
-    assert "flair_wf.align" in nodes
-    assert "t2starw_wf.align" not in nodes
-
-
-def test_freesurfers_brain_is_neither_stripped_nor_corrected_again(tmp_path: Path) -> None:
-    brain = image(tmp_path, "fs/sub-01/mri/brain.finalsurfs.mgz")
-    nodes = graph(inputs(tmp_path, freesurfer_brain=brain), tmp_path / "out")
-    assert nodes["anatomical_wf.conform"].inputs.in_file == str(brain)
-    assert nodes["anatomical_wf.mask"].inputs.method == "none"
-    assert not nodes["anatomical_wf.bias"].inputs.enabled
-
-
-def test_fmripreps_mask_is_used(tmp_path: Path) -> None:
-    t1w, mask = image(tmp_path, "d/sub-01_desc-preproc_T1w.nii.gz"), image(tmp_path, "d/mask.nii.gz")
-    flair = image(tmp_path, "d/sub-01_space-T1w_FLAIR.nii.gz")
-    derivative = PreprocessedInputs("fmriprep", t1w, mask, flair=flair)
-    nodes = graph(SessionInputs("01", None, {}, derivative=derivative), tmp_path / "out")
-    assert nodes["anatomical_wf.mask"].inputs.source_file == str(mask)
-    assert not nodes["anatomical_wf.bias"].inputs.enabled
-    assert nodes["flair_wf.check"].inputs.in_file == str(flair)
-
-
-def test_repeated_t1w_images_are_averaged(tmp_path: Path) -> None:
-    runs = tuple(image(tmp_path, f"sub-01/anat/sub-01_run-{n}_T1w.nii.gz") for n in (1, 2))
-    nodes = graph(inputs(tmp_path, images={"T1w": runs}), tmp_path / "out")
-    assert nodes["anatomical_wf.runs"].inputs.in_file == [str(path) for path in runs]
-    assert "anatomical_wf.average_runs" in nodes
 
 
 @pytest.fixture
@@ -85,31 +53,80 @@ def config(tmp_path: Path) -> RunConfig:
     return RunConfig(bids_dir=tmp_path, output_dir=tmp_path / "out", work_dir=tmp_path / "work")
 
 
-def finish(session: SessionInputs, config: RunConfig) -> None:
-    """Write what preprocessing would leave, as far as it is looked at."""
-    import json
+def test_raw_images_are_corrected_and_masked(tmp_path: Path, config: RunConfig) -> None:
+    nodes = graph(inputs(tmp_path), config)
+    assert nodes["anatomical_wf.mask"].inputs.method == "auto"
+    assert nodes["anatomical_wf.bias"].inputs.enabled
+    assert "flair_wf.align" in nodes
+    assert "t2starw_wf.align" not in nodes
 
-    paths = preprocessed_paths(session, config.output_dir)
+
+def test_freesurfers_brain_is_neither_stripped_nor_corrected_again(tmp_path: Path, config: RunConfig) -> None:
+    brain = image(tmp_path, "fs/sub-01/mri/brain.finalsurfs.mgz")
+    nodes = graph(inputs(tmp_path, freesurfer_brain=brain), config)
+    assert nodes["anatomical_wf.conform"].inputs.in_file == str(brain)
+    assert nodes["anatomical_wf.mask"].inputs.method == "none"
+    assert not nodes["anatomical_wf.bias"].inputs.enabled
+
+
+def test_fmripreps_mask_is_used(tmp_path: Path, config: RunConfig) -> None:
+    t1w, mask = image(tmp_path, "d/sub-01_desc-preproc_T1w.nii.gz"), image(tmp_path, "d/mask.nii.gz")
+    flair = image(tmp_path, "d/sub-01_space-T1w_FLAIR.nii.gz")
+    derivative = PreprocessedInputs("fmriprep", t1w, mask, flair=flair)
+    nodes = graph(SessionInputs("01", None, {}, derivative=derivative), config)
+    assert nodes["anatomical_wf.mask"].inputs.source_file == str(mask)
+    assert not nodes["anatomical_wf.bias"].inputs.enabled
+    assert nodes["flair_wf.check"].inputs.in_file == str(flair)
+
+
+def test_repeated_t1w_images_are_averaged(tmp_path: Path, config: RunConfig) -> None:
+    runs = tuple(image(tmp_path, f"sub-01/anat/sub-01_run-{n}_T1w.nii.gz") for n in (1, 2))
+    nodes = graph(inputs(tmp_path, images={"T1w": runs}), config)
+    assert nodes["anatomical_wf.runs"].inputs.in_file == [str(path) for path in runs]
+    assert "anatomical_wf.average_runs" in nodes
+
+
+def finish(session: SessionInputs, config: RunConfig) -> None:
+    """Publish what preprocessing would, as far as it is looked at."""
     state = session_state(session, config, (), "")
-    for path in paths.files:
-        image(path.parent, path.name)
-    for modality, path in paths.subject.items():
-        facts = {"Fingerprint": state.preprocessing[modality]}
-        path.with_name(path.name.replace(".nii.gz", ".json")).write_text(json.dumps(facts))
+    place = SessionPlace.of(config.output_dir, session.participant, session.session)
+    for modality in state.unprepared:
+        path = place.path("preproc_standard", suffix=modality)
+        one = Output("standard_image", path, lambda where: where.write_text("x"), {"modality": modality})
+        key: StageKey = ("preprocessing", modality)
+        publish(place, key, state.preprocessing[modality], [one], inputs=state.inputs[modality])
 
 
 def test_what_is_prepared_is_not_prepared_again(tmp_path: Path, config: RunConfig) -> None:
     session = inputs(tmp_path)
     before = session_state(session, config, ("TypeI",), "sum")
-    assert not before.preprocessed
+    assert before.unprepared == ("T1w", "FLAIR")
     finish(session, config)
     state = session_state(session, config, ("TypeI",), "sum")
-    assert state.preprocessed
+    assert state.unprepared == ()
     assert state.missing == ("TypeI",)
     workflow = init_session_wf(task=Task(session, state), config=config, bundle=tmp_path, dataset="")
-    names = workflow.list_node_names()
-    assert "prepared" in names
-    assert not any(name.startswith("preprocessing_wf") for name in names)
+    assert workflow.list_node_names() == ["estimate"]
+
+
+def test_a_changed_flair_alone_is_prepared_again(tmp_path: Path, config: RunConfig) -> None:
+    session = inputs(tmp_path)
+    finish(session, config)
+    session.images["FLAIR"][0].write_bytes(b"scanned anew")
+    assert session_state(session, config, (), "").unprepared == ("FLAIR",)
+    session.images["T1w"][0].write_bytes(b"scanned anew")
+    assert session_state(session, config, (), "").unprepared == ("T1w", "FLAIR")
+
+
+def test_a_file_of_the_same_size_and_time_is_not_read_again(
+    tmp_path: Path, config: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bids_brainage.workflows import completion
+
+    session = inputs(tmp_path)
+    finish(session, config)
+    monkeypatch.setattr(completion, "sha256_of", lambda path: pytest.fail(f"{path} was read"))
+    assert not session_state(session, config, (), "").unprepared
 
 
 def test_another_image_or_option_asks_for_preparing_again(tmp_path: Path, config: RunConfig) -> None:
@@ -118,16 +135,14 @@ def test_another_image_or_option_asks_for_preparing_again(tmp_path: Path, config
     session = inputs(tmp_path)
     finish(session, config)
     other = dataclasses.replace(config, skull_strip="bet")
-    assert not session_state(session, other, (), "").preprocessed
-    session.images["FLAIR"][0].write_bytes(b"scanned anew")
-    assert not session_state(session, config, (), "").preprocessed
+    assert session_state(session, other, (), "").unprepared
 
 
 def test_leaving_a_sequence_out_keeps_the_others(tmp_path: Path, config: RunConfig) -> None:
     session = inputs(tmp_path)
     finish(session, config)
     t1w_only = inputs(tmp_path, images={"T1w": session.images["T1w"]})
-    assert session_state(t1w_only, config, (), "").preprocessed
+    assert not session_state(t1w_only, config, (), "").unprepared
 
 
 def test_estimates_depend_on_age_model_rule_and_modalities(tmp_path: Path, config: RunConfig) -> None:
@@ -144,19 +159,22 @@ def test_estimates_depend_on_age_model_rule_and_modalities(tmp_path: Path, confi
     assert len({state.estimates["TypeI"] for state in states}) == len(states)
 
 
-def test_sessions_of_a_person_share_a_batch_and_a_page(tmp_path: Path, config: RunConfig) -> None:
+def test_sessions_of_a_person_share_a_batch(tmp_path: Path, config: RunConfig) -> None:
     sessions = [inputs(tmp_path, label, ses) for label in map(str, range(20)) for ses in ("a", "b")]
-    tasks = [Task(s, session_state(s, config, ("TypeI",), "")) for s in sessions]
-    batches = list(_batches(tasks, config))
-    assert [task for batch in batches for task in batch] == tasks
+    batches = list(_batches(sessions, config))
+    assert [session for batch in batches for session in batch] == sessions
     assert all(
-        len({t.session.session for t in b if t.session.participant == p}) == 2
-        for b in batches
-        for p in {t.session.participant for t in b}
+        len({s.session for s in batch if s.participant == participant}) == 2
+        for batch in batches
+        for participant in {s.participant for s in batch}
     )
-    workflow = init_batch_wf(tasks=batches[0], config=config, bundle=tmp_path, dataset="")
-    pages = [name for name in workflow.list_node_names() if name.endswith("report")]
-    assert len(pages) == len({task.session.participant for task in batches[0]})
+
+
+@given(st.lists(st.from_regex(r"[A-Za-z0-9+]+", fullmatch=True), min_size=2, max_size=2, unique=True))
+def test_labels_become_names_that_nipype_takes_and_stay_apart(labels: list[str]) -> None:
+    names = [workflow_name(f"sub-{label}_ses-{label}") for label in labels]
+    assert len(set(names)) == 2
+    assert all(re.fullmatch(r"[\w-]+", name) for name in names)
 
 
 def test_sources_are_named_as_bids_names_them() -> None:
@@ -165,9 +183,9 @@ def test_sources_are_named_as_bids_names_them() -> None:
     datasets = dataset_links(Path("/data"), {"my prep": Path("/prep")}, Path("/fs"))
     session = SessionInputs("01", None, {"T1w": (raw,)}, datasets=datasets)
     brain = Path("/fs/sub-01/mri/brain.mgz")
-    assert source_uri(brain, session) == "bids:freesurfer:sub-01/mri/brain.mgz"
-    assert source_uri(prepared, session) == "bids:my-prep:sub-01/anat/sub-01_desc-preproc_T1w.nii.gz"
-    assert source_uri(raw, session) == "bids:raw:sub-01/anat/sub-01_T1w.nii.gz"
+    assert session.uri(brain) == "bids:freesurfer:sub-01/mri/brain.mgz"
+    assert session.uri(prepared) == "bids:my-prep:sub-01/anat/sub-01_desc-preproc_T1w.nii.gz"
+    assert session.uri(raw) == "bids:raw:sub-01/anat/sub-01_T1w.nii.gz"
 
 
 def test_every_source_has_a_link(tmp_path: Path) -> None:
@@ -192,3 +210,27 @@ def test_a_plugin_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "plugin.yml"
     path.write_text("plugin: SLURM\nplugin_args: {sbatch_args: --mem=4G}\n")
     assert read_plugin_file(path)["plugin_args"] == {"sbatch_args": "--mem=4G"}
+
+
+def test_transforms_and_an_aligned_flair_of_derivatives_are_used(tmp_path: Path, config: RunConfig) -> None:
+    names = ("T1w", "mask", "FLAIR", "forward", "inverse")
+    files = {name: image(tmp_path, f"d/{name}.nii.gz") for name in names}
+    derivative = PreprocessedInputs(
+        "prep",
+        files["T1w"],
+        files["mask"],
+        flair=files["FLAIR"],
+        flair_in_t1w_space=True,
+        t1w_to_template=files["forward"],
+        template_to_t1w=files["inverse"],
+    )
+    nodes = graph(SessionInputs("01", None, {}, derivative=derivative), config)
+    register, align = nodes["anatomical_wf.register"], nodes["flair_wf.align"]
+    assert isinstance(register.interface, UseTransforms)
+    assert register.inputs.forward_file == str(files["forward"])
+    assert isinstance(align.interface, Aligned)
+    assert not nodes["anatomical_wf.publish"].inputs.preparation["registered"]
+    # A raw FLAIR beside them is in nobody's space but its own.
+    raw = image(tmp_path, "raw/sub-01_FLAIR.nii.gz")
+    nodes = graph(SessionInputs("01", None, {"FLAIR": (raw,)}, derivative=derivative), config)
+    assert isinstance(nodes["flair_wf.align"].interface, RegisterRigid)

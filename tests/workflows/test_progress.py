@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from types import SimpleNamespace
 
-from bids_brainage.workflows.progress import Progress, crash_sentence, read_crashes, run_times_file
+from bids_brainage.workflows.progress import Progress, crash_sentence, read_crashes
 
 PEOPLE = {"sub_01_wf": "sub-01", "sub_02_ses_a_wf": "sub-02_ses-a"}
 
@@ -15,22 +14,37 @@ def _node(fullname: str, light: bool = False) -> SimpleNamespace:
     return SimpleNamespace(fullname=fullname, run_without_submitting=light)
 
 
-def test_run_times_are_kept_by_session_and_step(tmp_path: Path) -> None:
-    progress = Progress(PEOPLE, tmp_path)
-    node = _node("bids_brainage_wf.sub_02_ses_a_wf.preprocessing_wf.flair_wf.align")
+def run(progress: Progress, name: str, light: bool = False) -> None:
+    node = _node(name, light)
     progress(node, "start")
     progress(node, "end")
-    times = json.loads(run_times_file(tmp_path, "sub-02_ses-a").read_text())
-    assert list(times) == ["preprocessing.flair.align"]
-    assert times["preprocessing.flair.align"] >= 0
+
+
+def test_seconds_are_kept_by_stage_until_the_session_is_finished(tmp_path: Path) -> None:
+    progress = Progress(PEOPLE, tmp_path)
+    run(progress, "bids_brainage_wf.sub_02_ses_a_wf.preprocessing_wf.flair_wf.align")
+    run(progress, "bids_brainage_wf.sub_02_ses_a_wf.estimate")
+    assert list(progress.seconds_of("sub-02_ses-a")) == [("preprocessing", "FLAIR")]
+    assert progress.seconds_of("sub-01") == {}
+    progress.forget("sub-02_ses-a")
+    assert progress.seconds_of("sub-02_ses-a") == {}
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_step_that_an_earlier_run_did_keeps_its_seconds(tmp_path: Path) -> None:
+    (tmp_path / "sub-01.json").write_text('{"preprocessing.anatomical.register": 100.0}')
+    progress = Progress(PEOPLE, tmp_path)
+    run(progress, "wf.sub_01_wf.preprocessing_wf.anatomical_wf.register")
+    run(progress, "wf.sub_01_wf.preprocessing_wf.anatomical_wf.bias")
+    seconds = progress.seconds_of("sub-01")["preprocessing", "T1w"]
+    assert seconds["T1w register"] == 100.0
+    assert seconds["T1w bias"] < 1
 
 
 def test_nodes_that_only_copy_and_nodes_of_nobody_leave_no_times(tmp_path: Path) -> None:
     progress = Progress(PEOPLE, tmp_path)
-    for node in (_node("bids_brainage_wf.sub_01_wf.save", light=True), _node("reports_wf.page")):
-        progress(node, "start")
-        progress(node, "end")
-    assert not progress.seconds
+    run(progress, "bids_brainage_wf.sub_01_wf.save", light=True)
+    run(progress, "reports_wf.page")
     assert not list(tmp_path.iterdir())
 
 

@@ -11,12 +11,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import yaml
+from bids_brainage.interfaces.prediction import estimate_record
 
 from bids_brainage.bids.selection import SessionInputs
 from bids_brainage.cli.run import main as run
 from bids_brainage.config import RunConfig
 from bids_brainage.errors import BundleError
-from bids_brainage.interfaces.prediction import estimate_record
 from bids_brainage.models.bundles.bundle import Bundle, load_bundle
 from bids_brainage.relevance.backends import explain_ensemble_with
 from bids_brainage.reports.fragments import write_fragments

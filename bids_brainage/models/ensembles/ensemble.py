@@ -102,6 +102,8 @@ class EnsembleEstimate:
     sub_ensembles : tuple of SubEnsembleEstimate
     constant : float
         Years that no base model contributes.
+    top_constant : float
+        Years that no sub-ensemble contributes.
     base_model_weights : mapping of str to array (k,)
         d estimate / d base-model prediction, for each sub-ensemble used; of heads that bend, the slopes of
         secants, so that the sum above holds as well.
@@ -119,6 +121,7 @@ class EnsembleEstimate:
     spread: float | None
     sub_ensembles: tuple[SubEnsembleEstimate, ...]
     constant: float
+    top_constant: float
     base_model_weights: Mapping[str, np.ndarray]
     modalities_used: tuple[str, ...]
     modalities_missing: tuple[str, ...]
@@ -186,6 +189,7 @@ class MultiLevelEnsemble:
         ]
         within = [sub.head.secants(values[sub.name], sub.target_biases) for sub in subs]
         weights = {sub.name: share * own for sub, share, (own, _) in zip(subs, shares, within, strict=True)}
+        top_constant = constant
         constant += float(shares @ np.array([rest for _, rest in within]))
         brain_age = float(top.head.apply(ages))
         spread = model_spread(ages, values[top.sub_ensembles[0]])
@@ -200,6 +204,7 @@ class MultiLevelEnsemble:
             spread=spread,
             sub_ensembles=tuple(parts),
             constant=constant,
+            top_constant=top_constant,
             base_model_weights=weights,
             modalities_used=tuple(m for m in self.modalities if m in top.modalities),
             modalities_missing=tuple(m for m in self.modalities if m not in top.modalities),

@@ -1,0 +1,1 @@
+"""A person estimated and explained in one pass: inputs, networks, heads, maps, regions."""

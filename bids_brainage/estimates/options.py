@@ -1,0 +1,70 @@
+"""What is asked of an estimation, and what is known of whom it is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bids_brainage.bids.naming import session_name
+from bids_brainage.records.estimate import ExplanationFacts
+from bids_brainage.terms import STANDARD_SPACE
+
+
+@dataclass(frozen=True, kw_only=True)
+class EstimationOptions:
+    """How sessions are estimated and explained, and what is kept of it.
+
+    Attributes
+    ----------
+    modalities : tuple of str
+        Those that estimates may rest on.
+    lrp : ExplanationFacts or None
+        Rule, backend and aggregation; None where nothing is to be explained.
+    spaces : tuple of str
+        Grids on which maps are written: ``T1w``, ``MNI152NLin6Asym``.
+    sub_ensemble_maps : bool
+        Whether sub-ensembles' maps are written, and not the ensemble's alone.
+    threads : int
+    """
+
+    modalities: tuple[str, ...]
+    lrp: ExplanationFacts | None
+    spaces: tuple[str, ...] = (STANDARD_SPACE,)
+    sub_ensemble_maps: bool = True
+    threads: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class PersonFacts:
+    """What is known of a person in one session.
+
+    Attributes
+    ----------
+    participant, session : str
+        Labels with ``sub-`` and ``ses-``; session is None where there is none.
+    dataset : str
+        Name of the raw dataset, by which people who were trained on are known.
+    age : float or None
+        Years.
+    measured : float or None
+        Value of the bundle's target, where that is not age.
+    sex : str or None
+    simulated : bool
+    inputs : tuple of str
+        BIDS URIs of the files that everything was made of.
+    warnings : tuple of str
+    """
+
+    participant: str
+    session: str | None
+    dataset: str
+    age: float | None
+    measured: float | None
+    sex: str | None
+    simulated: bool
+    inputs: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """``sub-XX`` or ``sub-XX_ses-Y``."""
+        return session_name(self.participant, self.session)

@@ -1,0 +1,116 @@
+"""One session through one bundle: every image is read once, every network run once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bids_brainage import messages
+from bids_brainage.errors import ImageError
+from bids_brainage.estimates.grids import Grids
+from bids_brainage.estimates.inputs import InputMaker
+from bids_brainage.estimates.maps import MapFacts, ensemble_map, sub_ensemble_map
+from bids_brainage.estimates.options import EstimationOptions, PersonFacts
+from bids_brainage.estimates.parts import Part, run_networks
+from bids_brainage.estimates.regions import region_rows
+from bids_brainage.estimates.summary import estimate_record
+from bids_brainage.models.ensembles.typicality import unusual_inputs
+from bids_brainage.records.estimate import EstimateRecord
+from bids_brainage.records.reading import PreparedImages
+from bids_brainage.terms import STANDARD_SPACE
+
+if TYPE_CHECKING:
+    from bids_brainage.models.bundles.bundle import Bundle
+    from bids_brainage.models.ensembles.ensemble import EnsembleEstimate, MultiLevelEnsemble
+
+LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class EnsembleResult:
+    """What one ensemble says of one session.
+
+    Attributes
+    ----------
+    record : EstimateRecord
+    maps : tuple of MapFacts
+        To be written: those of the sub-ensembles, then the ensemble's.
+    regions : list of dict
+        Rows of the table of relevance by region.
+    """
+
+    record: EstimateRecord
+    maps: tuple[MapFacts, ...]
+    regions: list[dict[str, Any]]
+
+
+def estimate_session(
+    bundle: Bundle,
+    ensembles: Sequence[str],
+    images: PreparedImages,
+    person: PersonFacts,
+    options: EstimationOptions,
+) -> Iterator[EnsembleResult]:
+    """Estimate and explain one session with each of a bundle's ensembles that is asked for.
+
+    Raises
+    ------
+    ImageError
+        If an image does not fit what the networks take, or there is none for any of them.
+    """
+    maker = InputMaker(images, options.modalities)
+    grids = Grids(images, maker.mask, options.threads)
+    for name in ensembles:
+        LOGGER.info(messages.ESTIMATING.format(name=person.name, ensemble=name))
+        ensemble = bundle.ensemble_for(name, person.participant, person.dataset)
+        yield _result(bundle, ensemble, maker, grids, person, options)
+
+
+def _result(
+    bundle: Bundle,
+    ensemble: MultiLevelEnsemble,
+    maker: InputMaker,
+    grids: Grids,
+    person: PersonFacts,
+    options: EstimationOptions,
+) -> EnsembleResult:
+    parts = {part.sub.name: part for part in run_networks(ensemble, maker, options.lrp, options.threads)}
+    if not parts:
+        raise ImageError(messages.NO_IMAGE_FOR_ENSEMBLE.format(ensemble=ensemble.name))
+    estimate = ensemble.estimate({name: part.outputs for name, part in parts.items()})
+    maps, total = _maps(estimate, parts, grids, options)
+    arrays = {name: part.input.array for name, part in parts.items()}
+    unusual = unusual_inputs(arrays, bundle.norms(ensemble.name), bundle.mean_inputs(ensemble.name))
+    named = {own.name: own for own in maps}
+    preparation = maker.images.preparation
+    record = estimate_record(bundle, estimate, person, preparation, options, unusual, named, total)
+    if total is None:
+        return EnsembleResult(record, (), [])
+    rows = [
+        row for own in maps for row in region_rows(own.name, own.modality, own.weight, own.on[STANDARD_SPACE])
+    ]
+    return EnsembleResult(record, (*(maps if options.sub_ensemble_maps else ()), total), rows)
+
+
+def _maps(
+    estimate: EnsembleEstimate, parts: dict[str, Part], grids: Grids, options: EstimationOptions
+) -> tuple[list[MapFacts], MapFacts | None]:
+    """Every sub-ensemble's map and their weighted sum; none where nothing is explained."""
+    if options.lrp is None:
+        return [], None
+    aggregation = options.lrp.aggregation
+    # Regions are summed in standard space, whatever is written.
+    spaces = list(dict.fromkeys((*options.spaces, STANDARD_SPACE)))
+    weights = {part.name: part.weight for part in estimate.sub_ensembles}
+    if aggregation == "mean":
+        weights = dict.fromkeys(weights, 1 / len(weights))
+    maps = [
+        sub_ensemble_map(parts[name], weight, aggregation, grids, spaces) for name, weight in weights.items()
+    ]
+    if aggregation == "mean":
+        return maps, ensemble_map(maps, float(np.mean([own.estimate for own in maps])), 0.0)
+    return maps, ensemble_map(maps, estimate.brain_age, estimate.top_constant)

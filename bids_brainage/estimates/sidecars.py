@@ -1,0 +1,76 @@
+"""What stands beside a map: what it is, how it was made, and how it adds up."""
+
+from __future__ import annotations
+
+from bids_brainage.estimates.maps import MapFacts
+from bids_brainage.records.estimate import EstimateRecord
+from bids_brainage.records.reading import SessionPlace
+from bids_brainage.records.relevance_map import RESOLUTION, MapRecord
+from bids_brainage.records.rounding import RoundedImage
+from bids_brainage.terms import STANDARD_SPACE
+
+_SPACE_NOTE = {
+    False: "on the grid of the preprocessed T1w image",
+    True: "in MNI152NLin6Asym at 2 mm; interpolated, then scaled so that each sign keeps its sum",
+}
+
+
+def map_record(
+    place: SessionPlace, record: EstimateRecord, own: MapFacts, space: str, stored: RoundedImage
+) -> MapRecord:
+    """The sidecar of one map on one grid.
+
+    Parameters
+    ----------
+    place : SessionPlace
+    record : EstimateRecord
+        Of the ensemble.
+    own : MapFacts
+    space : str
+        ``T1w`` or ``MNI152NLin6Asym``.
+    stored : RoundedImage
+        The map as it is written.
+    """
+    if record.lrp is None:
+        raise ValueError("an estimate that was not explained has no maps")
+    standard = space == STANDARD_SPACE
+    return MapRecord(
+        description=_description(record, own),
+        units=record.target.unit or "n/a",
+        space=_SPACE_NOTE[standard],
+        resolution=RESOLUTION if standard else None,
+        spatial_reference=None if standard else place.uri(place.path("preproc_T1w")),
+        ensemble=record.ensemble,
+        sub_ensemble=own.name or "all",
+        weight=own.weight,
+        rule=record.lrp.rule,
+        backend=record.lrp.backend,
+        aggregation=record.lrp.aggregation,
+        target_bias=own.target_bias,
+        relevance_sum=stored.sum,
+        absorbed=own.absorbed,
+        rounding=own.relevance_sum - stored.sum,
+        step=stored.step,
+        estimate=own.estimate,
+        estimate_minus_target_bias=own.estimate - own.target_bias,
+        closure_error=own.closure_error,
+        account=own.account,
+        quality=dict(own.quality),
+        model=record.model,
+        sources=record.inputs,
+        disclaimer=record.disclaimer,
+    )
+
+
+def _description(record: EstimateRecord, own: MapFacts) -> str:
+    what = "brain age" if record.of_age else record.target.name
+    unit = record.target.unit or f"units of {record.target.name}"
+    if not own.name:
+        return (
+            f"Layer-wise relevance: {unit} that each voxel adds to the {record.ensemble} estimate of {what}, "
+            "summed over sub-ensembles, each times its weight"
+        )
+    return (
+        f"Layer-wise relevance: {unit} that each voxel adds to the estimate of {what} by the sub-ensemble "
+        f"{own.name} alone; Weight says what the ensemble makes of them"
+    )

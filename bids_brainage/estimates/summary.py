@@ -1,0 +1,155 @@
+"""The record of an estimate: what the ensemble made of its parts, and what a reader must know beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bids_brainage.estimates.options import EstimationOptions, PersonFacts
+from bids_brainage.models.bundles.flags import demonstration_note, estimate_flags
+from bids_brainage.records.estimate import (
+    Contributions,
+    EstimateRecord,
+    FlagRecord,
+    ModelFacts,
+    Preparation,
+    SubEnsemblePart,
+    Target,
+)
+from bids_brainage.records.versions import package_versions
+
+if TYPE_CHECKING:
+    from bids_brainage.estimates.maps import MapFacts
+    from bids_brainage.models.bundles.bundle import Bundle
+    from bids_brainage.models.ensembles.ensemble import EnsembleEstimate
+    from bids_brainage.models.ensembles.typicality import Unusual
+
+
+def estimate_record(
+    bundle: Bundle,
+    estimate: EnsembleEstimate,
+    person: PersonFacts,
+    preparation: Preparation,
+    options: EstimationOptions,
+    unusual: Sequence[Unusual],
+    maps: Mapping[str, MapFacts],
+    total: MapFacts | None,
+) -> EstimateRecord:
+    """All that an estimate is made of.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    estimate : EnsembleEstimate
+    person : PersonFacts
+    preparation : Preparation
+        How the images were prepared.
+    options : EstimationOptions
+    unusual : sequence of Unusual
+        What about the inputs is unlike training.
+    maps : mapping of str to MapFacts
+        By sub-ensemble, what its map adds up to; empty where nothing was explained.
+    total : MapFacts or None
+        The same of the ensemble's map.
+    """
+    measured = person.age if bundle.estimates_age else person.measured
+    known = (person.participant, person.dataset)
+    trained_on, fold = bundle.in_training_set(*known), bundle.fold_of(*known)
+    flags = estimate_flags(
+        bundle,
+        estimate,
+        age=person.age,
+        measured=measured,
+        simulated=person.simulated,
+        trained_on=bool(trained_on),
+        fold=fold,
+        unusual=unusual,
+    )
+    corrected = _corrected(estimate, measured)
+    foreign = bundle.is_demonstration and not person.simulated
+    return EstimateRecord(
+        participant_id=person.participant,
+        session_id=person.session,
+        dataset=person.dataset,
+        ensemble=estimate.ensemble,
+        target=Target(name=bundle.record.target, unit=bundle.record.unit, measured=measured),
+        chronological_age=person.age,
+        sex=person.sex,
+        brain_age=estimate.brain_age,
+        dba=None if measured is None else estimate.brain_age - measured,
+        brain_age_corrected=corrected,
+        dba_corrected=None if corrected is None or measured is None else corrected - measured,
+        uncertainty=estimate.uncertainty,
+        lower_95=estimate.lower_95,
+        upper_95=estimate.upper_95,
+        in_training_set=trained_on,
+        fold=fold,
+        flags=tuple(FlagRecord(code=f.code, severity=f.severity, text=f.text) for f in flags),
+        disclaimer=demonstration_note(bundle) if foreign else None,
+        constant=estimate.top_constant,
+        modalities_used=estimate.modalities_used,
+        modalities_missing=estimate.modalities_missing,
+        sub_ensembles=tuple(_part(part, maps.get(part.name)) for part in estimate.sub_ensembles),
+        target_bias=None if total is None else total.target_bias,
+        relevance_sum=None if total is None else total.relevance_sum,
+        absorbed=None if total is None else total.absorbed,
+        contributions=_contributions(estimate, maps) if maps else None,
+        model=model_facts(bundle),
+        training_range=bundle.training_range,
+        simulated_input=person.simulated,
+        preprocessing=preparation,
+        lrp=options.lrp,
+        inputs=person.inputs,
+        warnings=person.warnings,
+        versions=package_versions(),
+    )
+
+
+def model_facts(bundle: Bundle) -> ModelFacts:
+    """What is said of the bundle beside every estimate and map."""
+    return ModelFacts(
+        name=bundle.name,
+        version=bundle.record.version,
+        purpose=bundle.record.purpose,
+        heads=bundle.heads,
+        sha256=bundle.sha256,
+    )
+
+
+def _corrected(estimate: EnsembleEstimate, measured: float | None) -> float | None:
+    """The estimate without the regression to the mean, where value and line are known."""
+    bias = estimate.top_head.age_bias
+    if bias is None or measured is None:
+        return None
+    return float(bias.corrected(estimate.brain_age, measured))
+
+
+def _part(part: Any, explained: MapFacts | None) -> SubEnsemblePart:
+    facts: dict[str, float] = {}
+    if explained is not None:
+        facts = {
+            "target_bias": explained.target_bias,
+            "relevance_sum": explained.relevance_sum,
+            "absorbed": explained.absorbed,
+            "contribution": explained.weight * explained.relevance_sum,
+        }
+    return SubEnsemblePart(
+        name=part.name,
+        region=part.region,
+        modality=part.modality,
+        brain_age=part.brain_age,
+        uncertainty=part.uncertainty,
+        base_models=part.base_models,
+        weight=part.weight,
+        **facts,
+    )
+
+
+def _contributions(estimate: EnsembleEstimate, maps: Mapping[str, MapFacts]) -> Contributions:
+    modality: dict[str, float] = {}
+    region: dict[str, float] = {}
+    for part in estimate.sub_ensembles:
+        years = maps[part.name].weight * maps[part.name].relevance_sum
+        modality[part.modality] = modality.get(part.modality, 0.0) + years
+        region[part.region] = region.get(part.region, 0.0) + years
+    return Contributions(modality=modality, region=region)

@@ -1,0 +1,131 @@
+"""Interface that estimates and explains one session, and puts the results where they belong."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nipype.interfaces.base import BaseInterfaceInputSpec, SimpleInterface, TraitedSpec, traits
+
+if TYPE_CHECKING:
+    from bids_brainage.estimates.maps import MapFacts
+    from bids_brainage.estimates.session import EnsembleResult
+    from bids_brainage.records.reading import PreparedImages, SessionPlace
+    from bids_brainage.records.writing import Output
+
+
+class _EstimateInput(BaseInterfaceInputSpec):
+    out_dir = traits.Str(mandatory=True, desc="the derivatives folder")
+    bundle = traits.Str(mandatory=True, desc="folder of the model bundle")
+    fingerprints = traits.Dict(
+        traits.Str, traits.Str, mandatory=True, desc="by ensemble, of all that decides its estimate"
+    )
+    person = traits.Any(mandatory=True, desc="PersonFacts")
+    options = traits.Any(mandatory=True, desc="EstimationOptions")
+    done = traits.List(traits.Str, desc="modalities that had to be prepared first")
+    prepared = traits.Dict(
+        traits.Str, traits.Str, mandatory=True, desc="by modality, of the images that are estimated from"
+    )
+
+
+class _EstimateOutput(TraitedSpec):
+    ensembles = traits.List(traits.Str, desc="that are finished")
+
+
+class EstimateSession(SimpleInterface):
+    """Brain age by every ensemble that is asked for, its relevance maps and their sums over regions."""
+
+    input_spec = _EstimateInput
+    output_spec = _EstimateOutput
+    # The work folder may remember results that are gone.
+    _always_run = True
+
+    def _run_interface(self, runtime: Any) -> Any:
+        from bids_brainage.estimates.session import estimate_session
+        from bids_brainage.models.bundles.bundle import load_bundle
+        from bids_brainage.records.reading import SessionPlace
+        from bids_brainage.records.writing import publish
+
+        person, options = self.inputs.person, self.inputs.options
+        place = SessionPlace.of(Path(self.inputs.out_dir), person.participant, person.session)
+        images = prepared_images(place, self.inputs.prepared)
+        bundle, fingerprints = load_bundle(self.inputs.bundle), self.inputs.fingerprints
+        begun = time.monotonic()
+        for result in estimate_session(bundle, list(fingerprints), images, person, options):
+            name = result.record.ensemble
+            outputs = outputs_of(place, result, options.spaces)
+            seconds = {f"{name} estimate and maps": round(time.monotonic() - begun, 2)}
+            publish(
+                place,
+                ("estimate", name),
+                fingerprints[name],
+                outputs,
+                seconds=seconds,
+                model=bundle.sha256,
+            )
+            begun = time.monotonic()
+        self._results["ensembles"] = list(fingerprints)
+        return runtime
+
+
+def prepared_images(place: SessionPlace, fingerprints: Mapping[str, str]) -> PreparedImages:
+    """The images that an estimate rests on.
+
+    Raises
+    ------
+    BrainAgeError
+        If those of these fingerprints are not there: another run has changed them meanwhile.
+    """
+    from bids_brainage.errors import BrainAgeError
+    from bids_brainage.messages import NOT_PREPARED
+    from bids_brainage.records.reading import read_session
+
+    finished = read_session(place)
+    images = finished.images if finished else None
+    if finished is None or images is None:
+        raise BrainAgeError(NOT_PREPARED.format(name=place.name))
+    for modality, fingerprint in fingerprints.items():
+        if not finished.is_finished(("preprocessing", modality), fingerprint):
+            raise BrainAgeError(NOT_PREPARED.format(name=place.name))
+    return images
+
+
+def outputs_of(place: SessionPlace, result: EnsembleResult, spaces: tuple[str, ...]) -> list[Output]:
+    """The files of one ensemble's result: estimate, regions, maps."""
+    from bids_brainage.estimates.regions import region_columns
+    from bids_brainage.records.tables import table_text
+    from bids_brainage.records.writing import Output
+
+    record = result.record
+    outputs = [Output("estimate", place.path("brainage", ensemble=record.ensemble), record.write)]
+    if result.regions:
+        columns = region_columns(record.target)
+        text = table_text(result.regions, columns)
+        path = place.path("regions", ensemble=record.ensemble)
+        outputs.append(Output("regions", path, partial(_write_text, text), sidecar=columns))
+    outputs += [_map_output(place, result, own, space) for own in result.maps for space in spaces]
+    return outputs
+
+
+def _map_output(place: SessionPlace, result: EnsembleResult, own: MapFacts, space: str) -> Output:
+    from bids_brainage.estimates.sidecars import map_record
+    from bids_brainage.records.rounding import RoundedImage
+    from bids_brainage.records.writing import Output
+    from bids_brainage.terms import STANDARD_SPACE
+
+    name = "relevance_standard" if space == STANDARD_SPACE else "relevance"
+    stored = RoundedImage.of(own.on[space])
+    return Output(
+        "relevance",
+        place.path(name, ensemble=result.record.ensemble, sub_ensemble=own.region, suffix=own.modality),
+        stored.write,
+        about={"sub_ensemble": own.name, "region": own.region, "modality": own.modality, "space": space},
+        sidecar=map_record(place, result.record, own, space, stored).as_json(),
+    )
+
+
+def _write_text(text: str, path: Path) -> None:
+    path.write_text(text, encoding="utf-8")

@@ -1,0 +1,23 @@
+"""Versions of the packages that decide a result."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+import bids_brainage
+
+RECORDED_PACKAGES = (
+    "antspyx", "innvestigate", "nibabel", "nilearn", "nipype", "niworkflows",
+    "numba", "numpy", "pybids", "scikit-learn", "scipy", "tensorflow",
+)  # fmt: skip
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of this package and of those that decide the result, as far as they are installed."""
+    versions = {"bids_brainage": bids_brainage.__version__}
+    for package in RECORDED_PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return versions

@@ -1,0 +1,227 @@
+"""One session through a small bundle: images are read once, networks run once, everything adds up."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from bids_brainage.errors import ImageError
+from bids_brainage.estimates import inputs as estimate_inputs
+from bids_brainage.estimates.grids import Grids, image_sum
+from bids_brainage.estimates.options import EstimationOptions, PersonFacts
+from bids_brainage.estimates.session import EnsembleResult, estimate_session
+from bids_brainage.estimates.sidecars import map_record
+from bids_brainage.models.bundles.bundle import Bundle
+from bids_brainage.models.ensembles.age_bias import AgeBias
+from bids_brainage.preprocessing.templates import template_brain, template_mask
+from bids_brainage.records.estimate import ExplanationFacts, Preparation
+from bids_brainage.records.reading import PreparedImages, SessionPlace
+from bids_brainage.records.rounding import RoundedImage
+from tests.integration.small_bundle import make_bundle
+
+LRP = ExplanationFacts(rule="preset-a", backend="native", aggregation="heads")
+OPTIONS = EstimationOptions(modalities=("T1w", "FLAIR", "T2starw"), lrp=LRP)
+PERSON = PersonFacts(
+    participant="sub-01", session=None, dataset="Here", age=40.0, measured=None, sex="F", simulated=False,
+    inputs=("bids:raw:sub-01/anat/sub-01_T1w.nii.gz",),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return make_bundle(tmp_path_factory.mktemp("models") / "small")
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> PreparedImages:
+    """The template as a person, 1 mm and turned to LIA, whose warp is the identity."""
+    import ants
+
+    from bids_brainage.preprocessing.conform import conform
+
+    folder = tmp_path_factory.mktemp("images")
+    brain, mask = conform(template_brain(1)), template_mask(1)
+    inside = np.asarray(conform(mask).dataobj) > 0.5
+    brain.to_filename(folder / "t1w.nii.gz")
+    nib.Nifti1Image(inside.astype(np.uint8), brain.affine).to_filename(folder / "mask.nii.gz")
+    template_brain(2).to_filename(folder / "standard.nii.gz")
+    ants.write_transform(ants.new_ants_transform(dimension=3), str(folder / "identity.mat"))
+    return PreparedImages(
+        mask=folder / "mask.nii.gz",
+        forward=folder / "identity.mat",
+        inverse=folder / "identity.mat",
+        subject=dict.fromkeys(("T1w", "FLAIR"), folder / "t1w.nii.gz"),
+        standard=dict.fromkeys(("T1w", "FLAIR"), folder / "standard.nii.gz"),
+        preparation=Preparation(origin="raw", skull_strip="auto", skull_strip_method="none"),
+    )
+
+
+@pytest.fixture(scope="module")
+def results(bundle: Bundle, images: PreparedImages) -> list[EnsembleResult]:
+    return list(estimate_session(bundle, bundle.ensembles, images, PERSON, OPTIONS))
+
+
+def test_estimate_is_target_bias_plus_relevance_plus_absorbed(results: list[EnsembleResult]) -> None:
+    for result in results:
+        record = result.record
+        assert record.target_bias + record.relevance_sum + record.absorbed == pytest.approx(
+            record.brain_age, abs=1e-4
+        )
+        weighted = sum(part.weight * part.brain_age for part in record.sub_ensembles)
+        assert record.constant + weighted == pytest.approx(record.brain_age, abs=1e-9)
+        for part in record.sub_ensembles:
+            own = part.target_bias + part.relevance_sum + part.absorbed
+            assert own == pytest.approx(part.brain_age, abs=1e-4)
+            assert part.contribution == pytest.approx(part.weight * part.relevance_sum)
+        assert sum(record.contributions.modality.values()) == pytest.approx(record.relevance_sum)
+        assert sum(record.contributions.region.values()) == pytest.approx(record.relevance_sum)
+
+
+def test_sub_ensembles_say_what_their_heads_make_of_their_networks(
+    results: list[EnsembleResult], bundle: Bundle
+) -> None:
+    for result in results:
+        ensemble = bundle.ensemble(result.record.ensemble)
+        for part in result.record.sub_ensembles:
+            head = ensemble.sub_ensembles[part.name].head
+            assert part.brain_age == pytest.approx(float(head.apply(np.array(part.base_models))), abs=1e-9)
+
+
+def test_maps_and_regions_hold_the_sums_that_are_recorded(results: list[EnsembleResult]) -> None:
+    for result in results:
+        for own in result.maps:
+            assert image_sum(own.on["MNI152NLin6Asym"]) == pytest.approx(own.relevance_sum, abs=1e-4)
+            rows = [row for row in result.regions if row["sub_ensemble"] == own.name]
+            if own.name:
+                assert sum(row["relevance"] for row in rows) == pytest.approx(own.relevance_sum, abs=1e-4)
+                assert sum(row["contribution"] for row in rows) == pytest.approx(
+                    own.weight * own.relevance_sum, abs=1e-4
+                )
+
+
+def test_explained_or_not_and_by_whatever_threads_the_estimate_is_the_same(
+    results: list[EnsembleResult], bundle: Bundle, images: PreparedImages
+) -> None:
+    options = replace(OPTIONS, lrp=None, threads=2)
+    plain = list(estimate_session(bundle, bundle.ensembles, images, PERSON, options))
+    for explained, alone in zip(results, plain, strict=True):
+        assert alone.record.brain_age == explained.record.brain_age
+        assert alone.record.lrp is None
+        assert not alone.maps
+        assert not alone.regions
+        assert alone.record.target_bias is None
+
+
+def test_each_image_is_read_once_and_each_network_run_once(
+    bundle: Bundle, images: PreparedImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bids_brainage.relevance.engine import winners
+
+    read: list[Path] = []
+    load = estimate_inputs._in_memory
+    monkeypatch.setattr(estimate_inputs, "_in_memory", lambda path: read.append(path) or load(path))
+    ran: list[int] = []
+    forward = winners.forward
+    monkeypatch.setattr(winners, "forward", lambda n, *a: ran.append(id(n)) or forward(n, *a))
+    found = list(estimate_session(bundle, bundle.ensembles, images, PERSON, OPTIONS))
+    assert len(read) == len(set(read))
+    networks = sum(len(part.base_models) for result in found for part in result.record.sub_ensembles)
+    assert len(ran) == networks
+
+
+def test_a_modality_that_is_not_asked_for_is_not_used(bundle: Bundle, images: PreparedImages) -> None:
+    options = replace(OPTIONS, modalities=("FLAIR",), lrp=None)
+    result = next(iter(estimate_session(bundle, ["TypeI"], images, PERSON, options)))
+    assert result.record.modalities_used == ("FLAIR",)
+    with pytest.raises(ImageError, match="none of the sequences"):
+        next(estimate_session(bundle, ["TypeI"], images, PERSON, replace(options, modalities=("T2starw",))))
+
+
+def test_without_an_age_there_is_an_estimate_but_no_dba(bundle: Bundle, images: PreparedImages) -> None:
+    options = replace(OPTIONS, lrp=None)
+    with_age, without = (
+        next(estimate_session(bundle, ["TypeI"], images, replace(PERSON, age=age), options)).record
+        for age in (40.0, None)
+    )
+    assert without.dba is None
+    assert with_age.dba == pytest.approx(with_age.brain_age - 40)
+    assert with_age.brain_age == without.brain_age
+    assert "age_unknown" in {flag.code for flag in without.flags}
+
+
+def test_a_training_participant_is_told_of(
+    bundle: Bundle, images: PreparedImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a fold that never saw them, or, with a warning, by one that did."""
+
+    def flags() -> dict[str, str]:
+        record = next(estimate_session(bundle, ["TypeI"], images, PERSON, replace(OPTIONS, lrp=None))).record
+        return {flag.code: flag.text for flag in record.flags}
+
+    assert not {"seen_in_training", "training_participant"} & flags().keys()
+    monkeypatch.setattr(Bundle, "in_training_set", lambda self, *person: True)
+    assert "seen_in_training" in flags()
+    monkeypatch.setattr(Bundle, "fold_of", lambda self, *person: 0)
+    assert "by fold 0" in flags()["training_participant"]
+
+
+def test_the_corrected_estimate_is_beside_the_raw_one(
+    bundle: Bundle, images: PreparedImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line of -10 + 0.2 age makes 2 years at 60 and nothing at 50."""
+    from bids_brainage.models.ensembles.ensemble import TopHead
+
+    monkeypatch.setattr(TopHead, "age_bias", AgeBias(-10, 0.2), raising=False)
+    person = replace(PERSON, age=60.0)
+    ensemble = bundle.ensemble("TypeI")
+    heads = tuple(replace(head, age_bias=AgeBias(-10, 0.2)) for head in ensemble.top_heads)
+    monkeypatch.setattr(Bundle, "ensemble_for", lambda self, *_: replace(ensemble, top_heads=heads))
+    record = next(estimate_session(bundle, ["TypeI"], images, person, replace(OPTIONS, lrp=None))).record
+    assert record.brain_age_corrected == pytest.approx(record.brain_age - 2)
+    assert record.dba_corrected == pytest.approx(record.dba - 2)
+
+
+def test_a_demonstration_model_on_a_real_brain_says_so_everywhere(
+    results: list[EnsembleResult], bundle: Bundle, images: PreparedImages, tmp_path: Path
+) -> None:
+    place = SessionPlace.of(tmp_path, "01", None)
+    for result in results:
+        assert "anyone's brain age" in (result.record.disclaimer or "")
+        own = result.maps[0]
+        stored = RoundedImage.of(own.on["MNI152NLin6Asym"])
+        sidecar = map_record(place, result.record, own, "MNI152NLin6Asym", stored).as_json()
+        assert sidecar["Disclaimer"] == result.record.disclaimer
+        assert sidecar["TargetBias"] + sidecar["RelevanceSum"] + sidecar["Absorbed"] + sidecar[
+            "Rounding"
+        ] + sidecar["ClosureError"] == pytest.approx(sidecar["Estimate"], abs=1e-9)
+    simulated = replace(PERSON, simulated=True)
+    options = replace(OPTIONS, lrp=None)
+    assert next(estimate_session(bundle, ["TypeI"], images, simulated, options)).record.disclaimer is None
+
+
+def test_maps_of_either_stage_reach_both_grids_with_their_sums(images: PreparedImages) -> None:
+    mask = nib.load(images.mask)
+    grids = Grids(images, mask, threads=1)
+    rng = np.random.default_rng(0)
+    for own, stage in ((mask, "subject"), (template_mask(2), "standard")):
+        inside = np.asarray(own.dataobj) > 0
+        image = nib.Nifti1Image((rng.normal(size=own.shape) * inside).astype(np.float32), own.affine)
+        both = grids.on(image, stage, ("T1w", "MNI152NLin6Asym"))
+        assert both["T1w"].shape == mask.shape
+        assert both["MNI152NLin6Asym"].shape == (91, 109, 91)
+        assert image_sum(both["T1w"]) == pytest.approx(image_sum(both["MNI152NLin6Asym"]), rel=1e-4)
+
+
+def test_tensorflow_stays_out(tmp_path: Path) -> None:
+    code = (
+        "import sys; import bids_brainage.interfaces.estimation, bids_brainage.estimates.session; "
+        "from bids_brainage.models.bundles.bundle import load_bundle; load_bundle('demo'); "
+        "raise SystemExit('tensorflow' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False).returncode == 0
