@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-PICTURE = "\n".join(line for line in TEXT.splitlines() if line.startswith("       ") or " | " in line)
+PICTURE = [line for line in TEXT.splitlines() if line.startswith("    |")]
 QUOTED = re.findall(r"`([^`]+)`", TEXT)
 PATHS = sorted({name for name in QUOTED if re.fullmatch(r"[\w.-]+(/[\w.-]+)+/?", name)})
 NAMES = sorted({name for name in QUOTED if re.fullmatch(r"[A-Z][A-Z_]{3,}|[A-Z]\w+[a-z]", name)})
@@ -30,13 +30,24 @@ def test_every_name_is_in_the_code(name: str) -> None:
 def test_the_picture_has_every_room_in_the_order_of_the_linter() -> None:
     settings = configparser.ConfigParser()
     settings.read(ROOT / ".importlinter", encoding="utf-8")
-    layers = settings["importlinter:contract:rooms"]["layers"].split("\n")
-    rooms = [
-        [room for room in re.findall(r"bids_brainage\.(\w+)", layer) if (ROOT / "bids_brainage" / room).is_dir()]
-        for layer in layers
-    ]
-    drawn = {room: PICTURE.find(room) for layer in rooms for room in layer}
-    assert [room for room, place in drawn.items() if place < 0] == []
+    layers = settings["importlinter:contract:rooms"]["layers"].splitlines()
+    places = []
+    for layer in layers:
+        rooms = [
+            name
+            for name in re.findall(r"bids_brainage\.(\w+)", layer)
+            if (ROOT / "bids_brainage" / name).is_dir()
+        ]
+        rows = {
+            row
+            for row, line in enumerate(PICTURE)
+            for room in rooms
+            if re.search(rf"[| ]{room}[ :].*\|", line)
+        }
+        if rooms:
+            assert len(rows) == 1, rooms
+            places.append(rows.pop())
+    assert places == sorted(set(places))
 
 
 def test_targets_of_make_exist() -> None:
