@@ -290,6 +290,10 @@ INPUT_SHAPE = (
 )
 BASE_PREDICTIONS = "{sub_ensemble} needs {k} finite base-model predictions for a person."
 NO_PREDICTIONS = "{ensemble} was not given any modality; at least one is needed for an estimate."
+ESTIMATE_NOT_FINITE = (
+    "The estimate of {ensemble} is not a finite number (in {name}), so the bundle's heads cannot be used; train or "
+    "fetch the bundle again."
+)
 UNKNOWN_SUB_ENSEMBLE = "{ensemble} has no sub-ensemble {name}; use the names in bundle.json."
 NO_HEAD_FOR_SUBSET = (
     "{ensemble} has no head for exactly these sub-ensembles: {names}; give all regions of a modality, or "
@@ -526,6 +530,10 @@ IMPORT_AGES = (
     "--age-range {youngest:g} {oldest:g} is not a range of ages; give the youngest and the oldest in years."
 )
 IMPORT_TWICE = "{file} is the same as {first}; give each network once."
+IMPORT_TEXT = (
+    "{option} {value} is not a line of plain text; leave out line ends, control and direction characters."
+)
+IMPORT_SIZE = "{file} cannot be a base model: {reason}; give a smaller network."
 IMPORT_DIFFERENT = (
     "{file} has a different input or architecture from {first}, but the base models of a sub-ensemble must have "
     "the same; import them into separate bundles."

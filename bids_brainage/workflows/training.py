@@ -96,8 +96,9 @@ def read_plan(config: RunConfig, transfer: Transfer | None = None) -> TrainingPl
     if transfer:
         content = transfer.complete(content, name)
     typed: dict[str, Any] = {}
-    if config.folds is not None:
-        typed["split"] = {**(content.get("split") or {}), "folds": config.folds}
+    split = content.get("split") or {}
+    if config.folds is not None and isinstance(split, dict):
+        typed["split"] = {**split, "folds": config.folds}
     if config.model_out is not None:
         typed["name"] = config.model_out.name
     if config.target is not None:

@@ -49,6 +49,8 @@ def _inside(path: str) -> str:
 
 RelativePath = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_inside)]
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}$")]
+#: What an ensemble is called: a part of file names that BIDS has letters and digits for.
+EnsembleName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,64}$")]
 #: What people say of something: on one line, however it was written.
 Text = Annotated[str, Field(max_length=5000), AfterValidator(_one_line)]
 #: What something is called elsewhere: a column, a unit, a dataset, a program.
@@ -194,7 +196,7 @@ class SubEnsembleRecord(Record):
 class EnsembleRecord(Record):
     """One multi-level ensemble; `top_heads` holds, for each fold, one head a subset of modalities."""
 
-    name: Label
+    name: EnsembleName
     sub_ensembles: tuple[SubEnsembleRecord, ...] = Field(min_length=1, max_length=100)
     top_heads: tuple[tuple[TopHeadRecord, ...], ...] = Field(min_length=1, max_length=MOST_FOLDS)
     errors: tuple[Errors, ...] = ()

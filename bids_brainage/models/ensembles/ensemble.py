@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -9,7 +10,7 @@ from itertools import combinations
 import numpy as np
 
 from bids_brainage import messages
-from bids_brainage.errors import InputError
+from bids_brainage.errors import BundleError, InputError
 from bids_brainage.models.ensembles.age_bias import AgeBias
 from bids_brainage.models.ensembles.head_model import Head
 from bids_brainage.models.ensembles.sub_ensemble import SubEnsemble
@@ -140,7 +141,7 @@ class MultiLevelEnsemble:
     Attributes
     ----------
     name : str
-        ``TypeI`` or ``TypeII``.
+        As the bundle calls it.
     sub_ensembles : mapping of str to SubEnsemble
     top_heads : tuple of TopHead
     """
@@ -176,8 +177,16 @@ class MultiLevelEnsemble:
         ------
         InputError
             Nothing to go by, an unknown name, or a modality with some of its regions only.
+        BundleError
+            An estimate or its interval is not finite.
         """
         values = self._checked(predictions)
+        with np.errstate(all="ignore"):
+            estimate = self._estimate(values)
+        self._check_finite(estimate)
+        return estimate
+
+    def _estimate(self, values: Mapping[str, np.ndarray]) -> EnsembleEstimate:
         top = self.top_head(frozenset(values))
         subs = [self.sub_ensembles[name] for name in top.sub_ensembles]
         ages = np.array([float(sub.head.apply(values[sub.name])) for sub in subs])
@@ -210,6 +219,24 @@ class MultiLevelEnsemble:
             modalities_missing=tuple(m for m in self.modalities if m not in top.modalities),
             top_head=top,
         )
+
+    def _check_finite(self, estimate: EnsembleEstimate) -> None:
+        """Raise BundleError where a number that follows from finite predictions is not finite."""
+        numbers: dict[str, Sequence[float | None]] = {
+            part.name: (
+                part.brain_age,
+                part.weight,
+                part.uncertainty,
+                *estimate.base_model_weights[part.name],
+            )
+            for part in estimate.sub_ensembles
+        }
+        own = (estimate.brain_age, estimate.constant, estimate.uncertainty, estimate.disagreement)
+        numbers[self.name] = own
+        numbers["the 95 % interval"] = (estimate.spread, estimate.lower_95, estimate.upper_95)
+        for name, values in numbers.items():
+            if any(value is not None and not math.isfinite(value) for value in values):
+                raise BundleError(messages.ESTIMATE_NOT_FINITE.format(ensemble=self.name, name=name))
 
     def predict(self, images: Mapping[str, np.ndarray]) -> EnsembleEstimate:
         """One person's estimate from model inputs (*box, 1) in [0, 1] by name of sub-ensemble."""

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from pydantic import BaseModel as PydanticModel
@@ -25,8 +25,11 @@ from pydantic import ConfigDict, Field, RootModel, TypeAdapter, ValidationError,
 import bids_brainage
 from bids_brainage import messages
 from bids_brainage.errors import InputError
+from bids_brainage.faults import first_fault
 from bids_brainage.models.bundles.bundle import Bundle, load_bundle, write_bundle
+from bids_brainage.models.bundles.limits import check_size
 from bids_brainage.models.bundles.schema import (
+    MOST_BASE_MODELS,
     PURPOSES,
     REFERENCE_FILE,
     BundleRecord,
@@ -34,12 +37,14 @@ from bids_brainage.models.bundles.schema import (
     EnsembleRecord,
     HeadRecord,
     Label,
+    Number,
     Participants,
     Protocol,
     Reference,
     Source,
     SubEnsembleFold,
     SubEnsembleRecord,
+    Text,
     TopHeadRecord,
 )
 from bids_brainage.models.ensembles.base_model import BaseModel
@@ -48,11 +53,14 @@ from bids_brainage.networks.readers.keras_file import Hints
 from bids_brainage.networks.readers.keras_process import read_isolated
 from bids_brainage.preprocessing.model_input import InputSpec, IntensityRule, check_orientation
 from bids_brainage.quoting import one_line
+from bids_brainage.reading import read_bytes
 from bids_brainage.terms import AGE, OLDEST, SPACES, WHOLE_BRAIN
 
-#: What the pages and file names call an ensemble of each stage.
-ENSEMBLES = {"subject": "TypeI", "standard": "TypeII"}
+#: What an imported ensemble is called, by its stage; the paper's words.
+ENSEMBLE_NAMES = {"subject": "TypeI", "standard": "TypeII"}
 VOXEL_SIZES = {"subject": 1.0, "standard": 2.0}
+#: Bytes of what --heads or --inputs name.
+LARGEST_OPTION_FILE = 1_000_000
 PLAIN_MEAN = "nobody (plain mean)"
 AS_GIVEN = "people elsewhere (given at import)"
 
@@ -64,15 +72,15 @@ class _Part(PydanticModel):
 class SubHead(_Part):
     """Head of one sequence: a coefficient for each file, in their order."""
 
-    coefficients: tuple[float, ...] = Field(min_length=1)
-    intercept: float = 0.0
+    coefficients: tuple[Number, ...] = Field(min_length=1, max_length=MOST_BASE_MODELS)
+    intercept: Number = 0.0
 
 
 class TopHead(_Part):
     """Head above the sequences that it has coefficients for."""
 
-    coefficients: dict[str, float] = Field(min_length=1)
-    intercept: float = 0.0
+    coefficients: dict[str, Number] = Field(min_length=1)
+    intercept: Number = 0.0
 
 
 class Heads(_Part):
@@ -140,6 +148,11 @@ class ImportPlan:
     heads: Path | None = None
     inputs: Path | None = None
 
+    @property
+    def ensemble(self) -> str:
+        """What the ensemble is called in the bundle."""
+        return ENSEMBLE_NAMES[self.stage]
+
 
 @dataclass(frozen=True, eq=False)
 class _Imported:
@@ -187,15 +200,21 @@ def _check_plan(plan: ImportPlan, out: Path) -> None:
     if not any(plan.files.values()):
         raise InputError(messages.IMPORT_NOTHING)
     for option, value in (("--name", plan.name), ("--version", plan.version)):
-        try:
-            TypeAdapter(Label).validate_python(value)
-        except ValidationError as error:
-            raise InputError(messages.IMPORT_LABEL.format(option=option, value=value)) from error
+        _check_option(Label, value, messages.IMPORT_LABEL.format(option=option, value=one_line(value)))
+    for option, value in (("--licence", plan.licence), ("--description", plan.description)):
+        _check_option(Text, value, messages.IMPORT_TEXT.format(option=option, value=one_line(value)))
     if not 0 < plan.input_max < math.inf:
         raise InputError(messages.IMPORT_INPUT_MAX.format(value=plan.input_max))
     if plan.age_range is not None and not 0 <= plan.age_range[0] < plan.age_range[1] <= OLDEST:
         youngest, oldest = plan.age_range
         raise InputError(messages.IMPORT_AGES.format(youngest=youngest, oldest=oldest))
+
+
+def _check_option(kind: Any, value: str, sentence: str) -> None:
+    try:
+        TypeAdapter(kind).validate_python(value)
+    except ValidationError as error:
+        raise InputError(sentence) from error
 
 
 # --- reading ---------------------------------------------------------------------------------------
@@ -206,6 +225,10 @@ def _read_networks(plan: ImportPlan, modality: str) -> list[_Imported]:
     found: list[_Imported] = []
     for index, path in enumerate(plan.files[modality]):
         network = read_isolated(path, plan.hints)
+        try:
+            check_size(network.spec, network.input_shape[:3])
+        except ValueError as error:
+            raise InputError(messages.IMPORT_SIZE.format(file=path, reason=error)) from error
         weights = _for_unit_range(network.weights, plan.input_max)
         model = BaseModel(str(path), network.spec, network.input_shape, weights)
         with path.open("rb") as stream:
@@ -216,7 +239,7 @@ def _read_networks(plan: ImportPlan, modality: str) -> list[_Imported]:
                 raise InputError(messages.IMPORT_TWICE.format(file=path, first=other.model.name))
             if (other.model.spec, other.model.input_shape) != (model.spec, model.input_shape):
                 raise InputError(messages.IMPORT_DIFFERENT.format(file=path, first=other.model.name))
-        file = f"{ENSEMBLES[plan.stage]}/fold-0/{WHOLE_BRAIN}_{modality}_bm-{index:02d}.safetensors"
+        file = f"{plan.ensemble}/fold-0/{WHOLE_BRAIN}_{modality}_bm-{index:02d}.safetensors"
         found.append(_Imported(file, model, source))
     return found
 
@@ -236,15 +259,12 @@ _Content = TypeVar("_Content", bound=PydanticModel)
 
 def _read_json(file: Path, option: str, schema: type[_Content]) -> _Content:
     try:
-        return schema.model_validate_json(file.read_bytes())
-    except (OSError, ValidationError) as error:
-        reason = str(error)
-        if isinstance(error, ValidationError):
-            first = error.errors()[0]
-            reason = f"{'.'.join(str(part) for part in first['loc']) or 'content'}: {first['msg']}"
-        raise InputError(
-            messages.IMPORT_JSON.format(file=file, option=option, reason=one_line(reason))
-        ) from error
+        return schema.model_validate_json(read_bytes(file, LARGEST_OPTION_FILE))
+    except OSError as error:
+        reason = error.strerror
+    except ValidationError as error:
+        reason = str(first_fault(error))
+    raise InputError(messages.IMPORT_JSON.format(file=file, option=option, reason=reason))
 
 
 def _read_heads(plan: ImportPlan) -> Heads:
@@ -289,7 +309,7 @@ def _record(
     inputs: Mapping[str, InputChange],
 ) -> tuple[BundleRecord, dict[str, dict[str, np.ndarray]]]:
     """The bundle's record and its files' arrays."""
-    ensemble = ENSEMBLES[plan.stage]
+    ensemble = plan.ensemble
     everything = [imported for group in networks.values() for imported in group]
     arrays = {imported.file: dict(imported.model.weights) for imported in everything}
     images = {

@@ -18,6 +18,7 @@ from bids_brainage.models.bundles.schema import (
     MOST_BASE_MODELS,
     MOST_ENSEMBLES,
     PURPOSES,
+    EnsembleName,
     Label,
     Name,
     Seed,
@@ -43,7 +44,7 @@ class Part(PydanticModel):
 class EnsemblePlan(Part):
     """Which sub-ensembles a multi-level ensemble has, and of how many base models each."""
 
-    name: Label
+    name: EnsembleName
     stage: Literal["subject", "standard"]
     regions: tuple[Label, ...] = Field(min_length=1, max_length=len(REGIONS))
     modalities: tuple[Label, ...] = Field(min_length=1, max_length=20)

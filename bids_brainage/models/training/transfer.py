@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from bids_brainage import messages
 from bids_brainage.errors import InputError
+from bids_brainage.faults import first_fault
 from bids_brainage.models.bundles.bundle import Bundle
 from bids_brainage.models.bundles.schema import BundleRecord, EnsembleRecord, Parent, SubEnsembleRecord
 from bids_brainage.models.training.design import SPREAD_OF_AGES
@@ -17,6 +18,7 @@ from bids_brainage.models.training.plan import EnsemblePlan, InputPlan, Training
 from bids_brainage.models.training.start import Start
 from bids_brainage.networks.architecture import BaseModelSpec
 from bids_brainage.preprocessing.model_input import InputSpec
+from bids_brainage.quoting import one_line
 from bids_brainage.terms import AGE
 
 Refit = Literal["heads", "all"]
@@ -80,9 +82,10 @@ class Transfer:
         try:
             self._compare(content, file)
         except (ValidationError, TypeError, AttributeError) as error:
-            reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+            reason = first_fault(error).reason if isinstance(error, ValidationError) else one_line(error)
             raise InputError(messages.PLAN_WRONG.format(file=file, where="plan", reason=reason)) from error
-        if self.refit == "all" and (content.get("fitting") or {}).get("restart_after"):
+        fitting = content.get("fitting")
+        if self.refit == "all" and isinstance(fitting, dict) and fitting.get("restart_after"):
             raise InputError(messages.TRANSFER_RESTARTS.format(file=file))
 
     def _compare(self, content: Mapping[str, Any], file: str) -> None:

@@ -14,6 +14,7 @@ from bids_brainage.models.bundles.bundle import load_bundle
 from bids_brainage.models.bundles.flags import estimate_flags
 from bids_brainage.models.importing.importing import ImportPlan, import_bundle, reference_image
 from tests.networks.keras_networks import SMALL, functional, images_of, sequential
+from tests.odd_files import ODD, patience  # noqa: F401
 
 MODALITIES = ("T1w", "FLAIR", "T2starw")
 
@@ -256,7 +257,30 @@ WRONG_JSON: dict[str, tuple[str, str, str]] = {
     "no orientation": ("--inputs", '{"T1w": {"orientation": "LLL"}}', "one letter of each"),
     "no voxels": ("--inputs", '{"T1w": {"voxel_size": 0}}', "voxel_size"),
     "not text": ("--inputs", "\udcff", "for --inputs"),
+    "deep": ("--heads", "[" * 100_000, "for --heads"),
+    "large": ("--inputs", " " * 1_100_000, "larger than 1 MB"),
+    "huge number": ("--heads", '{"top": [{"coefficients": {"T1w": 1e308}}]}', "less than or equal"),
+    "control characters": ("--inputs", '{"T1w": {"\\u001b[2J": 1}}', r"\?\[2J"),
 }
+
+
+@pytest.mark.usefixtures("patience")
+@pytest.mark.parametrize("option", ["--heads", "--inputs"])
+@pytest.mark.parametrize("name", ODD)
+def test_what_is_not_a_file_is_refused_and_waited_for_by_nobody(three, tmp_path, capsys, name, option):
+    ODD[name](tmp_path / "odd")
+    assert main(command(three, tmp_path / "mine", option, str(tmp_path / "odd"))) == 2
+    err = " ".join(capsys.readouterr().err.split())
+    assert f"(for {option}) cannot be used" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("option", ["--licence", "--description"])
+def test_texts_that_a_terminal_would_obey_are_refused(three, tmp_path, capsys, option):
+    assert main(command(three, tmp_path / "mine", option, "\x1b[2Jfree")) == 2
+    err = capsys.readouterr().err
+    assert f"{option} ?[2Jfree" in err
+    assert "\x1b" not in err
 
 
 @pytest.mark.parametrize("name", WRONG_JSON)

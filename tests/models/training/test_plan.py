@@ -8,8 +8,10 @@ import pytest
 from pydantic import ValidationError
 
 import bids_brainage
+from bids_brainage.errors import InputError
 from bids_brainage.models.ensembles.ensemble import modality_subsets
 from bids_brainage.models.training.plan import EnsemblePlan, SplitPlan, TrainingPlan, load_plan
+from tests.odd_files import ODD, patience  # noqa: F401
 
 DEMO = Path(bids_brainage.__file__).parent / "data" / "models" / "demo_plan.yaml"
 
@@ -53,3 +55,78 @@ def test_every_subset_of_modalities_once():
     subsets = modality_subsets(("T1w", "FLAIR", "T2starw"))
     assert len(set(subsets)) == 7
     assert subsets[0] == ("T1w", "FLAIR", "T2starw")
+
+
+ENSEMBLES = "ensembles: [{name: A, stage: standard, regions: [Cortical], modalities: [T1w], base_models: 1}]"
+
+
+def refused(path: Path, words: str) -> None:
+    with pytest.raises(InputError, match=words) as told:
+        load_plan(path)
+    assert "\n" not in str(told.value)
+    assert str(told.value).isprintable()
+    assert len(str(told.value)) < 600
+
+
+@pytest.mark.usefixtures("patience")
+@pytest.mark.parametrize("name", ODD)
+def test_what_is_not_a_file_is_no_plan(tmp_path: Path, name: str):
+    ODD[name](tmp_path / "plan.yaml")
+    refused(tmp_path / "plan.yaml", "not a regular file|Too many levels")
+
+
+BOMBS = {
+    "deep": "[" * 50_000,
+    "large": "#" * 200_000,
+    "no date": f"name: 2020-99-99\n{ENSEMBLES}",
+    "digits": f"name: x\nseed: {'1' * 5_000}\n{ENSEMBLES}",
+    "base 60": f"name: x\nseed: {'1:' * 5_000}1\n{ENSEMBLES}",
+    "circle": f"name: x\ninput: &i {{intensity: *i}}\n{ENSEMBLES}",
+    "aliases": "a: &a [x, x, x, x, x, x, x, x, x]\n"
+    + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}' if i else '*a'] * 9)}]\n" for i in range(12))
+    + "name: x\nensembles: *a11",
+    "many": "name: x\nensembles: [" + "{}, " * 20_000 + "]",
+    "code": "name: !!python/object/apply:os.system ['touch executed']",
+    "control": f'name: x\nlicence: "\\x1b[2J"\n{ENSEMBLES}',
+    "direction": f'name: x\ndescription: "\\u202egnuos"\n{ENSEMBLES}',
+    "key": f'name: x\n"\\x1b[2J": 1\n{ENSEMBLES}',
+    "infinite": f"name: x\ninput: {{intensity: {{clip: .inf}}}}\n{ENSEMBLES}",
+}
+
+
+@pytest.mark.usefixtures("patience")
+@pytest.mark.parametrize("name", BOMBS)
+def test_plans_that_mean_harm_are_one_sentence(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "plan.yaml").write_text(BOMBS[name])
+    refused(tmp_path / "plan.yaml", "plan.yaml")
+    assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"stage": "subject"}, "Cortical needs the stage standard"),
+        ({"regions": ["WholeBrain", "Elsewhere"]}, "no region Elsewhere"),
+        ({"regions": ["Cortical", "Cortical"]}, "given twice"),
+        ({"modalities": ["T1w", "T1w"]}, "given twice"),
+        ({"name": "My-MLens"}, "String should match"),
+    ],
+)
+def test_ensembles_that_cannot_be_are_refused(change, words):
+    plan = {
+        "name": "A",
+        "stage": "standard",
+        "regions": ["Cortical"],
+        "modalities": ["T1w"],
+        "base_models": 1,
+    }
+    EnsemblePlan.model_validate(plan)
+    with pytest.raises(ValidationError, match=words):
+        EnsemblePlan.model_validate(plan | change)
+
+
+def test_a_description_of_several_lines_becomes_one():
+    ensemble = {"name": "A", "stage": "subject", "regions": ["WholeBrain"], "modalities": ["T1w"]}
+    content = {"name": "x", "ensembles": [ensemble | {"base_models": 1}], "description": "two\n  lines\n"}
+    assert TrainingPlan.model_validate(content).description == "two lines"
