@@ -41,6 +41,13 @@ def find_bundle(name_or_path: str | Path) -> Path:
     raise BundleError(messages.NO_BUNDLE.format(name=one_line(text), known=known, variable=MODELS_VARIABLE))
 
 
+def settled(name_or_path: str) -> str:
+    """What means the same bundle in every working directory: a name as it is, a path made absolute."""
+    named = any(os.path.lexists(folder / FILE_NAME) for folder in _named(name_or_path))
+    is_path = os.sep in name_or_path or os.path.lexists(_absolute(name_or_path))
+    return str(_absolute(name_or_path)) if is_path and not named else name_or_path
+
+
 def list_bundles() -> list[tuple[str, Path]]:
     """Name and folder of every bundle that can be called by name, the shipped ones first."""
     found: dict[str, Path] = {}

@@ -12,7 +12,7 @@ import pytest
 
 from bids_brainage.errors import BundleError
 from bids_brainage.models.bundles.bundle import load_bundle, write_bundle
-from bids_brainage.models.bundles.finding import find_bundle, list_bundles
+from bids_brainage.models.bundles.finding import find_bundle, list_bundles, settled
 from bids_brainage.models.bundles.schema import BundleRecord
 from bids_brainage.networks.weights_file import write_arrays
 from tests.models.conftest import SPEC, small_record
@@ -73,6 +73,23 @@ def test_bundles_are_found_by_name_folder_and_file(bundle, monkeypatch, tmp_path
     monkeypatch.setenv("BIDS_BRAINAGE_MODELS", f"{tmp_path / 'nothing'}:{tmp_path / 'models'}")
     assert find_bundle("small") == bundle.path
     assert ("small", bundle.path) in list_bundles()
+
+
+def test_a_path_means_the_same_bundle_in_every_folder(bundle, monkeypatch, tmp_path):
+    monkeypatch.setenv("BIDS_BRAINAGE_MODELS", "more")
+    monkeypatch.chdir(bundle.path.parent)
+    (bundle.path.parent / "demo").mkdir()
+    for given in ("small", "./small", "small/bundle.json", "../models/small"):
+        told = settled(given)
+        assert find_bundle(given) == bundle.path
+        assert find_bundle(told) == bundle.path
+        assert Path(told).is_absolute()
+    assert settled("demo") == "demo"  # a name goes before a folder that is called so
+    assert find_bundle("demo").name == "demo"
+    assert find_bundle("demo").parent != bundle.path.parent
+    assert settled("nothing") == "nothing"
+    assert Path(settled("nothing/at/all")).is_absolute()
+    assert Path(settled("~nobody-of-that-name/model")).is_absolute()
 
 
 def test_a_missing_bundle_is_named_with_those_there_are(bundle, monkeypatch, tmp_path):

@@ -45,7 +45,7 @@ def test_what_is_not_a_file_is_refused_and_waited_for_by_nobody(
 ) -> None:
     (bundle.path / file).unlink()
     ODD[name](bundle.path / file)
-    words = "not a regular file|Too many levels|leads out of the bundle"
+    words = "not a regular file|Too many levels|leads outside the bundle"
     refused(bundle, words)
     for action in ("show", "check"):
         assert main([action, str(bundle.path)]) == 2
