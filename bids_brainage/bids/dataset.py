@@ -77,7 +77,7 @@ def open_dataset(root: Path, participant_labels: Collection[str] = ()) -> Datase
     Raises
     ------
     InputError
-        If there is no such folder, it is no BIDS dataset, or a label is unknown.
+        If there is no such folder, it is not a BIDS dataset, or a label is unknown.
     """
     check_folder(root)
     description = read_description(root)
@@ -109,7 +109,7 @@ def check_folder(root: Path) -> None:
 
 
 def read_description(root: Path) -> dict[str, Any]:
-    """Read dataset_description.json, without which a folder is no BIDS dataset."""
+    """Read dataset_description.json, without which a folder is not a BIDS dataset."""
     path = root / "dataset_description.json"
     if not path.exists():
         if path.is_symlink():

@@ -86,7 +86,7 @@ class Table:
 def read_table(path: Path, id_column: str) -> Table:
     """Read a TSV file as BIDS has it: UTF-8, one tab between cells, and no quoting.
 
-    Lines end in LF, CRLF or CR; a byte order mark and empty lines are passed over.
+    Lines end in LF, CRLF or CR; a byte order mark and empty lines are skipped.
 
     Raises
     ------

@@ -50,7 +50,7 @@ def read_filters(path: Path | None) -> dict[str, Filters]:
     Raises
     ------
     InputError
-        If the file is not JSON, filters something unknown, or a filter is no object.
+        If the file is not JSON, filters something unknown, or a filter is not an object.
     """
     if path is None:
         return {}

@@ -49,7 +49,7 @@ class SessionInputs:
     derivative : PreprocessedInputs or None
         Preprocessed images of --derivatives.
     age : float or None
-        Chronological age in years; None if it is not known, then there is no DBA.
+        Chronological age in years; None if unknown; then there is no DBA.
     sex : str or None
         As participants.tsv has it.
     simulated : bool
@@ -188,7 +188,7 @@ def read_selection(config: RunConfig) -> Selection:
 
 
 class SessionError(Exception):
-    """Why one session cannot be processed; the others go on."""
+    """Why one session cannot be processed; the others are."""
 
 
 def _find(dataset: Dataset, config: RunConfig) -> tuple[dict[str, BySession], list[str]]:

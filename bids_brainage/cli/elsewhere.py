@@ -1,4 +1,4 @@
-"""A run works away from the folder that it is started in, which may hold anything."""
+"""A run works outside the folder that it is started in, which may contain anything."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _VARIABLES = ("BIDS_BRAINAGE_MODELS", "TEMPLATEFLOW_HOME", "TMPDIR", "PYTHONPATH
 
 @contextmanager
 def away_from_start() -> Iterator[None]:
-    """Be in the root folder meanwhile.
+    """Change to the root folder meanwhile.
 
     nipype, numba, matplotlib and others read settings from the folder they are started in, and numba can be
-    told there to load a cache of compiled code. A dataset or a folder of downloads is not to decide on that.
+    told there to load a cache of compiled code. A dataset or a download folder must not decide that.
     """
     try:
         start = Path.cwd()

@@ -13,7 +13,7 @@ _CONSOLE = "bids_brainage console"
 
 
 def set_up_console(verbose: int) -> None:
-    """Log to standard error: warnings and progress, with -v details, with -vv those of libraries too."""
+    """Log to standard error: warnings and progress; with -v details, with -vv those of libraries too."""
     root = logging.getLogger()
     for handler in [handler for handler in root.handlers if handler.name == _CONSOLE]:
         root.removeHandler(handler)
@@ -54,7 +54,7 @@ def _is_ours(record: logging.LogRecord) -> bool:
 
 
 class _OneSentence(logging.Formatter):
-    """Tracebacks belong to the log file; --debug prints them once, at the end."""
+    """Tracebacks belong in the log file; --debug prints them once, at the end."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Format a record without its traceback."""

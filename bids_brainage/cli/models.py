@@ -1,4 +1,4 @@
-"""``bids_brainage_models``: which bundles there are, what is in one, is it sound, is it good; import."""
+"""``bids_brainage_models``: list bundles, show, check and evaluate one, import others."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     actions = parser.add_subparsers(dest="action", required=True, metavar="{list,show,check,evaluate,import}")
     listing = actions.add_parser("list", help="bundles that can be called by name")
     listing.set_defaults(work=_list)
-    show = actions.add_parser("show", help="what a bundle holds, and how good it is")
+    show = actions.add_parser("show", help="what is in a bundle, and how good it is")
     show.set_defaults(work=_show)
     check = actions.add_parser("check", help="check schema, sums, architecture and reference predictions")
     check.set_defaults(work=_check)
@@ -122,7 +122,7 @@ def _add_import(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--stage",
         choices=("subject", "standard"),
         default="subject",
-        help="grid that the networks were trained in: the person's T1w at 1 mm, or MNI152NLin6Asym at 2 mm "
+        help="grid on which the networks were trained: the person's T1w at 1 mm, or MNI152NLin6Asym at 2 mm "
         "(default: %(default)s)",
     )
     importing.add_argument(
@@ -134,24 +134,24 @@ def _add_import(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "255 (default: 255)",
     )
     importing.add_argument(
-        "--age-range", nargs=2, type=float, metavar=("YOUNGEST", "OLDEST"), help="ages trained on, in years"
+        "--age-range", nargs=2, type=float, metavar=("YOUNGEST", "OLDEST"), help="ages in training, in years"
     )
     importing.add_argument(
         "--heads", type=Path, metavar="JSON", help="heads fitted elsewhere (default: plain means)"
     )
-    importing.add_argument("--inputs", type=Path, metavar="JSON", help="inputs that depart from the paper's")
+    importing.add_argument("--inputs", type=Path, metavar="JSON", help="inputs that differ from the paper's")
     importing.add_argument(
         "--box",
         nargs=3,
         type=int,
         metavar=("X", "Y", "Z"),
-        help="input in voxels, for files of weights alone",
+        help="input in voxels, for files with only weights",
     )
     importing.add_argument(
-        "--activation", choices=("relu", "leaky_relu"), help="for files of weights alone; leaky: slope 0.2"
+        "--activation", choices=("relu", "leaky_relu"), help="for files with only weights; leaky: slope 0.2"
     )
     importing.add_argument("--licence", default="n/a", help="licence of the networks")
-    importing.add_argument("--description", default="", help="one sentence on the networks")
+    importing.add_argument("--description", default="", help="one sentence about the networks")
     importing.add_argument("--model-version", default="1", metavar="VERSION", help="(default: %(default)s)")
     importing.add_argument(
         "--simulated",
@@ -298,7 +298,7 @@ def _estimates(record: BundleRecord) -> str:
 
 
 def _parents(record: BundleRecord) -> list[str]:
-    done = {"heads": "its base models, new heads", "all": "its weights, trained on"}
+    done = {"heads": "its base models, new heads", "all": "its weights, trained further"}
     return [f"{p.name} {p.version} ({p.target}): {done[p.refit]}; sha256 {p.sha256}" for p in record.parents]
 
 
@@ -308,7 +308,7 @@ def _people(cohort: Cohort) -> str:
 
 
 def _trained_on(cohort: Cohort) -> str:
-    """Number, ages and sequences of the people trained on, as far as they are known."""
+    """Number, ages and sequences of the training participants, as far as known."""
     ages = "of unknown age"
     if cohort.age_range is not None:
         ages = f"{cohort.age_range[0]:.0f} to {cohort.age_range[1]:.0f} years"
@@ -382,7 +382,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 def _verdict_lines(verdict: Verdict) -> list[str]:
     if not verdict.checked:
-        return ["not checked, because of what is wrong above"]
+        return ["not checked, because of the faults above"]
     return [f"WRONG: {problem}" for problem in verdict.problems] or [f"ok: {verdict.found}"]
 
 

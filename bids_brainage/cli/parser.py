@@ -19,7 +19,7 @@ Relevance Propagation which voxels made the brain look older or younger. Nothing
 no network is used."""
 
 _EPILOG = """\
-Exit codes: 0 all well; 1 somebody failed, the others are done; 2 wrong usage or input; 3 a fault of the
+Exit codes: 0 success; 1 somebody failed, the others are done; 2 wrong usage or input; 3 a bug in the
 program; 130 interrupted; 143 terminated. More in docs/usage.md."""
 
 
@@ -36,7 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "output_dir",
         metavar="OUTPUT_DIR",
-        help="where results go, outside of BIDS_DIR or BIDS_DIR/derivatives/<name>",
+        help="where results go: outside BIDS_DIR, or BIDS_DIR/derivatives/<name>",
     )
     parser.add_argument(
         "analysis_level",
@@ -56,8 +56,8 @@ def build_parser() -> argparse.ArgumentParser:
 def parse(argv: Sequence[str] | None = None) -> RunConfig:
     """Turn arguments into a `RunConfig`.
 
-    What stands in --config-file replaces defaults; what is typed has the last word. Processors and memory
-    are by default those the job may use.
+    Values in --config-file replace defaults; what is typed takes precedence. By default, processors and
+    memory are those the job may use.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def parse(argv: Sequence[str] | None = None) -> RunConfig:
 
 
 def _checked(parser: argparse.ArgumentParser, given: argparse.Namespace) -> dict[str, Any]:
-    """What was typed, as the run has it; wrong usage ends the program."""
+    """What was typed, as the run uses it; wrong usage ends the program."""
     typed = {}
     for name, value in vars(given).items():
         if value is None:
@@ -118,13 +118,13 @@ def _add_selection(group: argparse._ArgumentGroup) -> None:
     add(
         "--bids-filter-file",
         metavar="FILE",
-        help='JSON that narrows what is taken, as fMRIPrep has it: {"t1w": {"acquisition": "mprage"}}',
+        help='JSON that narrows the selection, as in fMRIPrep: {"t1w": {"acquisition": "mprage"}}',
     )
     add("--skip-bids-validation", action="store_true", help="do not run bids-validator-deno first")
     add(
         "--bids-database-dir",
         metavar="DIR",
-        help="keep pybids' index of the whole dataset here, and use it again",
+        help="keep pybids' index of the whole dataset here, and reuse it",
     )
     add(
         "-d",
@@ -146,7 +146,7 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
     add(
         "--skull-strip",
         choices=config.SKULL_STRIP,
-        help="how the brain is extracted: auto takes the best that is installed (default auto)",
+        help="how the brain is extracted: auto uses the best installed method (default auto)",
     )
     add(
         "--model",
@@ -168,7 +168,7 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
     add(
         "--lrp-backend",
         choices=config.LRP_BACKENDS,
-        help="who propagates relevance: this program or iNNvestigate (default native)",
+        help="what propagates relevance: this program or iNNvestigate (default native)",
     )
     add(
         "--relevance-aggregation",
@@ -182,7 +182,7 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
         "--output-spaces",
         nargs="+",
         metavar="SPACE",
-        help="spaces that images and relevance maps are written in, of T1w (the person's own, 1 mm) and "
+        help="spaces in which images and relevance maps are written: T1w (the person's own, 1 mm) and "
         f"{config.STANDARD_SPACE} (default {config.STANDARD_SPACE})",
     )
     add(
@@ -195,7 +195,7 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
 
 def _add_training(group: argparse._ArgumentGroup) -> None:
     add = _adder(group)
-    add("--model-out", metavar="DIR", help="folder of the new model bundle, named like it")
+    add("--model-out", metavar="DIR", help="folder of the new model bundle; its name is the bundle's name")
     add(
         "--training-plan",
         metavar="NAME_OR_FILE",
@@ -205,24 +205,24 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
     add(
         "--target",
         metavar="COLUMN",
-        help="column of participants.tsv to estimate, any that holds numbers (default: the plan's or "
+        help="numeric column of participants.tsv to estimate (default: the plan's or "
         "--from-bundle's, else age)",
     )
     add(
         "--from-bundle",
         metavar="NAME_OR_PATH",
-        help="start from this model bundle instead of anew",
+        help="start from this model bundle instead of from scratch",
     )
     add(
         "--refit",
         choices=config.REFITS,
-        help="with --from-bundle: fit new heads alone, or train all weights on (default heads)",
+        help="with --from-bundle: fit only new heads, or continue training all weights (default heads)",
     )
     add(
         "--folds",
         type=int,
         metavar="K",
-        help="repetitions to train, at most as many as test each person once (default: the plan's)",
+        help="repetitions to train, at most as many as needed to test each person once (default: the plan's)",
     )
 
 
@@ -239,15 +239,15 @@ def _add_running(group: argparse._ArgumentGroup) -> None:
         "--omp-nthreads",
         type=int,
         metavar="N",
-        help="threads a step may use (default 1); with another number, registrations differ a little",
+        help="threads a step may use (default 1); other numbers change registrations slightly",
     )
     add("--mem", type=float, metavar="GB", help="memory to use (default: what the job may use)")
     add("--use-plugin", metavar="FILE", help="nipype plugin settings, YAML")
-    add("--random-seed", type=int, metavar="N", help="seed of all that is random (default 1)")
+    add("--random-seed", type=int, metavar="N", help="seed of everything random (default 1)")
     add("--stop-on-first-crash", action="store_true", help="stop everything when somebody fails")
-    add("--reports-only", action="store_true", help="only write the pages anew from what is there")
+    add("--reports-only", action="store_true", help="only rewrite the pages from existing results")
     add("--boilerplate-only", action="store_true", help="only write the methods text (logs/CITATION.*)")
-    add("--dry-run", action="store_true", help="say what would be run for whom, write nothing")
+    add("--dry-run", action="store_true", help="show what would be run for whom; write nothing")
     add("--keep-work", action="store_true", help="keep the work folder of those who are finished")
     add("--clean-workdir", action="store_true", help="empty the work folder first")
 
@@ -257,9 +257,9 @@ def _add_other(group: argparse._ArgumentGroup) -> None:
     add(
         "--config-file",
         metavar="FILE",
-        help="TOML of options, as the config.toml of an earlier run; what is typed wins",
+        help="TOML file of options, like the config.toml of an earlier run; what is typed wins",
     )
-    add("-v", "--verbose", action="count", help="say more; twice: libraries' words too")
+    add("-v", "--verbose", action="count", help="say more; twice: include messages of libraries")
     add("--debug", action="store_true", help="show tracebacks")
     group.add_argument("--version", action="version", version=f"bids_brainage {__version__}")
 
@@ -279,7 +279,7 @@ class _HelpFormatter(argparse.HelpFormatter):
 
 
 class _Derivatives(argparse.Action):
-    """Collect NAME=PATH; a bare PATH is named by its folder."""
+    """Collect NAME=PATH; a bare PATH is named after its folder."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
         found = dict(getattr(namespace, self.dest) or {})

@@ -1,4 +1,4 @@
-"""What ``bids_brainage`` does with its arguments: check, select, hand over, and tell how it went."""
+"""What ``bids_brainage`` does with its arguments: check, select, run, and report."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def run(config: RunConfig) -> int:
 
 
 def _check_model_out(config: RunConfig) -> None:
-    """Say at once, not after hours, where the bundle cannot go."""
+    """Report at once, not after hours, that the bundle cannot be written."""
     from bids_brainage.bids.output import check_places
 
     if config.model_out is None:
@@ -151,7 +151,7 @@ def _dry_run(config: RunConfig) -> int:
 
 
 def _process(config: RunConfig, selection: Selection) -> int:
-    """Hand the selected sessions to the workflows and tell how it went."""
+    """Pass the selected sessions to the workflows and report the outcome."""
     from bids_brainage.bids.description import describe_output
     from bids_brainage.workflows.run import run_participants
 
@@ -209,7 +209,7 @@ def _sources(session: SessionInputs) -> Iterator[str]:
 
 
 def _prepare_work_dir(config: RunConfig) -> None:
-    """Make the work folder, emptied first with --clean-workdir, but only one that this program made."""
+    """Make the work folder; --clean-workdir empties it first, but only if this program made it."""
     from bids_brainage.bids.output import make_writable
 
     marker = config.work_dir / _WORK_MARKER
@@ -230,7 +230,7 @@ class _Terminated(BaseException):
 
 @contextmanager
 def _told_of_termination() -> Iterator[None]:
-    """Turn SIGTERM into an exception, so that what was begun is ended properly."""
+    """Turn SIGTERM into an exception, so that everything ends properly."""
 
     def end(*_: object) -> None:
         raise _Terminated

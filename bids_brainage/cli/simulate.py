@@ -60,10 +60,10 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="P",
         help="processes (default: what this job may use, here %(default)s)",
     )
-    tori.add_argument("-v", "--verbose", action="store_true", help="tell of every epoch")
+    tori.add_argument("-v", "--verbose", action="store_true", help="report every epoch")
     truth = commands.add_parser("truth", help="relevance maps of simulated brains against what aged in them")
     truth.add_argument("bids_dir", type=Path, metavar="BIDS_DIR", help="a dataset that `cohort` has made")
-    truth.add_argument("derivatives", type=Path, metavar="DERIVATIVES", help="what bids_brainage made of it")
+    truth.add_argument("derivatives", type=Path, metavar="DERIVATIVES", help="derivatives made from it")
     truth.add_argument("folder", type=Path, metavar="OUT", help="where to write the tables")
     truth.add_argument("--model", default="demo", help="name or folder of the model bundle (default: demo)")
     truth.add_argument(
@@ -139,7 +139,7 @@ def _truth(arguments: argparse.Namespace) -> int:
 
 
 def _tell_always(verbose: bool) -> None:
-    """Say what is being done: it takes minutes."""
+    """Report progress: it takes minutes."""
     logging.getLogger("bids_brainage").setLevel(logging.DEBUG if verbose else logging.INFO)
 
 

@@ -26,7 +26,7 @@ class InputMaker:
     ----------
     images : PreparedImages
     modalities : collection of str
-        Those that estimates may rest on.
+        Those that estimates may use.
     """
 
     def __init__(self, images: PreparedImages, modalities: Collection[str]) -> None:

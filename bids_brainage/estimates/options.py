@@ -1,4 +1,4 @@
-"""What is asked of an estimation, and what is known of whom it is made."""
+"""What is asked of an estimation, and what is known about the person."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from bids_brainage.terms import STANDARD_SPACE
 
 @dataclass(frozen=True, kw_only=True)
 class EstimationOptions:
-    """How sessions are estimated and explained, and what is kept of it.
+    """How sessions are estimated and explained, and which results are kept.
 
     Attributes
     ----------
     modalities : tuple of str
-        Those that estimates may rest on.
+        Those that estimates may use.
     lrp : ExplanationFacts or None
-        Rule, backend and aggregation; None where nothing is to be explained.
+        Rule, backend and aggregation; None if nothing is to be explained.
     spaces : tuple of str
         Grids on which maps are written: ``T1w``, ``MNI152NLin6Asym``.
     sub_ensemble_maps : bool
-        Whether sub-ensembles' maps are written, and not the ensemble's alone.
+        Whether sub-ensembles' maps are written, not only the ensemble's.
     threads : int
     """
 
@@ -35,14 +35,14 @@ class EstimationOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class PersonFacts:
-    """What is known of a person in one session.
+    """What is known about a person in one session.
 
     Attributes
     ----------
     participant, session : str
         Labels with ``sub-`` and ``ses-``; session is None where there is none.
     dataset : str
-        Name of the raw dataset, by which people who were trained on are known.
+        Name of the raw dataset, by which training participants are recognised.
     age : float or None
         Years.
     measured : float or None
@@ -50,7 +50,7 @@ class PersonFacts:
     sex : str or None
     simulated : bool
     inputs : tuple of str
-        BIDS URIs of the files that everything was made of.
+        BIDS URIs of the files that everything was made from.
     warnings : tuple of str
     """
 

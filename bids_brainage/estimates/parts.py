@@ -1,4 +1,4 @@
-"""One sub-ensemble after the other: its networks run forward once, and back from what that left."""
+"""One sub-ensemble after the other: its networks run forward once, and back from what that pass kept."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Part:
     ----------
     sub : SubEnsemble
     input : ModelInput
-        What its networks saw.
+        What its networks see.
     outputs : array (k,)
-        What they said, in years.
+        Their outputs, in years.
     explanation : EnsembleExplanation or None
         Of the sub-ensemble's own estimate, in its own years.
     """
@@ -74,7 +74,7 @@ def _explained(sub: SubEnsemble, model_input: ModelInput, lrp: ExplanationFacts,
     )
     outputs = explanation.outputs
     if lrp.backend != "native":
-        # The estimate is one and the same, whoever explains it.
+        # The estimate is the same, whichever backend explains it.
         outputs = sub.predict(model_input.array[None])[0]
     return Part(sub, model_input, outputs, explanation)
 
@@ -82,7 +82,7 @@ def _explained(sub: SubEnsemble, model_input: ModelInput, lrp: ExplanationFacts,
 def weights_of(sub: SubEnsemble, aggregation: str) -> Weights:
     """What a sub-ensemble's map makes of each base model's map, given their outputs (k,).
 
-    ``heads``: d estimate / d output by the head model (of a head that bends, slopes of secants), so that the
+    ``heads``: d estimate / d output by the head model (of a curved head, slopes of secants), so that the
     map adds up to the sub-ensemble's estimate. ``mean``: the plain mean (Hofmann et al. 2022, Methods).
     """
     if aggregation == "mean":
@@ -98,5 +98,5 @@ def constant_of(part: Part, aggregation: str) -> float:
 
 
 def own_estimate(part: Part, aggregation: str) -> float:
-    """A sub-ensemble's estimate, of what its networks said."""
+    """A sub-ensemble's estimate from its networks' outputs."""
     return float(part.outputs.mean()) if aggregation == "mean" else float(part.sub.head.apply(part.outputs))

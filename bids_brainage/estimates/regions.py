@@ -1,4 +1,4 @@
-"""Relevance by atlas region: one row a sub-ensemble and region."""
+"""Relevance by atlas region: one row per sub-ensemble and region."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 OUTSIDE = ("outside the atlas", "n/a")
 COLUMNS: dict[str, dict[str, str]] = {
     "sub_ensemble": {"Description": "Sub-ensemble whose map is summed"},
-    "modality": {"Description": "Sequence the sub-ensemble looks at"},
-    "index": {"Description": "Label of the region in the merged atlas; 0 lies outside of it"},
+    "modality": {"Description": "Sequence that the sub-ensemble sees"},
+    "index": {"Description": "Label of the region in the merged atlas; 0 is outside it"},
     "region": {"Description": "Name of the region"},
     "hemisphere": {"Description": "L, R, or B for both or in the middle"},
     "relevance": {
@@ -23,7 +23,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "Units": "years",
     },
     "positive": {"Description": "Sum of the voxels that add to it", "Units": "years"},
-    "negative": {"Description": "Sum of the voxels that take from it", "Units": "years"},
+    "negative": {"Description": "Sum of the voxels that subtract from it", "Units": "years"},
     "contribution": {
         "Description": "Relevance times the sub-ensemble's weight: what it adds to the ensemble's estimate",
         "Units": "years",
@@ -42,7 +42,7 @@ def region_rows(name: str, modality: str, weight: float, standard: nib.Nifti1Ima
     name, modality : str
         Of the sub-ensemble.
     weight : float
-        What the ensemble's estimate makes of a year of this sub-ensemble's.
+        Years of the ensemble's estimate per year of this sub-ensemble's.
     standard : nibabel.Nifti1Image
         In years of the sub-ensemble's own estimate.
     """
@@ -67,7 +67,7 @@ def region_rows(name: str, modality: str, weight: float, standard: nib.Nifti1Ima
 
 
 def region_columns(target: Target) -> dict[str, dict[str, str]]:
-    """What the columns mean; their unit is the estimate's."""
+    """What the columns mean; their unit is that of the estimate."""
     unit = target.unit or "n/a"
     return {
         name: {key: unit if key == "Units" else text for key, text in column.items()}

@@ -32,7 +32,7 @@ LOGGER = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class EnsembleResult:
-    """What one ensemble says of one session.
+    """What one ensemble finds for one session.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ def estimate_session(
     person: PersonFacts,
     options: EstimationOptions,
 ) -> Iterator[EnsembleResult]:
-    """Estimate and explain one session with each of a bundle's ensembles that is asked for.
+    """Estimate and explain one session with each requested ensemble of a bundle.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def _result(
 def _maps(
     estimate: EnsembleEstimate, parts: dict[str, Part], grids: Grids, options: EstimationOptions
 ) -> tuple[list[MapFacts], MapFacts | None]:
-    """Every sub-ensemble's map and their weighted sum; none where nothing is explained."""
+    """Every sub-ensemble's map and their weighted sum; none if nothing is explained."""
     if options.lrp is None:
         return [], None
     aggregation = options.lrp.aggregation

@@ -1,4 +1,4 @@
-"""What stands beside a map: what it is, how it was made, and how it adds up."""
+"""The sidecar of a map: what it is, how it was made, and how it adds up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The record of an estimate: what the ensemble made of its parts, and what a reader must know beside it."""
+"""The record of an estimate: how the ensemble combined its parts, and what a reader must know about it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def estimate_record(
     maps: Mapping[str, MapFacts],
     total: MapFacts | None,
 ) -> EstimateRecord:
-    """All that an estimate is made of.
+    """Everything an estimate is made of.
 
     Parameters
     ----------
@@ -46,9 +46,9 @@ def estimate_record(
         How the images were prepared.
     options : EstimationOptions
     unusual : sequence of Unusual
-        What about the inputs is unlike training.
+        How the inputs differ from those in training.
     maps : mapping of str to MapFacts
-        By sub-ensemble, what its map adds up to; empty where nothing was explained.
+        By sub-ensemble, what its map adds up to; empty if nothing was explained.
     total : MapFacts or None
         The same of the ensemble's map.
     """
@@ -106,7 +106,7 @@ def estimate_record(
 
 
 def model_facts(bundle: Bundle) -> ModelFacts:
-    """What is said of the bundle beside every estimate and map."""
+    """What every estimate and map says about the bundle."""
     return ModelFacts(
         name=bundle.name,
         version=bundle.record.version,
@@ -117,7 +117,7 @@ def model_facts(bundle: Bundle) -> ModelFacts:
 
 
 def _corrected(estimate: EnsembleEstimate, measured: float | None) -> float | None:
-    """The estimate without the regression to the mean, where value and line are known."""
+    """The estimate without the regression to the mean, if value and line are known."""
     bias = estimate.top_head.age_bias
     if bias is None or measured is None:
         return None

@@ -77,7 +77,7 @@ def prepared_images(place: SessionPlace, fingerprints: Mapping[str, str]) -> Pre
     Raises
     ------
     BrainAgeError
-        If those of these fingerprints are not there: another run has changed them meanwhile.
+        If those with these fingerprints are not there: another run has changed them meanwhile.
     """
     from bids_brainage.errors import BrainAgeError
     from bids_brainage.messages import NOT_PREPARED

@@ -1,7 +1,7 @@
-"""Interfaces over single images: check, conform, average, brain mask, bias field.
+"""Interfaces for single images: check, conform, average, brain mask, bias field.
 
-What only further steps read is not compressed: a 1 mm head takes 2 s to compress and 1.4 s to read back,
-against 0.4 s and nothing. What goes into the derivatives folder is compressed where it is made.
+Files that only later steps read are not compressed: a 1 mm head takes 2 s to compress and 1.4 s to read back,
+against 0.4 s and nothing. What goes into the derivatives folder is compressed when it is made.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ class _ImageOutput(TraitedSpec):
 
 
 class _CheckedOutput(_ImageOutput):
-    warnings = traits.List(traits.Str, desc="what is odd about the image but no reason to refuse it")
+    warnings = traits.List(traits.Str, desc="what is unusual about the image but not a reason to refuse it")
 
 
 class _UserImageInput(BaseInterfaceInputSpec):
-    # Whether it exists and can be read is told by the function in a sentence that names it.
+    # The function says whether it exists and can be read, in a sentence that names it.
     in_file = File(mandatory=True, desc="a 3D image of the dataset")
 
 
 class CheckImage(SimpleInterface):
-    """Refuse what cannot be used, mend what can, keep the image's own grid."""
+    """Refuse unusable images, fix what can be fixed, keep the image's own grid."""
 
     input_spec = _UserImageInput
     output_spec = _CheckedOutput
@@ -104,7 +104,7 @@ class AverageRuns(SimpleInterface):
 
 
 class _ExtractBrainInput(_ImageInput):
-    source_file = traits.Str(mandatory=True, desc="the person's own file, named where something is wrong")
+    source_file = traits.Str(mandatory=True, desc="the person's own file, named in errors")
     method = traits.Str("auto", usedefault=True, desc="auto, bet, deepbet, synthstrip or none")
     num_threads = traits.Int(1, usedefault=True, nohash=True)
 
@@ -161,12 +161,12 @@ class UseMask(SimpleInterface):
 
 
 class _CorrectBiasInput(_MaskedInput):
-    enabled = traits.Bool(True, usedefault=True, desc="false hands the image on as it is")
+    enabled = traits.Bool(True, usedefault=True, desc="false passes the image on unchanged")
     source_file = traits.Str(
         "the image",
         usedefault=True,
         nohash=True,
-        desc="the person's own file, named where something is wrong",
+        desc="the person's own file, named in errors",
     )
     num_threads = traits.Int(1, usedefault=True, nohash=True, desc="threads ITK may use")
 

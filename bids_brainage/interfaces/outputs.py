@@ -36,7 +36,7 @@ class _PublishInput(BaseInterfaceInputSpec):
     forward = File(exists=True, desc="T1w to standard space")
     inverse = File(exists=True, desc="standard space to T1w")
     rigid = File(exists=True, desc="the modality to T1w")
-    warnings = traits.List(traits.Str, desc="what is odd about the images")
+    warnings = traits.List(traits.Str, desc="what is unusual about the images")
     method = traits.Str(desc="how the brain was found")
 
 
@@ -46,7 +46,7 @@ class _PublishOutput(TraitedSpec):
     mask = File(exists=True)
     forward = File(exists=True)
     inverse = File(exists=True)
-    done = traits.Str(desc="the modality; what waits for it knows that its files are recorded")
+    done = traits.Str(desc="the modality; steps that wait for it know that its files are recorded")
 
 
 class PublishImages(SimpleInterface):
@@ -54,7 +54,7 @@ class PublishImages(SimpleInterface):
 
     input_spec = _PublishInput
     output_spec = _PublishOutput
-    # It is in the graph only where the derivatives folder lacks what it writes.
+    # It is in the graph only if the derivatives folder lacks what it writes.
     _always_run = True
 
     def _run_interface(self, runtime: Any) -> Any:

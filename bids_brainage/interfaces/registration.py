@@ -1,4 +1,4 @@
-"""Interfaces over registration: rigid, to the template, and applying what was found."""
+"""Interfaces for registration: rigid, to the template, and applying transforms."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class _RegisterRigidInput(BaseInterfaceInputSpec):
         "the image",
         usedefault=True,
         nohash=True,
-        desc="the person's own file, named where something is wrong",
+        desc="the person's own file, named in errors",
     )
     num_threads = traits.Int(1, usedefault=True, nohash=True)
 
@@ -62,13 +62,13 @@ class _CheckSameHeadInput(BaseInterfaceInputSpec):
     t1w_file = File(exists=True, mandatory=True)
     mask_file = File(exists=True, mandatory=True)
     transform = File(exists=True, mandatory=True, desc="how in_file came to the T1w grid")
-    source_file = traits.Str(mandatory=True, desc="the person's own file, named where something is wrong")
+    source_file = traits.Str(mandatory=True, desc="the person's own file, named in errors")
     t1w_source = traits.Str(mandatory=True)
 
 
 class _CheckSameHeadOutput(TraitedSpec):
     out_file = File(exists=True, desc="in_file, when it shows the head of the T1w image")
-    transform = File(exists=True, desc="and then the transform: what waits for it is never of another head")
+    transform = File(exists=True, desc="and then the transform: nothing that follows gets another head")
 
 
 class CheckSameHead(SimpleInterface):
@@ -104,7 +104,7 @@ class _InvertRigidOutput(TraitedSpec):
 
 
 class InvertRigid(SimpleInterface):
-    """Turn a rigid transform round."""
+    """Invert a rigid transform."""
 
     input_spec = _InvertRigidInput
     output_spec = _InvertRigidOutput
@@ -150,7 +150,7 @@ class _RegisterTemplateInput(BaseInterfaceInputSpec):
         "the image",
         usedefault=True,
         nohash=True,
-        desc="the person's own file, named where something is wrong",
+        desc="the person's own file, named in errors",
     )
     num_threads = traits.Int(1, usedefault=True, nohash=True)
 
@@ -208,14 +208,14 @@ class UseTransforms(SimpleInterface):
 
 class _ApplyTransformsInput(BaseInterfaceInputSpec):
     in_file = File(exists=True, mandatory=True)
-    reference = File(exists=True, desc="image whose grid is wanted; the 2 mm template where it is left out")
+    reference = File(exists=True, desc="image whose grid is wanted; by default the 2 mm template")
     transforms = InputMultiObject(File(exists=True), mandatory=True, desc="the last is applied first")
     interpolation = traits.Enum("linear", "nearest", usedefault=True)
     source_file = traits.Str(
         "the image",
         usedefault=True,
         nohash=True,
-        desc="the person's own file, named where something is wrong",
+        desc="the person's own file, named in errors",
     )
     num_threads = traits.Int(1, usedefault=True, nohash=True)
 

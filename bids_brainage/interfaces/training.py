@@ -1,4 +1,4 @@
-"""Interface over the training of one base model, so that a cluster can train them side by side."""
+"""Interface for training one base model, so that a cluster can train them side by side."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class _TrainOutput(TraitedSpec):
 
 
 class TrainBaseModel(SimpleInterface):
-    """Train one base model on one thread, or go on where it was interrupted."""
+    """Train one base model on one thread, or continue an interrupted training."""
 
     input_spec = _TrainInput
     output_spec = _TrainOutput

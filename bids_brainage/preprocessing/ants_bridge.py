@@ -100,7 +100,7 @@ def bias_field(
     start(threads)
     from ants.internal import get_lib_fn, process_arguments
 
-    corrected, field = image.clone("float"), image * 0  # what N4 does not fill is no field
+    corrected, field = image.clone("float"), image * 0  # what N4 does not fill is not a field
     levels = "x".join(str(count) for count in iterations)
     arguments = {
         "d": image.dimension,

@@ -1,6 +1,6 @@
 """One atlas of the whole brain, merged from several; the recipe is data/atlas/merged.yaml.
 
-It is made anew in each process, in 0.3 s, and not shipped: AAL is under the GNU General Public License and
+Each process makes it, in 0.3 s, and it is not shipped: AAL is under the GNU General Public License and
 FreeSurfer's atlas under a licence that wants users registered.
 """
 

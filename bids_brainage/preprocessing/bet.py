@@ -1,7 +1,7 @@
 """Brain extraction from what every install has: BET's surface, the template's mask, then tissue.
 
 BET (Smith 2002, doi:10.1002/hbm.10062) alone takes along neck, orbits and bone. Its rough brain is
-registered to the template by an affine, whose mask cut out what is no brain by its place; what remains
+registered to the template by an affine, whose mask removed by location what is not brain; what remains
 is made to follow the tissue by its intensity. All at 2 mm.
 """
 

@@ -31,7 +31,7 @@ def correct_bias(
     image : nibabel.Nifti1Image
         Intensities above zero inside `mask`.
     mask : nibabel.Nifti1Image
-        Where the field is estimated; beyond its surroundings it goes on as it is at their edge.
+        Where the field is estimated; beyond its surroundings it continues as it is at their edge.
     threads : int
     name : str
         What to call the image in an error.

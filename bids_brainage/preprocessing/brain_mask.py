@@ -1,4 +1,4 @@
-"""Where the brain is: by the tools that are installed, and by none where there is no skull."""
+"""Where the brain is, by the tools that are installed; without a skull none is needed."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def extract_brain(
     Raises
     ------
     ImageError
-        If the method fails, or what it found is no brain.
+        If the method fails, or what it found is not a brain.
     OSError
         If the disk has no room.
     InputError
@@ -110,7 +110,7 @@ def brain_mask_from(path: Path, image: nib.Nifti1Image) -> BrainMask:
     Raises
     ------
     ImageError
-        If the file is no mask, or what it leaves of the image is no brain.
+        If the file is not a mask, or what it leaves of the image is not a brain.
     """
     moved = resample_from_to(read_mask(path), image, order=0)
     return _plausible(np.asanyarray(moved.dataobj) > 0, image, "derivative", str(path))

@@ -76,7 +76,7 @@ class ImageFile:
         Raises
         ------
         ImageError
-            If the file ends too early, is damaged, or goes on far beyond its voxels.
+            If the file ends too early, is damaged, or is much longer than its voxels need.
         """
         self._check_claims()
         try:
@@ -122,7 +122,7 @@ def open_image(path: Path) -> ImageFile:
             header = _header(stream.read(HEADER_BYTES))
         shape = tuple(int(length) for length in header.get_data_shape())
         kind = header.get_data_dtype()
-        int(header.get_data_offset()), header.get_slope_inter()  # may be no numbers
+        int(header.get_data_offset()), header.get_slope_inter()  # may not be numbers
     except PermissionError as error:
         raise ImageError(messages.NOT_READABLE.format(path=path, reason=error.strerror)) from error
     except UNREADABLE as error:

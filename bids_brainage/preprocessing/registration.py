@@ -100,7 +100,7 @@ def register_rigid(
     Raises
     ------
     ImageError
-        If there is no rotation and shift to be had.
+        If no rotation and shift can be found.
     OSError
         If the disk has no room.
     """

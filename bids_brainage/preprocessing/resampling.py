@@ -130,7 +130,7 @@ def _linear_weights(positions: NDArray, length: int, outside: str) -> sparse.csr
 
 
 def _gaussian(length: int, sigma: float) -> sparse.csr_matrix:
-    """Matrix (length, length) of the Gaussian filter that goes on beyond the ends with the nearest value."""
+    """Matrix (length, length) of a Gaussian filter that continues the nearest value beyond the ends."""
     one = np.eye(length, dtype=np.float32)
     if not sigma:
         return sparse.csr_matrix(one)

@@ -157,7 +157,7 @@ def check_rigid(path: Path) -> None:
     _check_kinds(steps, (Linear,))
     matrix = steps[0].matrix if isinstance(steps[0], Linear) else np.zeros((3, 3))
     if np.abs(matrix @ matrix.T - np.eye(3)).max() > ROTATION_TOLERANCE or np.linalg.det(matrix) < 0:
-        raise TransformError("it is no rotation")
+        raise TransformError("it is not a rotation")
 
 
 def check_both_ways(forward: Path, inverse: Path, brain: nib.Nifti1Image, *, warped: bool) -> None:

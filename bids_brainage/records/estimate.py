@@ -1,4 +1,4 @@
-"""The record of an estimate, ``*_desc-<Ensemble>_brainage.json``: the contract of who writes or reads it."""
+"""The record of an estimate, ``*_desc-<Ensemble>_brainage.json``: what writers and readers agree on."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Target(Record):
     """What is estimated."""
 
     name: str = Field("age", description="`age`, or another column of participants.tsv")
-    unit: str = Field("years", description="empty where it is not known")
-    measured: float | None = Field(None, description="the person's own value; null where it is not known")
+    unit: str = Field("years", description="empty if unknown")
+    measured: float | None = Field(None, description="the person's own value; null if unknown")
 
     @property
     def of_age(self) -> bool:
@@ -27,7 +27,7 @@ class Target(Record):
 
 
 class FlagRecord(Record):
-    """What a reader must know beside the number."""
+    """What a reader must know in addition to the number."""
 
     code: str = Field(description="for programs")
     severity: Severity = Field(description="note, warning or error")
@@ -35,7 +35,7 @@ class FlagRecord(Record):
 
 
 class SubEnsemblePart(Record):
-    """One sub-ensemble's part in an estimate; all years are its own, before it is weighted."""
+    """One sub-ensemble's part in an estimate; all years are its own, before weighting."""
 
     name: str = Field(description="region and modality, such as `WholeBrain_T1w`")
     region: str
@@ -43,10 +43,10 @@ class SubEnsemblePart(Record):
     brain_age: float = Field(description="the sub-ensemble's own estimate")
     uncertainty: float | None = Field(description="95 % confidence interval width over its base models")
     base_models: tuple[float, ...] = Field(description="estimate of each base model")
-    weight: float = Field(description="years of the ensemble's estimate to one year of this one's")
-    target_bias: float | None = Field(None, description="its estimate before any voxel has its say")
+    weight: float = Field(description="years of the ensemble's estimate per year of this one's")
+    target_bias: float | None = Field(None, description="its estimate before any voxel contributes")
     relevance_sum: float | None = Field(None, description="what its map adds to its own estimate")
-    absorbed: float | None = Field(None, description="what biases and epsilon kept back on the way")
+    absorbed: float | None = Field(None, description="what biases and epsilon retained on the way back")
     contribution: float | None = Field(
         None, description="weight times relevance_sum: what its map adds to the ensemble's estimate"
     )
@@ -65,7 +65,7 @@ class ModelFacts(Record):
     name: str
     version: str
     purpose: str = Field(description="research or demonstration")
-    heads: str = Field(description="linear, or spline where some bend")
+    heads: str = Field(description="linear, or spline if some are curved")
     sha256: str = Field(description="of bundle.json, which names all other files")
 
 
@@ -79,7 +79,7 @@ class Preparation(Record):
     skull_strip_method: str | None = Field(None, description="what was done")
     bias_corrected: bool = Field(True, description="whether N4 was run on the T1w image here")
     registered: bool = Field(True, description="whether the T1w image was registered to the template here")
-    warnings: tuple[str, ...] = Field((), description="what was odd about the images")
+    warnings: tuple[str, ...] = Field((), description="what was unusual about the images")
 
 
 class ExplanationFacts(Record):
@@ -91,7 +91,7 @@ class ExplanationFacts(Record):
 
 
 class EstimateRecord(Record):
-    """An estimate, and all that it is made of. Years are the target's unit where that is not age."""
+    """An estimate, and everything it is made of. If the target is not age, years stand for its unit."""
 
     schema_version: Literal[1] = ESTIMATE_VERSION
     participant_id: str
@@ -104,7 +104,7 @@ class EstimateRecord(Record):
     brain_age: float = Field(description="the estimate")
     dba: float | None = Field(description="estimate minus age (or measured value)")
     brain_age_corrected: float | None = Field(
-        None, description="less the regression to the mean; it knows the age, so is not an estimate of it"
+        None, description="corrected for regression to the mean; uses the age, so not an estimate of it"
     )
     dba_corrected: float | None = None
     uncertainty: float | None = Field(
@@ -112,9 +112,7 @@ class EstimateRecord(Record):
     )
     lower_95: float | None = Field(description="lower end of the calibrated 95 % interval")
     upper_95: float | None = Field(description="upper end of it")
-    in_training_set: bool | None = Field(
-        description="null where the bundle does not know on whom it was trained"
-    )
+    in_training_set: bool | None = Field(description="null if it is not known on whom the bundle was trained")
     fold: int | None = Field(
         description="of a training participant, the fold that never saw them and predicts"
     )
@@ -125,7 +123,7 @@ class EstimateRecord(Record):
     modalities_missing: tuple[str, ...]
     sub_ensembles: tuple[SubEnsemblePart, ...]
     target_bias: float | None = Field(
-        None, description="the ensemble's estimate before any voxel has its say"
+        None, description="the ensemble's estimate before any voxel contributes"
     )
     relevance_sum: float | None = Field(None, description="what the ensemble's map adds")
     absorbed: float | None = Field(
@@ -136,10 +134,10 @@ class EstimateRecord(Record):
     training_range: tuple[float, float] | None = Field(description="least and greatest target trained on")
     simulated_input: bool
     preprocessing: Preparation
-    lrp: ExplanationFacts | None = Field(description="null where nothing was explained")
+    lrp: ExplanationFacts | None = Field(description="null if nothing was explained")
     inputs: tuple[str, ...] = Field(description="BIDS URIs of the person's own files")
     warnings: tuple[str, ...] = Field(description="what the tables left open")
-    versions: dict[str, str] = Field(description="of the packages that decide the result")
+    versions: dict[str, str] = Field(description="of the packages that determine the result")
 
     @property
     def of_age(self) -> bool:

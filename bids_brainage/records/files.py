@@ -1,4 +1,4 @@
-"""Writing what cannot be half written, and telling whether a file is still what was written."""
+"""Writing files as a whole, and checking whether a file is still what was written."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def copy_file(source: Path, target: Path) -> None:
     Raises
     ------
     BrainAgeError
-        If the copy differs: the disk is full or fails, or the source is being written to.
+        If the copy differs: the disk is full or failing, or the source is being written to.
     """
     shutil.copyfile(source, target)
     if sha256_of(target) != sha256_of(source):

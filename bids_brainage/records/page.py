@@ -35,7 +35,7 @@ def page_record_path(out_dir: Path, participant: str) -> Path:
 
 
 def read_page_record(out_dir: Path, participant: str) -> PageRecord | None:
-    """What is known of a participant's page; None where there is no record that can be used."""
+    """What is known of a participant's page; None if there is no usable record."""
     try:
         return PageRecord.read(page_record_path(out_dir, participant))
     except InputError:
@@ -51,7 +51,7 @@ def shown(sessions: Sequence[FinishedSession]) -> dict[str, str]:
 
 
 def is_current(out_dir: Path, participant: str, sessions: Sequence[FinishedSession]) -> bool:
-    """Whether the page is there as it was written, and shows what is finished now."""
+    """Whether the page exists as it was written, and shows what is finished now."""
     record, page = read_page_record(out_dir, participant), page_path(out_dir, participant)
     if record is None or record.shows != shown(sessions) or not page.is_file():
         return False

@@ -17,7 +17,7 @@ from bids_brainage.records.relevance_map import MapRecord
 from bids_brainage.records.session import FIRST, FileMark, Role, SessionRecord, Stage, StageKey
 from bids_brainage.terms import STANDARD_SPACE, T1W_SPACE
 
-#: Up to this size a file's content is compared, above it its size.
+#: Up to this size, a file's content is compared; above it, its size.
 SMALL = 1_000_000
 
 
@@ -111,7 +111,7 @@ class PreparedImages:
 
 @dataclass(frozen=True)
 class FinishedSession:
-    """What of a session is finished, as its record says; see `read_session`."""
+    """What is finished of a session, according to its record; see `read_session`."""
 
     place: SessionPlace
     record: SessionRecord
@@ -139,7 +139,7 @@ class FinishedSession:
 
     @cached_property
     def images(self) -> PreparedImages | None:
-        """The prepared images; None where those of the T1w image are not finished."""
+        """The prepared images; None if those of the T1w image are not finished."""
         if FIRST not in self.record.preprocessing:
             return None
         warps = {mark.about["source"]: self._path(mark) for mark in self._marks("transform")}
@@ -216,7 +216,7 @@ class FinishedSession:
 
 
 def read_record(place: SessionPlace) -> SessionRecord | None:
-    """The session's record; None where there is none that can be used, so that all is done anew."""
+    """The session's record; None if there is no usable one, so that everything is done again."""
     try:
         record = SessionRecord.read(place.record)
     except InputError:
@@ -228,7 +228,7 @@ def read_record(place: SessionPlace) -> SessionRecord | None:
 
 
 def read_session(place: SessionPlace) -> FinishedSession | None:
-    """What is finished of a session; None where nothing is."""
+    """What is finished of a session; None if nothing is."""
     record = read_record(place)
     return None if record is None else FinishedSession(place, record)
 

@@ -12,7 +12,7 @@ from bids_brainage import messages
 from bids_brainage.atomic import write_text
 from bids_brainage.errors import InputError
 
-#: No record is nearly as large; what is larger is not read.
+#: No record is nearly as large; larger ones are not read.
 LARGEST_RECORD = 16_000_000
 
 

@@ -14,7 +14,7 @@ SESSION_VERSION: Literal[1] = 1
 StageKind = Literal["preprocessing", "estimate"]
 #: Kind and name: a modality, or an ensemble.
 StageKey = tuple[StageKind, str]
-#: The modality that all others are aligned with: what stands on it is made anew when it is.
+#: The modality that all others are aligned with: what depends on it is made again with it.
 FIRST = "T1w"
 
 Role = Literal[
@@ -38,7 +38,7 @@ class FileMark(Record):
 
 
 class InputMark(Record):
-    """An input file as it was read; where size and time are the same, it is not read again to be compared."""
+    """An input file as it was read; if size and time are the same, it is not read again for comparison."""
 
     bytes: int
     mtime_ns: int
@@ -56,7 +56,7 @@ class Stage(Record):
 
 
 class SessionRecord(Record):
-    """What of a session is finished. It is written last; what it does not name is not finished.
+    """What is finished of a session. It is written last; what it does not list is not finished.
 
     `pending` names files that an interrupted write may have left behind; the next one removes them.
     """
@@ -92,7 +92,7 @@ class SessionRecord(Record):
         return self.model_copy(update={group: stages})
 
     def without(self, key: StageKey, model: str | None = None) -> SessionRecord:
-        """The record less a stage, all that stands on it, and what another model than `model` estimated."""
+        """The record without a stage, all that depends on it, and estimates of models other than `model`."""
         stands = {other for other, stage in self.stages() if _yields(key, model, other, stage)}
         return self.model_copy(
             update={
@@ -109,7 +109,7 @@ class SessionRecord(Record):
 
 
 def _yields(key: StageKey, model: str | None, other: StageKey, stage: Stage) -> bool:
-    """Whether a stage goes when `key` is made anew: it is the same, stands on it, or is another model's."""
+    """Whether a stage is dropped when `key` is remade: the same, a dependent one, or another model's."""
     if key[0] == "preprocessing":
         return other == key or other[0] == "estimate" or key[1] == FIRST
     return other == key or (other[0] == "estimate" and stage.model != model)

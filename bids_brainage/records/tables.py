@@ -1,4 +1,4 @@
-"""The one writer of tables: tab-separated, as BIDS has them, each with a JSON file of its columns."""
+"""The one writer of tables: tab-separated, as in BIDS, each with a JSON file that describes its columns."""
 
 from __future__ import annotations
 

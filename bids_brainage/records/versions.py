@@ -1,4 +1,4 @@
-"""Versions of the packages that decide a result."""
+"""Versions of the packages that determine a result."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RECORDED_PACKAGES = (
 
 
 def package_versions() -> dict[str, str]:
-    """Versions of this package and of those that decide the result, as far as they are installed."""
+    """Versions of this package and of those that determine the result, if installed."""
     versions = {"bids_brainage": bids_brainage.__version__}
     for package in RECORDED_PACKAGES:
         try:

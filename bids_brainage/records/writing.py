@@ -58,9 +58,10 @@ def publish(
 ) -> SessionRecord:
     """Put the files of a finished stage where they belong, and say so in the session's record.
 
-    What the stage consisted of before, and what stood on it, is taken out of the record first and its files
-    are removed: at no moment does the record call finished what is partly new. Killed on the way, the next
-    `publish` removes what was left behind. Two of one session must not run at a time.
+    What the stage consisted of before, and what depended on it, is first taken out of the record and its
+    files are removed: the record never calls anything finished that is partly new. If a run is killed
+    meanwhile, the next `publish` removes what was left behind. Two calls for one session must not run at
+    the same time.
 
     Parameters
     ----------
@@ -101,7 +102,7 @@ def publish(
 
 
 def note_seconds(place: SessionPlace, seconds: Mapping[StageKey, Mapping[str, float]]) -> None:
-    """Note how long the steps of finished stages took; what is not finished is passed over."""
+    """Note how long the steps of finished stages took; unfinished ones are skipped."""
     record = read_record(place)
     if record is None:
         return
@@ -115,7 +116,7 @@ def note_seconds(place: SessionPlace, seconds: Mapping[StageKey, Mapping[str, fl
 
 
 def _begun(place: SessionPlace, key: StageKey, planned: Sequence[str], model: str | None) -> SessionRecord:
-    """The record less a stage and what stands on it; their files, and those to come, are pending."""
+    """The record without a stage and what depends on it; their files, and those to come, are pending."""
     before = read_record(place) or SessionRecord(
         participant_id=place.participant, session_id=place.session, version=bids_brainage.__version__
     )

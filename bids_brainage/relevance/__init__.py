@@ -1,4 +1,4 @@
-"""Layer-wise Relevance Propagation and its rivals; quality of explanations."""
+"""Layer-wise Relevance Propagation and methods to compare it with; quality of explanations."""
 
 from bids_brainage.networks.network import Network
 from bids_brainage.networks.readers.keras_layers import from_keras

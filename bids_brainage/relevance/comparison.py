@@ -1,4 +1,4 @@
-"""LRP beside its rivals: the same measures for every method, against a known truth and without one."""
+"""LRP beside other methods: the same measures for each, against a known truth and without one."""
 
 from __future__ import annotations
 

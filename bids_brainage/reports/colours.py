@@ -1,4 +1,4 @@
-"""The colours of relevance: blue and turquoise vote for younger, red and yellow for older.
+"""The colours of relevance: red and yellow add years, blue and turquoise take years away.
 
 Hofmann et al. 2022, legend of figure 3: relevance is clipped symmetrically at its 99th percentile,
 normalised to [-1, 1], and the black-fire-red colours are multiplied by five for better contrast.
@@ -43,14 +43,14 @@ def black_fire_red(values: np.ndarray, gain: float = GAIN) -> np.ndarray:
     """Turn values in [-1, 1] into colours.
 
     Without gain, black at 0 goes to red at 0.5 and yellow at 1, and to blue at -0.5 and turquoise at -1,
-    linearly. There is no white at either end: a strong vote keeps its sign.
+    linearly. There is no white at either end: strong relevance keeps its sign.
 
     Parameters
     ----------
     values : np.ndarray
         Normalised relevance of any shape.
     gain : float
-        Factor on the colours, which are clipped at 1 thereafter.
+        Factor on the colours, which are then clipped at 1.
 
     Returns
     -------

@@ -113,7 +113,7 @@ def _all_simulated(records: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def _flags(records: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """List the flags once each, the gravest first, with where they were raised if not everywhere."""
+    """List each flag once, the most serious first, with where it was raised if not everywhere."""
     raised: dict[tuple[str, str], list[str]] = {}
     for record in records:
         ensemble = charts.NAMES.get(record["ensemble"], str(record["ensemble"]))

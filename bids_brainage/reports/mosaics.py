@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 WIDTH = 13.0
-# What is darker than this share of the brightest is no brain.
+# What is darker than this share of the brightest is not brain.
 NEARLY_BLACK = 0.03
 # Anatomy is a little darker behind relevance, so that its colours stand out.
 BEHIND_COLOURS = 0.8
@@ -24,7 +24,7 @@ MINUS = "\N{MINUS SIGN}"
 BAR_HEIGHT = 0.06
 LABEL_HEIGHT = 0.018
 NAME_HEIGHT = 0.03
-# Coarse images are enlarged to about so many pixels a row, lest JPEG blur their voxels.
+# Coarse images are enlarged to about this many pixels per row, so that JPEG does not blur their voxels.
 MIN_PIXELS = 1400
 MASK_COLOUR = "#ff3b30"
 EDGE_COLOUR = "#ffd60a"
@@ -263,8 +263,8 @@ class _Mosaic:
         for x, text in ((0.3, f"{MINUS}{scientific(limit)}"), (0.5, "0"), (0.7, f"+{scientific(limit)}")):
             self.axes.text(x, bottom + 0.004, text, ha="center", va="top", **style)
         middle = (top + bottom) / 2
-        self.axes.text(0.29, middle, f"votes for {less}", ha="right", va="center", **style)
-        self.axes.text(0.71, middle, f"votes for {more}", ha="left", va="center", **style)
+        self.axes.text(0.29, middle, f"makes it {less}", ha="right", va="center", **style)
+        self.axes.text(0.71, middle, f"makes it {more}", ha="left", va="center", **style)
         note = f"relevance in {unit} per voxel, clipped at the 99th percentile of its absolute values"
         self.axes.text(0.5, self.height - 0.003, note, ha="center", va="bottom", **style | {"fontsize": 8.5})
 

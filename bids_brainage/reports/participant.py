@@ -64,7 +64,7 @@ def write_participant_report(
     Raises
     ------
     InputError
-        For a name that is no participant label, or an estimate or sidecar that cannot be read.
+        For a name that is not a participant label, or an estimate or sidecar that cannot be read.
     """
     if not _LABEL.match(participant):
         raise InputError(messages.REPORT_BAD_LABEL.format(participant=participant))
@@ -89,7 +89,7 @@ def write_participant_report(
 def _assemble(figures_dir: Path, participant: str, page: Path, words: Words) -> None:
     """Let nireports collect the reportlets, put all files inside, and write the page.
 
-    It works on a copy, because it reads entities such as ``ses-`` off the whole path and writes figures anew.
+    It works on a copy, because it reads entities such as ``ses-`` off the whole path and rewrites figures.
     """
     from nireports.assembler.report import Report
 

@@ -46,12 +46,12 @@ class Words:
 
     @property
     def more(self) -> str:
-        """What positive relevance votes for."""
+        """What positive relevance makes the estimate."""
         return "older" if self.of_age else "more"
 
     @property
     def less(self) -> str:
-        """What negative relevance votes for."""
+        """What negative relevance makes the estimate."""
         return "younger" if self.of_age else "less"
 
     @property

@@ -123,7 +123,7 @@ def template_points(
 
 
 def _refine(points: Array, coarse: Grid, grid: Grid) -> Array:
-    """Linear interpolation that goes on linearly beyond the outermost centres of `coarse`."""
+    """Linear interpolation that continues linearly beyond the outermost centres of `coarse`."""
     padded = np.pad(points, [(0, 0)] + [(1, 1)] * 3, mode="reflect", reflect_type="odd")
     low = tuple(value - coarse.voxel_size for value in coarse.low)
     shape = tuple(n + 2 for n in coarse.shape)

@@ -159,7 +159,7 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def _write_tables(folder: Path, settings: Settings) -> None:
-    """All that tells of the people who are there; made anew each time."""
+    """Everything that describes the people who are there; rewritten each time."""
     found = sorted(int(path.name[4:]) - 1 for path in folder.glob("sub-*") if path.name[4:].isdigit())
     people = [
         draw_character(settings.seed, index, settings.age_range)

@@ -27,7 +27,7 @@ METHOD_COLOURS = {
     "SmoothGrad": "#d98e04",
     "edges": "#8895a3",
 }
-# Each pixel of a torus becomes a square of so many, lest JPEG blur it.
+# Each pixel of a torus becomes a square of this many, so that JPEG does not blur it.
 ENLARGED = 5
 DETAIL = 30
 Row = Mapping[str, Any]
@@ -157,7 +157,7 @@ def truth_figure(rows: Sequence[Row], panels: Sequence[tuple[str, str]], out: Pa
     Parameters
     ----------
     rows : sequence of Mapping
-        Of the table of quality figures: one measure, one row a region and method.
+        Of the table of quality figures: one measure, one row per region and method.
     panels : sequence of (str, str)
         Regions and their headings.
     out : Path
@@ -400,8 +400,8 @@ class _Sheet:
         self.axes.imshow(pixels, extent=(0.2, 0.5, high, low), aspect="auto", interpolation="none", zorder=2)
         middle = (low + high) / 2
         style: dict[str, Any] = {"va": "center", "fontsize": 9.5}
-        self.text(0.195, middle, "votes for younger", ha="right", **style)
-        self.text(0.505, middle, "votes for older", ha="left", **style)
+        self.text(0.195, middle, "takes years away", ha="right", **style)
+        self.text(0.505, middle, "adds years", ha="left", **style)
         self.text(0.35, high + 0.004, f"{MINUS}limit          0          +limit", va="top", fontsize=8.5)
         self._mark(0.66, middle, MINT, "none")
         self.text(0.675, middle, "atrophied pixel (truth)", ha="left", **style)

@@ -1,4 +1,4 @@
-"""What the simulation study measures: maps of LRP and its rivals against the truth, and without it."""
+"""What the simulation study measures: maps of LRP and other methods against the truth, and without it."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def _effect_rows(
 ) -> list[Row]:
     """What lesions and atrophies do to the estimate, and how relevance on them follows that.
 
-    The effect is the estimate for a torus less that for its twin without lesions, or with no more
+    The effect is the estimate for a torus minus that for its twin without lesions, or with no more
     atrophies than at the youngest age.
     """
     test = trained.split.test

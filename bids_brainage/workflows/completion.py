@@ -1,4 +1,4 @@
-"""What a run would write, and whether it stands there already."""
+"""What a run would write, and whether it exists already."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class SessionState:
     inputs : mapping of str to dict
         By modality, its files as they are now.
     preprocessing : mapping of str to str
-        Fingerprint by modality, of the images and of what decides how they are prepared.
+        Fingerprint by modality, of the images and of how they are prepared.
     estimates : mapping of str to str
         Fingerprint by ensemble, of all that decides the estimate and its maps.
     unprepared : tuple of str
@@ -54,7 +54,7 @@ class SessionState:
 def session_state(
     session: SessionInputs, config: RunConfig, ensembles: Iterable[str], bundle_sha256: str, dataset: str = ""
 ) -> SessionState:
-    """Compare what stands in the derivatives folder with what this run would write."""
+    """Compare what is in the derivatives folder with what this run would write."""
     finished = read_session(SessionPlace.of(config.output_dir, session.participant, session.session))
     inputs = {modality: _marks(paths, finished) for modality, paths in _files(session).items()}
     preprocessing = _preprocessing_fingerprints(session, config, inputs)
@@ -134,7 +134,7 @@ def _preprocessing_fingerprints(
 
 
 def _unprepared(finished: FinishedSession | None, fingerprints: Mapping[str, str]) -> tuple[str, ...]:
-    """Everything, where the T1w image is to be prepared; T1w first."""
+    """Everything, if the T1w image is to be prepared; T1w first."""
     lacking = [
         modality
         for modality, fingerprint in fingerprints.items()

@@ -23,7 +23,7 @@ from bids_brainage.workflows.sources import sequence_files
 
 # Gigabytes at the peak of a node, measured on 1 mm heads.
 MEMORY_GB = {"estimate": 2.5, "report": 1.5}
-#: Steps of another version in the work folder are not taken for this one's.
+#: Steps of another version in the work folder are not mistaken for this one's.
 BATCH = "bids_brainage_" + re.sub(r"\W", "_", bids_brainage.__version__) + "_wf"
 REPORTS = "reports_wf"
 
@@ -50,7 +50,7 @@ class Task:
 def workflow_name(session: str) -> str:
     """A session's name (``sub-01_ses-1``) as nipype takes it.
 
-    What is neither letter nor digit becomes its number, so that no two names become one.
+    Characters other than letters and digits become their numbers, so that names stay distinct.
     """
     plain = session.replace("-", "_")
     return re.sub(r"\W", lambda found: f"_{ord(found[0]):x}_", plain, flags=re.ASCII)
@@ -69,7 +69,7 @@ def init_batch_wf(*, tasks: Sequence[Task], config: RunConfig, bundle: Path, dat
         Name of the dataset, by which participants that were trained on are known.
     """
     workflow = pe.Workflow(name=BATCH, base_dir=str(config.work_dir))
-    # Explaining gives the same maps on any number of threads, so it may take what nobody else needs.
+    # Explaining gives the same maps on any number of threads, so it may use what no other step needs.
     threads = max(config.omp_nthreads, config.nprocs // len(tasks))
     for task in tasks:
         workflow.add_nodes(
@@ -111,7 +111,7 @@ def init_session_wf(
 
 
 def person_facts(session: SessionInputs, dataset: str) -> PersonFacts:
-    """What the estimate's file says of the person."""
+    """What the estimate's file says about the person."""
     files = [path for group in sequence_files(session).values() for path in group]
     return PersonFacts(
         participant=session_name(session.participant, None),
@@ -139,7 +139,7 @@ def estimation_options(config: RunConfig, session: SessionInputs, threads: int =
 
 
 def explanation_facts(config: RunConfig) -> ExplanationFacts | None:
-    """How estimates are explained; None where they are not."""
+    """How estimates are explained; None if they are not."""
     if config.no_relevance:
         return None
     return ExplanationFacts(
@@ -150,7 +150,7 @@ def explanation_facts(config: RunConfig) -> ExplanationFacts | None:
 def init_reports_wf(
     *, participants: Mapping[str, Sequence[tuple[str, Path]]], config: RunConfig
 ) -> pe.Workflow:
-    """The pages of participants, from what stands in the derivatives folder.
+    """The pages of participants, from what is in the derivatives folder.
 
     Parameters
     ----------

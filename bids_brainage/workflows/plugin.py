@@ -17,7 +17,7 @@ from nipype.pipeline.plugins.multiproc import MultiProcPlugin, run_node
 from bids_brainage import messages
 from bids_brainage.errors import BrainAgeError
 
-# Libraries read these when they are loaded, and keep to them for the life of a process.
+# Libraries read these when they are loaded, and keep them for the life of a process.
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -37,9 +37,9 @@ class KeptPool(MultiProcPlugin):
     They have then imported ANTs once and not once a batch. Takes one argument more, ``threads_per_node``: no
     worker ever has more threads than that, or than its node asks for.
 
-    Nipype's own plugin waits for ever where the system kills a worker (usually for want of memory), and a
-    pool whose worker dies loses whatever its other workers are at. Here each worker is a pool of one: the
-    node that it was at fails by name, and nothing else.
+    Nipype's own plugin waits for ever if the system kills a worker (usually for lack of memory), and a
+    pool whose worker dies loses whatever its other workers are doing. Here each worker is a pool of one: the
+    node that it was running fails by name, and nothing else does.
     """
 
     def __init__(self, plugin_args: dict[str, Any] | None = None) -> None:
@@ -58,7 +58,7 @@ class KeptPool(MultiProcPlugin):
         return int(self._taskid)
 
     def _free_worker(self) -> _Worker:
-        """The first that has nothing to do; nipype never sends more nodes than there are processors."""
+        """The first idle one; nipype never sends more nodes than there are processors."""
         for worker in self._workers:
             if worker.free:
                 return worker
@@ -66,7 +66,7 @@ class KeptPool(MultiProcPlugin):
         return self._workers[-1]
 
     def _get_result(self, taskid: int) -> dict[str, Any] | None:
-        """What a task came to, None while it runs; one whose worker died counts as a node that failed."""
+        """The result of a task, None while it runs; one whose worker died counts as a failed node."""
         future = self._task_obj[taskid]
         if not future.done():
             return None
@@ -82,7 +82,7 @@ class KeptPool(MultiProcPlugin):
         """Keep the workers; `close` ends them."""
 
     def close(self) -> None:
-        """End the workers at once, whatever they are at: a batch system that ends a job does not wait."""
+        """End the workers at once, whatever they are doing: a batch system that ends a job does not wait."""
         for worker in self._workers:
             worker.end()
         self._workers.clear()
@@ -91,7 +91,7 @@ class KeptPool(MultiProcPlugin):
 
 
 class _Worker:
-    """One process, made anew after its death; it starts empty, because ANTs does not survive a fork."""
+    """One process, replaced after its death; it starts empty, because ANTs does not survive a fork."""
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
@@ -126,7 +126,7 @@ class _Worker:
 
 @contextmanager
 def _few_threads(threads: int) -> Iterator[None]:
-    """A process that is begun meanwhile has so many threads at most, whichever library it loads."""
+    """A process started meanwhile has at most this many threads, whichever library it loads."""
     before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
     try:
@@ -140,7 +140,7 @@ def _few_threads(threads: int) -> Iterator[None]:
 
 
 def _begin(threads: int) -> None:
-    """Begin a worker: ANTs with so many threads, nipype silent (`Progress` tells what there is to tell)."""
+    """Start a worker: ANTs with this many threads, nipype silent (`Progress` does the reporting)."""
     from nipype import config, logging
 
     from bids_brainage.preprocessing.ants_bridge import fix_threads

@@ -35,11 +35,11 @@ from bids_brainage.records.session import FIRST
 from bids_brainage.workflows.completion import SessionState
 from bids_brainage.workflows.sources import sequence_files
 
-# Gigabytes a node of each kind may take at its peak, measured on 1 mm heads.
+# Gigabytes that a node of each kind may use at its peak, measured on 1 mm heads.
 MEMORY_GB = {"light": 0.6, "bias": 1.0, "mask": 1.0, "rigid": 1.0, "template": 1.5}
 
 
-#: Fields that preprocessing the T1w image hands to the other sequences.
+#: Fields that preprocessing the T1w image passes to the other sequences.
 ANATOMICAL = ("t1w", "mask", "forward")
 
 
@@ -55,8 +55,8 @@ def init_preprocessing_wf(
     The T1w image is conformed (1 mm, LIA), its brain found, its bias field divided out and its brain
     warped to MNI152NLin6Asym. Each other sequence is aligned rigidly with it, corrected on its own
     grid, and brought to either space with one interpolation. Each modality ends with a node that puts its
-    files into the derivatives folder; what waits for it reads them there, so that it finds them unchanged
-    when it is run again.
+    files into the derivatives folder; later nodes read them there, so that they find them unchanged when
+    they run again.
 
     Parameters
     ----------
@@ -236,7 +236,7 @@ def _align_node(aligned: bool, source: Path, config: RunConfig) -> pe.Node:
 
 
 def preparation_facts(session: SessionInputs, config: RunConfig) -> dict[str, Any]:
-    """What is known beforehand of how a session's T1w image is prepared; see `Preparation`."""
+    """What is known in advance about how a session's T1w image is prepared; see `Preparation`."""
     prepared = session.derivative if session.origin is Origin.PREPROCESSED else None
     return {
         "origin": str(session.origin),

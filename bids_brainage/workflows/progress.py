@@ -1,4 +1,4 @@
-"""What the running nodes have come to: for the log, for the page, and for the person waiting."""
+"""Progress of the running nodes: for the log, for the page, and for the person waiting."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Progress:
             return
         if not node.run_without_submitting:
             own = self._own(session)
-            # A step that an earlier run did is only looked at again.
+            # A step done by an earlier run is only checked again.
             own[step] = max(round(seconds, 2), own.get(step, 0.0))
             LOGGER.info("%s: %s took %.1f s", session, step, seconds)
             write_text(self._file(session), json.dumps(own))

@@ -1,4 +1,4 @@
-"""Run the participant level: what is missing, in batches, with everybody's failure told by name."""
+"""Run the participant level: what is missing, in batches, reporting each failure by name."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def run_participants(config: RunConfig, sessions: Sequence[SessionInputs]) -> Ru
 
 
 def chosen_ensembles(config: RunConfig, bundle: Any) -> tuple[str, ...]:
-    """Those asked for, which the bundle must have; without a word all it has."""
+    """The ensembles asked for, which the bundle must have; by default all it has."""
     for name in config.ensemble:
         bundle.ensemble_record(name)
     return config.ensemble or tuple(bundle.ensembles)
@@ -141,7 +141,7 @@ class _Run:
         return RunOutcome(tuple(self.done), tuple(self.skipped), self.failed)
 
     def _process(self, batch: Sequence[SessionInputs]) -> None:
-        """Compute what is missing of some participants, write their pages, tell how it went."""
+        """Compute what is missing for some participants, write their pages, report the result."""
         from bids_brainage.workflows.participant import Task, init_batch_wf
 
         tasks = [Task(session, self._state(session)) for session in batch]
@@ -182,7 +182,7 @@ class _Run:
     def _write_pages(
         self, batch: Sequence[SessionInputs], computed: Collection[str], crashes: Mapping[str, Failures]
     ) -> dict[str, str]:
-        """Write the pages that are not there or show something else; say whose could not be written."""
+        """Write the pages that are missing or outdated; report those that could not be written."""
         from bids_brainage.workflows.participant import init_reports_wf
 
         if self.config.preproc_only:
@@ -221,7 +221,7 @@ class _Run:
             LOGGER.info(messages.FINISHED_BEFORE.format(name=name))
 
     def _clear(self, tasks: Sequence[Task]) -> None:
-        """Remove the steps of finished sessions from the work folder: their results stand elsewhere."""
+        """Remove the steps of finished sessions from the work folder: their results are elsewhere."""
         from bids_brainage.workflows.participant import BATCH, REPORTS, report_name
 
         if self.config.keep_work:
@@ -234,7 +234,7 @@ class _Run:
 
 
 def run_workflow(workflow: Any, config: RunConfig, plugin: Any, plugin_args: Mapping[str, Any]) -> None:
-    """Run one graph. Nodes that fail leave crash files; the graph goes on without what depends on them."""
+    """Run one graph. Nodes that fail leave crash files; the graph continues without what depends on them."""
     try:
         workflow.run(plugin=plugin, plugin_args=dict(plugin_args))
     except RuntimeError as error:
@@ -244,7 +244,7 @@ def run_workflow(workflow: Any, config: RunConfig, plugin: Any, plugin_args: Map
 
 
 def _batches(sessions: Sequence[SessionInputs], config: RunConfig) -> Iterator[list[SessionInputs]]:
-    """Cut the sessions into batches that never part a participant's."""
+    """Divide the sessions into batches that never split a participant."""
     size = max(SMALLEST_BATCH, PARTICIPANTS_PER_PROCESS * config.nprocs)
     by_participant: dict[str, list[SessionInputs]] = {}
     for session in sessions:
@@ -260,7 +260,7 @@ def _batches(sessions: Sequence[SessionInputs], config: RunConfig) -> Iterator[l
 
 
 def configure_nipype(config: RunConfig) -> None:
-    """Set nipype up: crash files as text beside the log, its own chatter quiet, no network."""
+    """Set nipype up: crash files as text beside the log, its own messages silenced, no network."""
     import nipype
     from nipype import config as nipype_config
     from nipype import logging as nipype_logging

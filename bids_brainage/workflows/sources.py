@@ -1,4 +1,4 @@
-"""Which files stand for each modality of a session."""
+"""Which files are used for each modality of a session."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from bids_brainage.bids.selection import SessionInputs
 
 
 def sequence_files(session: SessionInputs) -> dict[str, tuple[Path, ...]]:
-    """Choose the files that stand for each modality, whoever prepared them.
+    """Choose the files for each modality, whoever prepared them.
 
-    FreeSurfer's brain or fMRIPrep's T1w go before the raw T1w, the raw FLAIR before fMRIPrep's.
+    FreeSurfer's brain or fMRIPrep's T1w take precedence over the raw T1w, the raw FLAIR over fMRIPrep's.
     """
     files = dict(session.images)
     if session.derivative is not None:

@@ -32,15 +32,15 @@ if TYPE_CHECKING:
 
 LOGGER = logging.getLogger(__name__)
 
-# What TensorFlow takes before the first image, and how many copies of a step's activations live at once.
+# Memory TensorFlow uses before the first image, and how many copies of a step's activations exist at once.
 LEAST_MEMORY_GB = 0.8
 COPIES = 4
-# Seconds a voxel, a person and an epoch on one thread, measured at 44 x 46 x 52 on an AVX2 processor.
+# Seconds per voxel, person and epoch on one thread, measured at 44 x 46 x 52 on an AVX2 processor.
 SECONDS_PER_VOXEL = 1.8e-7
 
 
 def run_training(config: RunConfig) -> Path:
-    """Train a bundle of what the participant level has prepared in ``config.output_dir``.
+    """Train a bundle on what the participant level has prepared in ``config.output_dir``.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def run_training(config: RunConfig) -> Path:
     Raises
     ------
     InputError
-        No or not enough people, a plan that cannot be used, or a base model that could not be trained.
+        Too few people, an unusable plan, or a base model that could not be trained.
     """
     transfer = read_transfer(config)
     plan = read_plan(config, transfer)
@@ -73,14 +73,14 @@ def run_training(config: RunConfig) -> Path:
 
 
 def model_out(config: RunConfig) -> Path:
-    """Where the bundle goes; InputError where that is not said, or not free."""
+    """Where the bundle goes; InputError if that is not given, or taken."""
     if config.model_out is None:
         raise InputError(messages.MODEL_OUT_MISSING)
     return config.model_out
 
 
 def read_transfer(config: RunConfig) -> Transfer | None:
-    """The bundle to start from (--from-bundle), checked; None where base models are made anew."""
+    """The bundle to start from (--from-bundle), checked; None if base models are trained from scratch."""
     if config.from_bundle is None:
         return None
     from bids_brainage.models.bundles.bundle import load_bundle
@@ -90,7 +90,7 @@ def read_transfer(config: RunConfig) -> Transfer | None:
 
 
 def read_plan(config: RunConfig, transfer: Transfer | None = None) -> TrainingPlan:
-    """The plan, with what was typed in place of what it says, and what the bundle to start from decides."""
+    """The plan, overridden by what was typed and by what the bundle to start from decides."""
     name = config.training_plan or ("finetune" if transfer else "paper")
     content = read_plan_file(find_plan(name))
     if transfer:
@@ -128,7 +128,7 @@ def train_as_nodes(design: TrainingDesign, config: RunConfig, work_dir: Path) ->
 def init_training_wf(
     *, tasks: Sequence[TrainingTask], design_file: Path, work_dir: Path, name: str = "training_wf"
 ) -> pe.Workflow:
-    """One node a base model; none depends on another.
+    """One node per base model; none depends on another.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def memory_gb(task: TrainingTask) -> float:
 
 
 class _Told:
-    """Nipype status callback that tells of every base model that is done."""
+    """Nipype status callback that reports every finished base model."""
 
     def __init__(self, tasks: dict[str, TrainingTask], progress: TrainingProgress) -> None:
         self.tasks = tasks
@@ -181,7 +181,7 @@ class _Told:
 
 
 def _collected(tasks: Sequence[TrainingTask], log_dir: Path) -> list[TrainingResult]:
-    """The results of all; InputError where one is missing."""
+    """The results of all; InputError if one is missing."""
     results = [finished_result(task) for task in tasks]
     missing = [task for task, result in zip(tasks, results, strict=True) if result is None]
     if missing:
@@ -227,7 +227,7 @@ def _held_out(ensemble: str, folds: Sequence[FittedFold]) -> HeldOut:
 
 
 def describe_training(config: RunConfig) -> str:
-    """What a training would do (``--dry-run``): who, how many models, how long, how much memory and disk."""
+    """What a training would do (``--dry-run``): people, models, time, memory and disk space."""
     from bids_brainage.models.cohorts.people import read_cohort
     from bids_brainage.models.training.boxes import input_specs
     from bids_brainage.models.training.design import make_splits
@@ -270,7 +270,7 @@ def _transferred(transfer: Transfer) -> str:
     name = f"bundle {bundle.name} {bundle.record.version}, which estimates {bundle.record.target}"
     if transfer.refit == "heads":
         return f"base models stay those of {name}; only heads, intervals and norms are fitted"
-    return f"base models begin from those of {name}, and all their weights are trained on"
+    return f"base models start from those of {name}, and all their weights are trained further"
 
 
 def _networks(design: TrainingDesign) -> list[str]:
@@ -307,7 +307,7 @@ def _costs(design: TrainingDesign, config: RunConfig) -> list[str]:
     ]
 
 
-# Their brain masks tell how large a box is needed; all are looked at when training begins.
+# Their brain masks show how large a box is needed; all are read when training begins.
 PEOPLE_LOOKED_AT = 20
 
 

@@ -228,7 +228,7 @@ def test_a_bundle_is_transferred_by_one_command(
         ("heads", ["base models stay those of bundle scores 1", "29 people", "1 fold of 0 : "]),
         (
             "all",
-            ["all their weights are trained on", "4 base models (2 in each of 2", "20 epochs"],
+            ["all their weights are trained further", "4 base models (2 in each of 2", "20 epochs"],
         ),
     ],
 )

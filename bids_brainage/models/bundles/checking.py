@@ -85,7 +85,7 @@ def _architecture(bundle: Bundle) -> Verdict:
 
 
 def _reference(bundle: Bundle) -> Verdict:
-    """Every base model's prediction of its reference input, computed anew."""
+    """Every base model's prediction for its reference input, recomputed."""
     if problems := _problems([lambda: check_references(bundle)]):
         return Verdict("reference", problems=problems)
     checks = list(bundle.reference_checks())

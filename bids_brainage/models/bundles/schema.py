@@ -293,7 +293,7 @@ class Parent(Record):
 class Reference(Record):
     """Reference inputs (uint8, `file`) and each base model's prediction of them in years.
 
-    `predictions` has, by ``<ensemble>/<sub-ensemble>``, one tuple a fold with one number a base model.
+    `predictions` has, by ``<ensemble>/<sub-ensemble>``, one tuple per fold with one number per base model.
     """
 
     file: RelativePath

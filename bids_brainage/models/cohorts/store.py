@@ -65,7 +65,7 @@ def build_store(
     Parameters
     ----------
     path : Path
-        Folder of the store. One that was made of other people or inputs is made anew.
+        Folder of the store. One made from other people or inputs is rebuilt.
     people : sequence of TrainingPerson
     specs : mapping of str to InputSpec
     nprocs : int

@@ -2,7 +2,7 @@
 
 The young come out too old and the old too young. Training can show rare ages more often; the rest can be
 taken off by a line fitted on people held out (de Lange and Cole 2020, NeuroImage: Clinical 26, 102229). The
-corrected value knows the person's age, so it is no estimate of it: it is written beside the raw one.
+corrected value knows the person's age, so it is not an estimate of it: it is written beside the raw one.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ class BaseModel:
 
     @property
     def target_bias(self) -> float:
-        """Bias of the output layer, in years: the estimate before any voxel has its say."""
+        """Bias of the output layer, in years: the estimate before any voxel contributes."""
         return float(self.weights["output/bias"][0])
 
     @cached_property

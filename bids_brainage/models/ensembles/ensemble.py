@@ -69,7 +69,7 @@ class TopHead:
 class SubEnsembleEstimate:
     """One sub-ensemble's part in an estimate; ages and widths in years.
 
-    `weight` is d estimate / d brain_age of this sub-ensemble; of a head that bends, the slope of the
+    `weight` is d estimate / d brain_age of this sub-ensemble; of a curved head, the slope of the
     secant from the sub-ensemble's estimate at its base models' target biases.
     """
 
@@ -106,7 +106,7 @@ class EnsembleEstimate:
     top_constant : float
         Years that no sub-ensemble contributes.
     base_model_weights : mapping of str to array (k,)
-        d estimate / d base-model prediction, for each sub-ensemble used; of heads that bend, the slopes of
+        d estimate / d base-model prediction, for each sub-ensemble used; of curved heads, the slopes of
         secants, so that the sum above holds as well.
     modalities_used, modalities_missing : tuple of str
     top_head : TopHead

@@ -3,7 +3,7 @@
 estimate = constant + sum_i f_i(y_i), with f_i(y) = c_i y + g_i(y): the linear head, and a cubic spline of
 what it leaves (a generalised additive model; Hastie and Tibshirani 1986, Stat Sci 1, 297). The splines'
 coefficients are fitted by ridge regression: the heavier the penalty, the more linear the head. Outside of the
-people it was fitted on each g_i goes on as a straight line.
+people it was fitted on, each g_i continues as a straight line.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ class SubEnsemble:
 
     @property
     def target_biases(self) -> np.ndarray:
-        """What each base model (k,) says before any voxel has its say."""
+        """Each base model's output (k,) before any voxel contributes."""
         return np.array([model.target_bias for model in self.base_models])
 
     def predict(self, images: np.ndarray, *, threads: int = 1) -> np.ndarray:

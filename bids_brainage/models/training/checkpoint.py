@@ -24,7 +24,7 @@ class Checkpoint:
     fingerprint : str
         Of the task; a checkpoint of another one is none.
     attempt : int
-        How often training began anew from other initial weights.
+        How often training restarted from other initial weights.
     history : list of dict
         Errors of every epoch of this attempt.
     weights, best : mapping of str to array

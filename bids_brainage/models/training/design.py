@@ -43,7 +43,7 @@ class TrainingDesign:
     folder : Path
         Where trained base models are kept.
     starts : mapping of str to sequence of Start
-        By sub-ensemble, where its base models begin from; empty where all are made anew.
+        By sub-ensemble, where its base models start from; empty if all are trained from scratch.
     """
 
     plan: TrainingPlan

@@ -1,4 +1,4 @@
-"""Training one base model on images held in memory; an interrupted training goes on.
+"""Training one base model on images held in memory; an interrupted training continues.
 
 For small studies: a whole epoch is one call, so that steps of a few milliseconds lose no time between them.
 """
@@ -99,7 +99,7 @@ class _State:
 
 
 def train_on_images(task: ImageTask) -> ImageFit:
-    """Train a base model, unless it is finished; go on with one that was begun.
+    """Train a base model unless it is finished; continue one that was begun.
 
     The loss is the mean squared error, the optimiser Adam. The weights of the epoch with the lowest
     validation error are kept. An interrupted training ends with the same weights as any other.

@@ -1,4 +1,4 @@
-"""Where a base model begins from when it is not made anew: the weights of another bundle."""
+"""Where a base model starts from if not from scratch: the weights of another bundle."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Start:
         return read_arrays(content, str(self.file))
 
     def begin(self, mean: float, scale: float) -> dict[str, np.ndarray]:
-        """Weights (float32) to go on from, in units of training.
+        """Weights (float32) to continue from, in units of training.
 
         Parameters
         ----------

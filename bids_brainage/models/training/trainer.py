@@ -63,7 +63,7 @@ class TrainingTask:
         The target's unit of training: learning rates are made for the spread of ages. Finished weights
         predict in the target's own unit.
     start : Start or None
-        Where the model begins from, if not anew.
+        Where the model starts from, if not from scratch.
     """
 
     key: str
@@ -148,7 +148,7 @@ def train_base_model(task: TrainingTask) -> TrainingResult:
     """Train a base model, unless a finished one of the same plan and data is on disk.
 
     The weights of the epoch with the lowest validation error are kept. Every epoch leaves a checkpoint:
-    killed at any moment, training goes on from there to the same result.
+    if killed at any moment, training continues from there to the same result.
 
     Raises
     ------
@@ -373,8 +373,8 @@ class _Fit:
     def _begin_again(self) -> None:
         """Begin the schedule again, so that the learning rate does not fall before anything is learnt.
 
-        A leaky network goes on with its weights: the plateau at the mean age is flat, and left in time. Of
-        ReLUs, all may be silent for ever: such a network gets other weights, drawn from seed and attempt.
+        A leaky network keeps its weights: it leaves the flat plateau at the mean age in time. ReLUs can all
+        die for good: such a network gets other weights, drawn from seed and attempt.
         """
         task, attempt = self.task, self.state.attempt + 1
         _log.info(messages.BASE_MODEL_RESTARTED.format(file=task.file, attempt=attempt))

@@ -79,8 +79,8 @@ def train_bundle(
     out : Path
         Folder of the bundle.
     work_dir : Path
-        Keeps the store, checkpoints and every trained base model; a second call goes on where the first
-        ended.
+        Keeps the store, checkpoints and every trained base model; a second call continues where the
+        first ended.
     nprocs : int
         Base models trained side by side, each on one thread: the result does not depend on it.
     run : callable, optional

@@ -38,7 +38,7 @@ def open_hdf5(path: Path) -> Iterator[h5py.Group]:
     Raises
     ------
     InputError
-        There is no such file, it is no HDF5 file, or turns out to be damaged while it is read.
+        There is no such file, it is not an HDF5 file, or it turns out to be damaged while it is read.
     """
     import h5py
 

@@ -74,7 +74,7 @@ def read_config(text: str) -> Design:
     Raises
     ------
     UnfitError
-        It is no such JSON, or describes what `BaseModelSpec` cannot express.
+        It is not such JSON, or describes what `BaseModelSpec` cannot express.
     """
     try:
         layers = list(_chain(json.loads(text)))

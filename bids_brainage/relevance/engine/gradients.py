@@ -36,7 +36,7 @@ def integrated_gradients(
 ) -> Floats:
     """Return integrated gradients (Sundararajan et al. 2017, eq. 1) by the midpoint rule, in years.
 
-    They add up to the output for the image less that for the baseline, as far as `steps` suffice.
+    They add up to the output for the image minus that for the baseline, as closely as `steps` allows.
     """
     images = np.asarray(images, np.float32)
     way = images - np.float32(baseline)

@@ -1,7 +1,7 @@
 """The peer: innvestigate 2.1.2 (Alber et al. 2019, JMLR 20:93) in a process of its own.
 
 innvestigate switches TensorFlow's eager execution off for the whole process, so it never runs in ours. A
-network goes over as plain arrays and JSON, is built anew with Keras there, and a map comes back.
+network goes over as plain arrays and JSON, is rebuilt with Keras there, and a map comes back.
 """
 
 from __future__ import annotations
