@@ -1,13 +1,14 @@
 """How fast are relevance maps? Native LRP beside a forward pass, innvestigate and, if installed, zennit.
 
     python benchmarks/relevance.py [--sizes 70x88x74 150x190x160] [--repeats 5] [--rounds 3] [--ensemble 10]
-                                   [--dense]
+                                   [--people 8] [--threads 2] [--dense]
 
 Prints one JSON line a size. The network is the paper's base model with random weights and biases, the image
 noise in a brain-sized ellipsoid on zeros, as after skull stripping (``--dense``: noise everywhere, the worst
-case). Every contender runs in a process of its own, oneDNN on for all, and they take turns; times are the
-best of the repeats of all rounds, in seconds; peak memory is that of the whole process in GB, Python and
-TensorFlow included.
+case). ``forward`` is Keras, ``native_forward`` our engine; with ``_many`` the time an image of several people
+at a time. Every contender runs in a process of its own with so many threads, oneDNN on for all, and they take
+turns; times are the best of the repeats of all rounds, in seconds; peak memory is that of the whole process,
+in GB.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ from typing import Any
 
 import numpy as np
 
-FILTERS, KERNELS = (16, 16, 32, 64, 32), (3, 3, 3, 3, 1)
+from bids_brainage.networks.architecture import BaseModelSpec
+
+SPEC = BaseModelSpec(activation="relu")
 
 
 def make_image(shape: tuple[int, ...], dense: bool) -> Any:
@@ -37,19 +40,29 @@ def make_image(shape: tuple[int, ...], dense: bool) -> Any:
     return image * (sum(axis**2 for axis in axes) < 0.9)[..., None].astype(np.float32)
 
 
-def make_model(shape: tuple[int, ...], seed: int) -> Any:
-    """The base model of SPEC.md; biases small and not zero."""
-    import tensorflow as tf
+def make_weights(shape: tuple[int, ...], seed: int) -> dict[str, Any]:
+    """Weights of the base model that keep the signal's size; biases small and not zero."""
+    random = np.random.default_rng(seed)
+    weights = {}
+    for name, own in SPEC.weight_shapes((*shape, 1)).items():
+        scale = 0.05 if len(own) == 1 else (2 / np.prod(own[:-1])) ** 0.5
+        weights[name] = (scale * random.standard_normal(own)).astype(np.float32)
+    weights["output/bias"][:] = 50
+    return weights
 
-    keras = tf.keras
-    keras.utils.set_random_seed(seed)
-    image = x = keras.Input((*shape, 1))
-    bias = keras.initializers.RandomNormal(0, 0.05, seed=seed)
-    for count, size in zip(FILTERS, KERNELS, strict=True):
-        x = keras.layers.Conv3D(count, size, padding="same", bias_initializer=bias)(x)
-        x = keras.layers.MaxPooling3D(3, 2, padding="same")(keras.layers.Activation("relu")(x))
-    x = keras.layers.Dense(64, activation="relu", bias_initializer=bias)(keras.layers.Flatten()(x))
-    return keras.Model(image, keras.layers.Dense(1, bias_initializer=keras.initializers.Constant(50.0))(x))
+
+def make_network(shape: tuple[int, ...], seed: int) -> Any:
+    """The base model as our engine sees it."""
+    return SPEC.network(make_weights(shape, seed), (*shape, 1))
+
+
+def make_model(shape: tuple[int, ...], seed: int) -> Any:
+    """The same in Keras."""
+    from bids_brainage.models.training.keras_model import build, set_weights
+
+    model = build(SPEC, (*shape, 1))
+    set_weights(model, make_weights(shape, seed))
+    return model
 
 
 def best(function: Callable[[], Any], repeats: int) -> float:
@@ -59,49 +72,62 @@ def best(function: Callable[[], Any], repeats: int) -> float:
         begin = time.perf_counter()
         function()
         times.append(time.perf_counter() - begin)
-    return round(min(times[1:]), 3)
+    return round(min(times[1:]), 4)
 
 
-def run_forward(shape: tuple[int, ...], image: Any, repeats: int, ensemble: int) -> dict[str, float]:
+def run_forward(shape: tuple[int, ...], image: Any, options: argparse.Namespace) -> dict[str, float]:
     """The network's forward pass, as a compiled TensorFlow function."""
     import tensorflow as tf
 
     model = make_model(shape, 0)
     function = tf.function(lambda x: model(x))
-    x = tf.constant(image[None])
-    return {"forward": best(lambda: function(x).numpy(), repeats)}
+    many = np.stack([image] * options.people)
+    times = [best(lambda x=x: function(x).numpy(), options.repeats) for x in (image[None], many)]
+    return {"forward": times[0], "forward_many": round(times[1] / options.people, 4)}
 
 
-def run_native(shape: tuple[int, ...], image: Any, repeats: int, ensemble: int) -> dict[str, float]:
+def run_native(shape: tuple[int, ...], image: Any, options: argparse.Namespace) -> dict[str, float]:
     """Our engine: one network."""
-    from bids_brainage.relevance import explain, from_keras, predict
+    from bids_brainage.relevance import explain, predict
 
-    network = from_keras(make_model(shape, 0))
-    seconds = best(lambda: explain(network, image[None]), repeats)
-    return {"native": seconds, "native_forward": best(lambda: predict(network, image[None]), repeats)}
+    network, threads = make_network(shape, 0), options.threads
+    many = np.stack([image] * options.people)
+    seconds = best(lambda: explain(network, image[None], threads=threads), options.repeats)
+    one, all_ = (
+        best(lambda x=x: predict(network, x, threads=threads), options.repeats) for x in (image[None], many)
+    )
+    return {
+        "native": seconds,
+        "native_forward": one,
+        "native_forward_many": round(all_ / options.people, 4),
+    }
 
 
-def run_ensemble(shape: tuple[int, ...], image: Any, repeats: int, ensemble: int) -> dict[str, float]:
+def run_ensemble(shape: tuple[int, ...], image: Any, options: argparse.Namespace) -> dict[str, float]:
     """Our engine: several networks on one image."""
-    from bids_brainage.relevance import explain_ensemble, from_keras
+    from bids_brainage.relevance import explain_ensemble
 
-    networks = [from_keras(make_model(shape, seed)) for seed in range(ensemble)]
-    weights = np.full(ensemble, 1 / ensemble)
-    seconds = best(lambda: explain_ensemble(networks, image, weights), max(repeats // 2, 1))
-    return {"networks": ensemble, "ensemble": seconds}
+    networks = [make_network(shape, seed) for seed in range(options.ensemble)]
+    weights = np.full(options.ensemble, 1 / options.ensemble)
+    seconds = best(
+        lambda: explain_ensemble(networks, image, weights, threads=options.threads),
+        max(options.repeats // 2, 1),
+    )
+    return {"networks": options.ensemble, "ensemble": seconds}
 
 
-def run_innvestigate(shape: tuple[int, ...], image: Any, repeats: int, ensemble: int) -> dict[str, float]:
+def run_innvestigate(shape: tuple[int, ...], image: Any, options: argparse.Namespace) -> dict[str, float]:
     """LRPSequentialPresetA of innvestigate."""
     import innvestigate
     import tensorflow as tf
 
     tf.compat.v1.disable_eager_execution()
-    analyzer = innvestigate.create_analyzer("lrp.sequential_preset_a", make_model(shape, 0))
-    return {"innvestigate": best(lambda: analyzer.analyze(image[None]), repeats)}
+    model = make_model(shape, 0)
+    analyzer = innvestigate.create_analyzer("lrp.sequential_preset_a", model, disable_model_checks=True)
+    return {"innvestigate": best(lambda: analyzer.analyze(image[None]), options.repeats)}
 
 
-def run_zennit(shape: tuple[int, ...], image: Any, repeats: int, ensemble: int) -> dict[str, float]:
+def run_zennit(shape: tuple[int, ...], image: Any, options: argparse.Namespace) -> dict[str, float]:
     """The corresponding composite of zennit, in PyTorch."""
     import torch
     from zennit.composites import EpsilonPlus
@@ -109,7 +135,7 @@ def run_zennit(shape: tuple[int, ...], image: Any, repeats: int, ensemble: int) 
     layers: list[Any] = []
     channels = 1
     size = list(shape)
-    for count, width in zip(FILTERS, KERNELS, strict=True):
+    for count, width in zip(SPEC.filters, SPEC.kernels, strict=True):
         layers += [torch.nn.Conv3d(channels, count, width, padding="same"), torch.nn.ReLU()]
         layers += [torch.nn.MaxPool3d(3, 2, padding=1)]
         channels, size = count, [(n + 1) // 2 for n in size]
@@ -122,7 +148,7 @@ def run_zennit(shape: tuple[int, ...], image: Any, repeats: int, ensemble: int) 
             output = changed(x)
             torch.autograd.grad(output, x, output)
 
-    return {"zennit": best(once, repeats)}
+    return {"zennit": best(once, options.repeats)}
 
 
 CONTENDERS: dict[str, Callable[..., dict[str, float]]] = {
@@ -137,8 +163,16 @@ CONTENDERS: dict[str, Callable[..., dict[str, float]]] = {
 def run_child(name: str, size: str, options: argparse.Namespace) -> dict[str, float]:
     """Run one contender in a process of its own."""
     command = [sys.executable, __file__, "--child", name, "--sizes", size, "--repeats", str(options.repeats)]
-    command += ["--ensemble", str(options.ensemble), *(["--dense"] if options.dense else [])]
-    environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command += ["--ensemble", str(options.ensemble), "--people", str(options.people)]
+    command += ["--threads", str(options.threads), *(["--dense"] if options.dense else [])]
+    environment = {
+        **os.environ,
+        "TF_ENABLE_ONEDNN_OPTS": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "TF_NUM_INTRAOP_THREADS": str(options.threads),
+        "TF_NUM_INTEROP_THREADS": "1",
+        "OMP_NUM_THREADS": str(options.threads),
+    }
     done = subprocess.run(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True
     )
@@ -152,11 +186,13 @@ def measure(size: str, options: argparse.Namespace) -> dict[str, Any]:
         name for name in names if name not in ("innvestigate", "zennit") or importlib.util.find_spec(name)
     ]
     result: dict[str, Any] = {"benchmark": "relevance", "size": size, "dense": options.dense}
+    result["threads"] = options.threads
     for name in names * options.rounds:
         for key, value in run_child(name, size, options).items():
             result[key] = min(value, result.get(key, value))
     if "ensemble" in result:
         result["ensemble_per_native"] = round(result["ensemble"] / result["native"], 2)
+    result["native_many_per_forward_many"] = round(result["native_forward_many"] / result["forward_many"], 2)
     result["native_per_forward"] = round(result["native"] / result["forward"], 2)
     if "innvestigate" in result:
         result["innvestigate_per_native"] = round(result["innvestigate"] / result["native"], 2)
@@ -171,13 +207,15 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--ensemble", type=int, default=10)
+    parser.add_argument("--people", type=int, default=8)
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--dense", action="store_true")
     parser.add_argument("--child", choices=CONTENDERS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
         shape = tuple(int(n) for n in options.sizes[0].split("x"))
         image = make_image(shape, options.dense)
-        result = CONTENDERS[options.child](shape, image, options.repeats, options.ensemble)
+        result = CONTENDERS[options.child](shape, image, options)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
         print(json.dumps(result | {f"{options.child}_gb": round(peak, 2)}))
         return
