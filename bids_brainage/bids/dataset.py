@@ -1,4 +1,4 @@
-"""Opening a BIDS dataset: what it is, who is in it, and an index of only those asked for."""
+"""Opening a BIDS dataset: what it is, who is in it, and an index of only the participants asked for."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 #: Bytes of the largest JSON file that is read; a sidecar has some kilobytes.
 LARGEST_JSON = 16 * reading.MB
 
-# Images of interest lie in anat/ (and, unofficially, swi/); nothing else need be walked or kept.
+# Images of interest lie in anat/ (and, unofficially, swi/); nothing else needs to be read or kept.
 _OTHER_FOLDERS = re.compile(
     r"/(?:func|dwi|fmap|perf|eeg|ieeg|meg|beh|pet|micr|nirs|motion|mrs|figures|log|logs|xfm|surf)(?:/|$)"
 )
@@ -49,7 +49,7 @@ class Dataset:
     n_participants : int
         How many there are in all.
     ignored : tuple of str
-        Names of folders ``sub-...`` whose label is not one of BIDS; they are not looked into.
+        Names of folders ``sub-...`` whose label is not valid in BIDS; they are not read.
     """
 
     root: Path
@@ -119,7 +119,7 @@ def read_description(root: Path) -> dict[str, Any]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object that others wrote.
+    """Read a JSON object written by others.
 
     Raises
     ------
@@ -166,7 +166,7 @@ def session_folders(dataset: Dataset) -> set[str]:
 
 
 def suggestion(unknown: Iterable[str], known: Iterable[str], most: int = 3) -> str:
-    """Return " (did you mean ...?)" for the first labels that are nearly right, or nothing."""
+    """Return " (did you mean ...?)" for the first labels that are almost right, or nothing."""
     known = list(known)
     close = [
         name
@@ -177,16 +177,16 @@ def suggestion(unknown: Iterable[str], known: Iterable[str], most: int = 3) -> s
 
 
 def some(names: Sequence[str], joined: str = " or ", most: int = 10) -> str:
-    """Return names that others chose for a sentence: the first of them, and how many more there are."""
+    """Return names for a sentence: the first few, and how many more there are."""
     told = joined.join(one_line(name) for name in names[:most])
     left = len(names) - most
     return messages.SOME_NAMES.format(names=told, n=left) if left > 0 else told
 
 
 def index(dataset: Dataset, sessions: Collection[str] = (), database_dir: Path | None = None) -> BIDSLayout:
-    """Index the images of the participants (and sessions) asked for, and of nobody else.
+    """Index the images of only the participants (and sessions) asked for.
 
-    With `database_dir`, pybids' index of the whole dataset is made there once and used again. The paths
+    With `database_dir`, pybids' index of the whole dataset is made there once and reused. The paths
     of the index count from its own root, which may be a `view`.
     """
     from bids.layout import BIDSLayout, BIDSLayoutIndexer
@@ -209,9 +209,9 @@ def index(dataset: Dataset, sessions: Collection[str] = (), database_dir: Path |
 
 @contextmanager
 def view(root: Path, participants: Sequence[str] = ()) -> Iterator[Path]:
-    """Give the dataset, or a passing folder of links to its root's files and to these participants.
+    """Give the dataset, or a temporary folder of links to its root's files and to these participants.
 
-    pybids and the validator look at every folder of a dataset's root; in the view there are few.
+    pybids and the validator look into every folder of a dataset's root; the view has few.
     """
     if not participants:
         yield root

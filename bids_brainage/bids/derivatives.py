@@ -1,4 +1,4 @@
-"""What others have prepared already: sMRIPrep's and fMRIPrep's derivatives, FreeSurfer's subjects."""
+"""What others have already prepared: sMRIPrep's and fMRIPrep's derivatives, FreeSurfer's subjects."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class PreprocessedInputs:
     Attributes
     ----------
     source : str
-        The name given by ``-d NAME=PATH``: a label for sentences and links, which decides nothing.
+        The name given by ``-d NAME=PATH``: a label for sentences and links, without any other effect.
     t1w : Path
         The preprocessed T1w, skull on.
     brain_mask : Path
@@ -72,7 +72,7 @@ class PreprocessedInputs:
 class Preparations:
     """Look up what others prepared of a session.
 
-    SUBJECTS_DIR is listed once, whoever is looked up.
+    SUBJECTS_DIR is listed once, not for each participant.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class Preparations:
         self._subjects = _subject_folders(subjects_dir)
 
     def images(self, participant: str, session: str | None) -> PreprocessedInputs | None:
-        """Find preprocessed T1w and brain mask, and what else there is of FLAIR and transforms.
+        """Find preprocessed T1w and brain mask, and FLAIR and transforms if there are any.
 
         Without a session, what sMRIPrep made of all the participant's sessions together is looked for.
         """
@@ -163,7 +163,7 @@ def _subject_folders(subjects_dir: Path | None) -> dict[str, list[Path]]:
 
 
 def _names(folder: Path) -> list[str]:
-    """List a folder; one that is not there holds nothing."""
+    """List a folder; a missing one has no entries."""
     try:
         with os.scandir(folder) as entries:
             return [entry.name for entry in entries]

@@ -36,7 +36,7 @@ def write_dataset_description(
     derivatives : mapping of str to Path, optional
         Derivatives the run started from.
     fs_subjects_dir : Path, optional
-        FreeSurfer's subjects, where the run started from them.
+        FreeSurfer's subjects, if the run started from them.
     """
     source = _source_description(bids_dir)
     name = _words(source.get("Name"))
@@ -60,7 +60,7 @@ def write_dataset_description(
 
 
 def write_bidsignore(out_dir: Path) -> Path:
-    """Write OUT/.bidsignore: pages, figures, logs and transforms, which BIDS has no names for yet."""
+    """Write OUT/.bidsignore: pages, figures, logs and transforms, for which BIDS has no names yet."""
     return write_text(out_dir / ".bidsignore", _text("bidsignore"))
 
 
@@ -87,7 +87,7 @@ def _text(name: str) -> str:
 
 
 def _source_description(folder: Path | None) -> dict[str, Any]:
-    """Return what a dataset says of itself; nothing where that cannot be read."""
+    """Return what a dataset says about itself; nothing if that cannot be read."""
     if folder is None:
         return {}
     try:
@@ -97,7 +97,7 @@ def _source_description(folder: Path | None) -> dict[str, Any]:
 
 
 def _words(value: object) -> str:
-    """Return a text that a dataset says of itself, on one line; nothing where it is not text."""
+    """Return a text that a dataset says about itself, on one line; nothing if it is not text."""
     return one_line(value) if isinstance(value, str) else ""
 
 

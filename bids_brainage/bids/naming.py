@@ -22,7 +22,7 @@ def output_patterns() -> dict[str, str]:
 
 
 def strip_prefix(label: str, prefix: str) -> str:
-    """Return a label without its ``sub-`` or ``ses-``, whether it had it or not."""
+    """Return a label without its ``sub-`` or ``ses-``, if it has one."""
     return label.removeprefix(f"{prefix}-")
 
 
@@ -61,7 +61,7 @@ def output_path(out_dir: Path, participant: str, session: str | None, output: st
     """
     for name, value in entities.items():
         if not _ENTITY_VALUE.fullmatch(value):
-            raise ValueError(f"{name}={value!r} cannot stand in a BIDS name")
+            raise ValueError(f"{name}={value!r} cannot be part of a BIDS name")
     folder = "figures" if output in _FIGURES else "anat"
     name = output_patterns()[output].format(**entities)
     return (

@@ -19,7 +19,7 @@ def check_places(bids_dir: Path, output_dir: Path, work_dir: Path) -> None:
     Raises
     ------
     InputError
-        If the output is the input, lies inside it (the customary derivatives/<name> excepted), holds it,
+        If the output is the input, lies inside it (except for the usual derivatives/<name>), contains it,
         is a file, or belongs to another program; or if the work folder lies inside the input.
     """
     bids_dir, output_dir, work_dir = bids_dir.resolve(), output_dir.resolve(), work_dir.resolve()
@@ -53,7 +53,7 @@ def make_writable(folder: Path) -> Path:
 
 
 def _check_owner(output_dir: Path) -> None:
-    """Refuse a folder that already holds a dataset somebody else made."""
+    """Refuse a folder that already holds a dataset made by something else."""
     path = output_dir / "dataset_description.json"
     if not path.exists():
         return

@@ -40,7 +40,7 @@ _YEARS_PER_UNIT = {
 
 @dataclass(frozen=True)
 class Person:
-    """What the tables know of somebody in one session: age in years, sex, and warnings."""
+    """What the tables know about a person in one session: age in years, sex, and warnings."""
 
     age: float | None = None
     sex: str | None = None
@@ -49,7 +49,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Table:
-    """A TSV file as it stands there, cells untouched.
+    """A TSV file as it is, cells unchanged.
 
     Attributes
     ----------
@@ -68,12 +68,12 @@ class Table:
     lines: list[int]
 
     def position(self, name: str) -> int | None:
-        """Return where a column stands: the one of that name or, if there is none, in other case.
+        """Return the position of the column of that name or, if there is none, of that name in other case.
 
         Raises
         ------
         InputError
-            If several differ from `name` in case alone.
+            If several differ from `name` only in case.
         """
         if name in self.columns:
             return self.columns.index(name)
@@ -100,7 +100,7 @@ def read_table(path: Path, id_column: str) -> Table:
         raise InputError(messages.TABLE_NOT_UTF8.format(path=path, position=error.start)) from error
     except OSError as error:
         raise InputError(messages.TABLE_NOT_READABLE.format(path=path, reason=error.strerror)) from error
-    # str.splitlines() would also part lines at odd characters inside a cell.
+    # str.splitlines() would also split lines at unusual characters inside a cell.
     first, *contents = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     table = Table(path, tuple(name.strip() for name in first.split("\t")), [], [])
     _check_header(table, id_column)
@@ -138,7 +138,7 @@ class People:
     rows : dict
         Each person's cells by (participant, session) or, in a sessions.tsv, by (session, None).
     odd : tuple of str
-        Names in the table whose label is not one of BIDS.
+        Names in the table whose label is not valid in BIDS.
     """
 
     table: Table
@@ -146,7 +146,7 @@ class People:
     odd: tuple[str, ...] = ()
 
     def cell(self, key: Key, column: str) -> str | None:
-        """Return the text in a cell, blanks around it taken away; None where it is missing."""
+        """Return the text in a cell without surrounding blanks; None if it is missing."""
         row, position = self.rows.get(key), self.table.position(column)
         if row is None or position is None:
             return None
@@ -155,12 +155,12 @@ class People:
 
 
 def _read_people(path: Path, id_column: str, prefix: str) -> People:
-    """Read a table of which each row is somebody; the same row twice is one.
+    """Read a table with a row for each person; repeated identical rows count once.
 
     Raises
     ------
     InputError
-        See `read_table`; or if two different rows are of one person and session.
+        See `read_table`; or if two different rows belong to one person and session.
     """
     table = read_table(path, id_column)
     own, session = table.columns.index(id_column), None
@@ -184,11 +184,11 @@ def _read_people(path: Path, id_column: str, prefix: str) -> People:
 
 
 class ParticipantsTable:
-    """What participants.tsv, and each participant's sessions.tsv beside it, say of people.
+    """What participants.tsv, and each participant's sessions.tsv, say about people.
 
     participants.tsv is read once and whole, a sessions.tsv when somebody in it is looked up. It may have a
-    row for each session (with ``session_id``). What a session's own row says goes before what is said of
-    the participant: sessions.tsv, then the row of that session, then the row without a session.
+    row for each session (with ``session_id``). A session's own row takes precedence over the
+    participant's: sessions.tsv, then the row of that session, then the row without a session.
 
     Parameters
     ----------
@@ -236,13 +236,13 @@ class ParticipantsTable:
 
     @property
     def odd_rows(self) -> tuple[str, ...]:
-        """A sentence on rows that cannot be anybody's, if there are any."""
+        """A sentence about rows that cannot belong to anyone, if there are any."""
         odd = self._people.odd if self._people else ()
         return (messages.TABLE_ODD_LABELS.format(path=self.path, names=some(odd, ", ")),) if odd else ()
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Sentences on the table as a whole: rows that cannot be anybody's, an unknown unit of age."""
+        """Sentences about the table as a whole: rows that cannot belong to anyone, an unknown unit of age."""
         unit_warning = self._years(self.path)[1]
         return (*self.odd_rows, *((unit_warning,) if unit_warning else ()))
 
@@ -251,7 +251,7 @@ class ParticipantsTable:
         return column.lower() in (name.lower() for name in self.columns)
 
     def text(self, participant: str, session: str | None, column: str) -> str | None:
-        """Return what stands in a column for a participant in a session; None where it is missing.
+        """Return a column's value for a participant in a session; None if it is missing.
 
         Raises
         ------
@@ -262,16 +262,16 @@ class ParticipantsTable:
         return found[0] if found else None
 
     def number(self, participant: str, session: str | None, column: str) -> float | None:
-        """Return the finite number that stands in a column, see `text`; None where there is none.
+        """Return the finite number in a column, see `text`; None if there is none.
 
-        Ages are in years, whatever their unit in the table; one that nobody has is None.
+        Ages are in years, whatever their unit in the table; an impossible one is None.
         """
         if column.lower() == AGE:
             return self.person(participant, session).age
         return _number(self.text(participant, session, column))
 
     def unit(self, column: str) -> str:
-        """Return the unit of a column in the JSON file beside participants.tsv; "" where it gives none."""
+        """Return the unit of a column in the JSON file beside participants.tsv; "" if it gives none."""
         unit = _unit(self._described[self._json][0], column)
         return one_line(unit)[:40] if unit else ""
 
@@ -302,7 +302,7 @@ class ParticipantsTable:
         return Person(age, sex, tuple(warning for warning in warnings if warning))
 
     def _find(self, participant: str, session: str | None, column: str) -> tuple[str, Path] | None:
-        """Return a cell that is not missing and the table it stands in, the session's own first."""
+        """Return a non-missing cell and the table it comes from, the session's own first."""
         own = self._of_sessions(participant) if session else None
         places: list[tuple[People | None, Key]] = [(own, (session, None))] if session else []
         places += [(self._people, key) for key in ((participant, session), (participant, None))]
@@ -347,7 +347,7 @@ class ParticipantsTable:
 
 
 def _describe(path: Path) -> tuple[dict[str, Any], str | None]:
-    """Return what a JSON file says of columns, and a warning if it cannot be used."""
+    """Return what a JSON file says about columns, and a warning if it cannot be used."""
     if not path.exists():
         return {}, None
     try:

@@ -25,7 +25,7 @@ Session = tuple[str, str | None]
 Entities = dict[str, str]
 Filters = dict[str, Any]
 
-# A filter file made for fMRIPrep may name these; they concern no image that is read here.
+# A filter file made for fMRIPrep may name these; they do not concern any image that is read here.
 _FMRIPREP_QUERIES = frozenset({"bold", "sbref", "fmap", "t2w", "roi", "dwi", "asl", "m0scan", "pet", "xfm"})
 _WHO = frozenset({"sub", "ses", "run", "extension"})
 # More labels than this in one query cost more than they save.
@@ -88,8 +88,8 @@ def find_images(
     found : dict
         By (participant, session), each image with its entities.
     misplaced : list of str
-        Places of images that belong to nobody: their label, or that of their folder, is not one of BIDS, or
-        name and folder disagree.
+        Places of images that belong to nobody: their label, or that of their folder, is not valid in BIDS,
+        or name and folder disagree.
     """
     query = default_queries()[modality]["filters"] | (filters or {})
     query = {name: _filter_value(value) for name, value in query.items()}
@@ -111,7 +111,7 @@ def find_images(
 
 
 def _owner(place: PurePath, entities: Entities) -> Session | None:
-    """Return participant and session of an image by its folders, or None where its name says otherwise."""
+    """Return participant and session of an image by its folders, or None if its name says otherwise."""
     participant = place.parts[0].removeprefix("sub-")
     session = next((part[4:] for part in place.parts[1:-1] if part.startswith("ses-")), None)
     fits = (entities.get("sub"), entities.get("ses")) == (participant, session)
@@ -142,7 +142,7 @@ def name_entities(path: PurePath) -> Entities:
 
 
 def choose(modality: str, images: list[tuple[Path, Entities]]) -> tuple[tuple[Path, ...], str, list[str]]:
-    """Choose one kind of image among those of a session; its runs all stay.
+    """Choose one kind of image among those of a session; all its runs are kept.
 
     Images are of one kind if they differ in ``run`` only. Preferences are those of data/queries.yaml,
     then the fewest entities, then the alphabet.
@@ -172,7 +172,7 @@ def choose(modality: str, images: list[tuple[Path, Entities]]) -> tuple[tuple[Pa
 
 
 def _place(value: str | None, preferred: list[str | None] | str) -> int:
-    """Return how far behind a value stands; ``last`` prefers the highest number."""
+    """Return a value's rank; ``last`` prefers the highest number."""
     if preferred == "last":
         return -_number(value)
     return preferred.index(value) if value in preferred else len(preferred)  # type: ignore[arg-type]
@@ -183,7 +183,7 @@ def _kind(entities: Entities) -> str:
 
 
 def _one_file_a_run(images: list[tuple[Path, Entities]]) -> tuple[Path, ...]:
-    """Return each run's file once: where .nii and .nii.gz lie side by side, the compressed one."""
+    """Return each run's file once: if both .nii and .nii.gz exist, the compressed one."""
     runs: dict[Any, Path] = {}
     for path, entities in sorted(images, key=lambda image: (len(image[0].name), image[0].name)):
         runs[entities.get("run"), path.parent] = path
@@ -195,7 +195,7 @@ def _number(index: str | None) -> int:
 
 
 def _is_filter_value(value: Any) -> bool:
-    """Whether a filter can be asked for: text, a number, null, or a list of these."""
+    """Whether a filter is valid: text, a number, null, or a list of these."""
     values = value if isinstance(value, list) else [value]
     if not 0 < len(values) <= _MOST_VALUES:
         return False
@@ -212,7 +212,7 @@ def _filter_value(value: Any) -> Any:
     from bids.layout import Query
 
     if isinstance(value, list):
-        # pybids takes one of the special values out of a list, but not a second one.
+        # pybids removes one of the special values from a list, but not a second one.
         return list(dict.fromkeys(_filter_value(item) for item in value))
     if value == "*":
         return Query.ANY

@@ -33,7 +33,7 @@ BySession = dict[str | None, Images]
 
 @dataclass(frozen=True)
 class SessionInputs:
-    """All that one estimate starts from.
+    """Everything one estimate starts from.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class SessionInputs:
         Labels without ``sub-`` and ``ses-``; session is None in a dataset without sessions.
     images : mapping of str to tuple of Path
         Raw images by modality (T1w, FLAIR, T2starw): the runs of one kind, sorted. A modality that the
-        session does not have is absent; T1w may be, where `derivative` or `freesurfer_brain` stands for it.
+        session does not have is absent; T1w may be, if `derivative` or `freesurfer_brain` replaces it.
     suffixes : mapping of str to str
         BIDS suffix of each modality's files (``swi`` for some T2starw).
     freesurfer_brain : Path or None
@@ -55,7 +55,7 @@ class SessionInputs:
     simulated : bool
         Whether the dataset was made by bids_brainage_simulate.
     measured : float or None
-        Value in the column of participants.tsv that the model estimates, where that is not age.
+        Value in the column of participants.tsv that the model estimates, if that is not age.
     warnings : tuple of str
         Sentences for the log and the report.
     datasets : mapping of str to Path
@@ -82,14 +82,14 @@ class SessionInputs:
 
     @property
     def origin(self) -> Origin:
-        """Who prepared the T1w image: FreeSurfer's goes before that of derivatives, this before the raw."""
+        """Who prepared the T1w image: FreeSurfer's takes precedence over derivatives, these over raw."""
         if self.freesurfer_brain is not None:
             return Origin.FREESURFER
         return Origin.RAW if self.derivative is None else Origin.PREPROCESSED
 
     @property
     def flair_origin(self) -> Origin | None:
-        """Who prepared the FLAIR image, if there is one: the raw goes before that of derivatives."""
+        """Who prepared the FLAIR image, if there is one: raw takes precedence over derivatives."""
         if self.images.get("FLAIR"):
             return Origin.RAW
         has_flair = self.derivative is not None and self.derivative.flair is not None
@@ -125,7 +125,7 @@ class Selection:
     failed : mapping of str to str
         By name (``sub-XX[_ses-Y]``) those that cannot, each with the reason.
     left_out : tuple of str
-        Sentences on sessions that are not processed though nothing is wrong with them.
+        Sentences about sessions that are not processed although nothing is wrong with them.
     """
 
     sessions: tuple[SessionInputs, ...]
@@ -136,7 +136,7 @@ class Selection:
 def select(config: RunConfig) -> list[SessionInputs]:
     """Return the inputs of every session that is asked for and can be processed.
 
-    See `read_selection`, which also tells who cannot be processed and why.
+    See `read_selection`, which also says who cannot be processed and why.
     """
     return list(read_selection(config).sessions)
 
@@ -214,7 +214,7 @@ def _find(dataset: Dataset, config: RunConfig) -> tuple[dict[str, BySession], li
 
 
 def _ignored(dataset: Dataset, misplaced: list[str]) -> list[str]:
-    """Say what has a name that is not one of BIDS and is therefore left out."""
+    """Report what is left out because its name is not valid in BIDS."""
     sentences = []
     if dataset.ignored:
         names = some(dataset.ignored, ", ")
@@ -226,7 +226,7 @@ def _ignored(dataset: Dataset, misplaced: list[str]) -> list[str]:
 
 
 class Sessions:
-    """Which of a participant's sessions get an estimate, and from which images.
+    """Decide which of a participant's sessions get an estimate, and from which images.
 
     A session stands for itself if it has a T1w image, raw or preprocessed. If exactly one has, what it
     lacks is taken from the others, as in studies that spread one examination over several visits; if
@@ -238,7 +238,7 @@ class Sessions:
     chosen : dict
         Images by session; the session None is a participant without sessions, or all of them together.
     left_out : list of str
-        Sentences on what is not processed.
+        Sentences about what is not processed.
     """
 
     def __init__(
@@ -396,7 +396,7 @@ def _broken_json(path: Path) -> bool:
 def _complain(
     failed: Mapping[str, str], found: Mapping[str, BySession], dataset: Dataset, config: RunConfig
 ) -> None:
-    """Raise the sentence that says best why nothing can be processed."""
+    """Raise the sentence that best explains why nothing can be processed."""
     if config.session_label and not found:
         known = session_folders(dataset)
         unknown = sorted(set(config.session_label) - known)

@@ -1,4 +1,4 @@
-"""What sidecars call a file: a BIDS URI, by the dataset that it lies in and its place there."""
+"""What sidecars call a file: a BIDS URI made of its dataset and its place there."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def dataset_links(
     derivatives: Mapping[str, Path] | None = None,
     fs_subjects_dir: Path | None = None,
 ) -> dict[str, Path]:
-    """Return the datasets that a run reads, each under a name of its own: BIDS' DatasetLinks.
+    """Return the datasets that a run reads, each under a unique name: BIDS' DatasetLinks.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def bids_uri(path: Path, links: Mapping[str, Path]) -> str:
     Returns
     -------
     str
-        A URI with the dataset whose root lies nearest above the file, or ``file://...`` if it lies in none.
+        A URI with the dataset whose root is the file's nearest parent, or ``file://...`` if it is in none.
     """
     inside = _places(path, links, os.path.normpath) or _places(path, links, os.path.realpath)
     if not inside:

@@ -22,9 +22,9 @@ _log = logging.getLogger(__name__)
 
 _PROGRAM = "bids-validator-deno"
 _LONGEST = 3600
-# An empty image or one whose content is elsewhere concerns one person, who is told of by name later on.
+# An empty image, or one whose content is elsewhere, concerns one person, who is reported later by name.
 _FORGIVEN = frozenset({"EMPTY_FILE", "SYMLINK_BROKEN"})
-# The table names everybody, but of the folders only those asked for are shown to the validator.
+# The table lists everyone, but the validator only sees the folders that were asked for.
 _FORGIVEN_IN_PART = frozenset({"PARTICIPANT_ID_MISMATCH"})
 # `swi` has no official name, but is read.
 _FORGIVEN_PLACE = re.compile(r"/swi/|_swi\.")

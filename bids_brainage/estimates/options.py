@@ -46,7 +46,7 @@ class PersonFacts:
     age : float or None
         Years.
     measured : float or None
-        Value of the bundle's target, where that is not age.
+        Value of the bundle's target, if that is not age.
     sex : str or None
     simulated : bool
     inputs : tuple of str

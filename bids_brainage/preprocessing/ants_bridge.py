@@ -23,11 +23,11 @@ def start(threads: int) -> ModuleType:
     """Import ANTs with `threads` threads.
 
     ITK reads its number of threads once, at its first computation, and keeps it for the life of the
-    process (measured with antspyx 0.6.3); the first call of a process decides.
+    process (measured with antspyx 0.6.3), so the first call of a process decides.
     """
     fix_threads(threads)
     if _started["threads"] != threads:
-        LOGGER.debug("ANTs keeps the %d thread(s) this process began with.", _started["threads"])
+        LOGGER.debug("ANTs keeps the %d thread(s) this process started with.", _started["threads"])
     import ants
 
     return ants
@@ -67,7 +67,7 @@ def run_registration(arguments: list[Any], threads: int = 1) -> None:
     Raises
     ------
     RuntimeError
-        If it says that it failed. That it does not say so proves nothing: see `transforms`.
+        If it reports failure. Its silence proves nothing: see `transforms`.
     """
     start(threads).registration(fixed=arguments, moving=None)
 
@@ -95,7 +95,7 @@ def bias_field(
     Raises
     ------
     RuntimeError
-        If N4 says that it failed; antspyx's own function does not look and gives the image for its field.
+        If N4 reports failure; antspyx's own function does not check and returns the image as the field.
     """
     start(threads)
     from ants.internal import get_lib_fn, process_arguments

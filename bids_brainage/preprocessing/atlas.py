@@ -34,11 +34,11 @@ class Structure(NamedTuple):
     Attributes
     ----------
     code : str
-        What the atlas it comes from calls it.
+        Its name in the atlas that it comes from.
     name : str
         What a person would say.
     hemisphere : str
-        L, R, or B for what is in both or in the middle.
+        L, R, or B for both or the middle.
     region : str
         Cortical, Subcortical or Cerebellum.
     """
@@ -62,8 +62,8 @@ def merged_atlas(brain_mask: nib.Nifti1Image) -> tuple[nib.Nifti1Image, pd.DataF
     labels : nibabel.Nifti1Image
         int16; 0 outside the mask.
     table : pandas.DataFrame
-        index, and the columns of `Structure`, of what there is on this mask. Each region has a rest label for
-        what is near no structure.
+        index, and the columns of `Structure`, for what is on this mask. Each region has a label for the
+        rest, which is not near any structure.
     """
     import pandas as pd
 
@@ -102,14 +102,14 @@ def _recipe() -> dict[str, Any]:
 
 
 def _number(code: str, recipe: Mapping[str, Any]) -> int:
-    """A structure's number; what is named by its place later on is numbered after all structures."""
+    """A structure's number; structures named by location are numbered after all others."""
     if code in recipe["by_neighbour"]:
         return len(structures()) + 1 + int(recipe["by_neighbour"].index(code))
     return _number_of()[code]
 
 
 def _numbered(recipe: Mapping[str, Any], grid: nib.Nifti1Image) -> Numbers:
-    """Numbers of structures on the grid, 0 where there is none."""
+    """Numbers of structures on the grid, 0 elsewhere."""
     base = recipe["base"]
     codes = _codes(base["file"])
     codes |= {index: code for code, indices in base["merge"].items() for index in indices}
@@ -153,7 +153,7 @@ def _spread(numbers: Numbers, brain: NDArray[np.bool_], recipe: Mapping[str, Any
 
 
 def _parts(numbers: Numbers, brain: NDArray[np.bool_]) -> NDArray[np.int8]:
-    """The part of every brain voxel (from 1, as in `PARTS`); what has none of its own takes the nearest."""
+    """The part of every brain voxel (from 1, as in `PARTS`); voxels without one get the nearest."""
     own = np.zeros(max(int(numbers.max()), len(structures())) + 1, dtype=np.int8)
     own[1 : len(structures()) + 1] = [1 + PARTS.index(structure.region) for structure in structures()]
     parts = np.where(brain, own[numbers], np.int8(0))
@@ -162,7 +162,7 @@ def _parts(numbers: Numbers, brain: NDArray[np.bool_]) -> NDArray[np.int8]:
 
 
 def _by_place(recipe: Mapping[str, Any]) -> Numbers:
-    """Numbers (before, part): what has no structure, or one that is named by its place, by its part."""
+    """Numbers (before, part): voxels without a structure, or with one named by location, by their part."""
     count = len(structures()) + 1 + len(recipe["by_neighbour"])
     numbers = np.tile(np.arange(count, dtype=np.int16)[:, None], (1, len(PARTS) + 1))
     for part, name in enumerate(PARTS, start=1):

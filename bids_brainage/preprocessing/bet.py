@@ -1,6 +1,6 @@
 """Brain extraction from what every install has: BET's surface, the template's mask, then tissue.
 
-BET (Smith 2002, doi:10.1002/hbm.10062) alone takes along neck, orbits and bone. Its rough brain is
+BET (Smith 2002, doi:10.1002/hbm.10062) alone includes neck, orbits and bone. Its rough brain is
 registered to the template by an affine, whose mask removed by location what is not brain; what remains
 is made to follow the tissue by its intensity. All at 2 mm.
 """
@@ -32,14 +32,14 @@ from bids_brainage.preprocessing.templates import template_brain, template_mask
 
 VOXEL_SIZE = 2.0  # mm
 SIZES = np.full(3, VOXEL_SIZE)
-ITERATIONS = 400  # the rough surface is there; the template and the tissue do the rest
+ITERATIONS = 400  # enough for a rough surface; the template and the tissue do the rest
 HEAD_HEIGHT = 180.0  # mm kept below the top of the head: longer necks mislead BET
-TEMPLATE_REACH = 5.0  # mm that a brain may stand out of the affine template mask
-CORE_DEPTH = 4.0  # mm inside it, where all is taken for brain
+TEMPLATE_REACH = 5.0  # mm by which a brain may extend beyond the affine template mask
+CORE_DEPTH = 4.0  # mm inside it, where everything counts as brain
 TISSUE = (0.6, 1.5)  # grey and white matter, against the mean nearby
 BIAS_SIGMA = 25.0  # mm over which that mean is taken
-BRIDGE = 3.0  # mm: what hangs on by less is meninges or orbit
-SULCUS = 9.0  # mm: half the width of what is closed over
+BRIDGE = 3.0  # mm: what is connected by less is meninges or orbit
+SULCUS = 9.0  # mm: half the width of gaps that are closed
 
 
 def brain_by_bet(
@@ -102,7 +102,7 @@ def follow_tissue(
 
 
 def _below_top(image: nib.Nifti1Image) -> nib.Nifti1Image:
-    """Cut what lies farther below the top of the head than a head is high."""
+    """Cut what is farther below the top of the head than the height of a head."""
     data = image.get_fdata(dtype=np.float32)
     head = ndimage.binary_opening(data > 0.1 * np.percentile(data, 98), iterations=2)
     slices = np.flatnonzero(head.any(axis=(0, 1)))

@@ -1,4 +1,4 @@
-"""Slow changes of intensity across the head, estimated on a coarse grid and taken off on the fine one."""
+"""Slow changes of intensity across the head, estimated on a coarse grid and removed on the fine one."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def correct_bias(
     Raises
     ------
     ImageError
-        If N4 gives no field, or one that no scanner has.
+        If N4 gives no field, or an implausible one.
     """
     coarse = at_voxel_size(image, FIELD_VOXEL_SIZE) if _is_finer(image) else image
     coarse_mask = mask_like(mask, coarse) & (coarse.get_fdata(dtype=np.float32) > 0)
     inside = mask_like(mask, image)
     if coarse_mask.sum() < 100:
         return image_like(image.get_fdata(dtype=np.float32), image)
-    # The brain and a little more: the field's splines are spent there.
+    # The brain and a little more: the field's splines are needed there.
     box = bounding_box(coarse_mask, MARGIN)
     coarse, coarse_mask = coarse.slicer[box], coarse_mask[box]
     try:
@@ -75,7 +75,7 @@ def correct_bias(
 
 
 def _check_field(inside: NDArray[np.float32], name: str) -> None:
-    """Refuse a field that is not finite, not above zero, or changes more than a scanner's does."""
+    """Refuse a field that is not finite, not above zero, or changes more than that of a scanner."""
     if not np.isfinite(inside).all() or inside.min() <= 0:
         raise ImageError(messages.BIAS_FAILED.format(file=name, reason="it is not above zero everywhere"))
     ratio = float(inside.max() / inside.min())

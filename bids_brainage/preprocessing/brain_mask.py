@@ -51,7 +51,7 @@ class BrainMask:
 
 
 def is_skull_stripped(image: nib.Nifti1Image) -> bool:
-    """Whether only a brain is left: what is not zero has the size and compactness of a brain."""
+    """Whether only a brain is left: non-zero voxels have the size and compactness of a brain."""
     data = image.get_fdata(dtype=np.float32)
     signal = data > 1e-3 * np.percentile(data, 99.5)
     volume = float(signal.sum()) * _voxel_ml(image)
@@ -72,7 +72,7 @@ def extract_brain(
     image : nibabel.Nifti1Image
         T1w, with skull or without.
     method : {"auto", "synthstrip", "deepbet", "bet", "none"}
-        auto: none for an image without skull, else the first of the others that is installed.
+        auto: none for an image without skull, else the first installed one of the others.
     threads : int
     name : str
         What to call the image in an error.
@@ -88,7 +88,7 @@ def extract_brain(
     ImageError
         If the method fails, or what it found is not a brain.
     OSError
-        If the disk has no room.
+        If the disk is full.
     InputError
         If the method is unknown or not installed.
     """
@@ -127,7 +127,7 @@ def installed_methods() -> tuple[str, ...]:
 
 
 def _plausible(found: NDArray[np.bool_], image: nib.Nifti1Image, method: str, name: str) -> BrainMask:
-    """The mask with its origin, unless it is empty or of no brain's size."""
+    """The mask with its origin, unless it is empty or not the size of a brain."""
     volume = float(found.sum()) * _voxel_ml(image)
     if not found.any():
         raise ImageError(messages.MASK_EMPTY.format(file=name))
@@ -158,7 +158,7 @@ class _Job(NamedTuple):
 
 
 def _none(image: nib.Nifti1Image, job: _Job) -> NDArray[np.bool_]:
-    """What is above zero, its holes filled."""
+    """Voxels above zero, holes filled."""
     data = image.get_fdata(dtype=np.float32)
     signal = data > 1e-3 * np.percentile(data, 99.5)
     return ndimage.binary_fill_holes(largest_component(signal))
@@ -190,11 +190,11 @@ def _synthstrip(image: nib.Nifti1Image, job: _Job) -> NDArray[np.bool_]:
 
 
 def _written(path: Path) -> nib.Nifti1Image:
-    """The mask that a tool said it wrote, read whole."""
+    """The mask that a tool claims to have written, read to its end."""
     try:
         return nib.Nifti1Image.from_bytes(gzip.decompress(path.read_bytes()))
     except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"{path.name} is not whole") from error
+        raise ValueError(f"{path.name} is incomplete") from error
 
 
 METHODS: dict[str, Callable[[nib.Nifti1Image, _Job], NDArray[np.bool_]]] = {

@@ -9,7 +9,7 @@ from nibabel.orientations import aff2axcodes, axcodes2ornt, io_orientation, ornt
 
 from bids_brainage.preprocessing.resampling import to_grid
 
-# From this many target voxels on, cubic splines cost seconds and show nothing that linear steps do not.
+# From this many target voxels on, cubic splines take seconds and show no more than linear steps do.
 LINEAR_FROM = 1.5
 
 
@@ -23,8 +23,8 @@ def conform(image: nib.Nifti1Image, voxel_size: float = 1.0, orientation: str = 
 
     An image that has such voxels already is only reoriented, without interpolation. Others are
     interpolated by cubic splines cut to the range of the image (linearly, where its voxels are much
-    coarser), so that no value below zero appears where there was none. The field of view is kept
-    whole: the grid covers every voxel to its edge.
+    coarser), so that no negative values appear. The whole field of view is kept: the grid
+    covers every voxel to its edge.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Is this file an image of a head that can be worked on? Checked before anything is computed."""
+"""Is this file a usable image of a head? Checked before anything is computed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FAINTEST_SIGNAL = 1e-6  # spread of the values against their size
 
 
 class CheckedImage(NamedTuple):
-    """An image that can be used, and what is odd about it: 3D, float32, all values finite."""
+    """A usable image, and what is unusual about it: 3D, float32, all values finite."""
 
     image: nib.Nifti1Image
     warnings: tuple[str, ...]
@@ -42,7 +42,7 @@ def read_image(path: Path) -> CheckedImage:
     Raises
     ------
     ImageError
-        One sentence with the file, what is wrong with it and what to do.
+        One sentence with the file, what is wrong with it, and what to do.
     """
     warnings: list[str] = []
     image = _read(path, warnings)
@@ -61,7 +61,7 @@ def read_mask(path: Path) -> nib.Nifti1Image:
     Raises
     ------
     ImageError
-        As `read_image`, and where nothing lies inside.
+        As `read_image`, and if the mask is empty.
     """
     image = _read(path, [])
     inside = np.asanyarray(image.dataobj) > 0
@@ -79,7 +79,7 @@ def _read(path: Path, warnings: list[str]) -> nib.Nifti1Image:
 
 
 def _shape(file: ImageFile, warnings: list[str]) -> tuple[int, int, int]:
-    """The three dimensions; further ones may only be of length one."""
+    """The three dimensions; further ones must have length one."""
     if file.dtype.fields is not None or file.dtype.kind not in "biuf":
         raise ImageError(messages.IMAGE_NOT_SCALAR.format(file=file.path))
     shape = file.shape

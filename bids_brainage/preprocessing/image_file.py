@@ -1,7 +1,7 @@
-"""A user's image file opened with care: what its header claims is held against the file before data are read.
+"""A user's image file opened with care: its header is checked against the file before data are read.
 
 Only the fixed part of a header is read, never its extensions, so that no header can ask for more time or
-memory than its voxels may take. A file is decompressed once, to its end, where its check sum stands.
+memory than its voxels may take. A file is decompressed once, to its end, where its checksum is.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from bids_brainage.errors import ImageError
 MOST_VOXELS = 2**28  # 1 GB as float32
 MOST_BYTES = 2**31  # as they are stored: that many voxels of 64 bits
 FARTHEST_DATA = 2**26  # bytes of extensions before the voxels, or of anything after them
-GZIP_RATIO = 1032  # deflate cannot do better
+GZIP_RATIO = 1032  # deflate cannot compress further
 CHUNK = 2**22
 HEADER_BYTES = 540  # of NIfTI-2, the longest
 UNREADABLE = (OSError, EOFError, ValueError, OverflowError, KeyError, HeaderDataError, zlib.error)
@@ -57,7 +57,7 @@ class ImageFile:
 
     @property
     def affine(self) -> NDArray[np.float64] | None:
-        """Voxels to mm; None where the header's numbers make none."""
+        """Voxels to mm; None if the header's numbers do not give one."""
         best = getattr(self.header, "get_best_affine", None) or self.header.get_affine
         try:
             return np.asarray(best(), dtype=np.float64)
@@ -66,7 +66,7 @@ class ImageFile:
 
     @property
     def says_where(self) -> bool:
-        """Whether the header places the image in the world (a NIfTI header need not)."""
+        """Whether the header gives the image a position in space (a NIfTI header need not)."""
         codes = [int(self.header[name]) for name in ("sform_code", "qform_code") if name in self.header]
         return not codes or any(codes)
 
@@ -90,7 +90,7 @@ class ImageFile:
         return data
 
     def _check_claims(self) -> None:
-        """Hold what the header claims against what can be, and against the size of the file."""
+        """Check the header's claims against what is possible, and against the size of the file."""
         text = " x ".join(map(str, self.shape))
         count = math.prod(self.shape)
         if count > MOST_VOXELS or count * self.dtype.itemsize > MOST_BYTES:
@@ -133,7 +133,7 @@ def open_image(path: Path) -> ImageFile:
 
 
 def check_regular(path: Path) -> None:
-    """Refuse what is not there, holds nothing, or is not a file: a FIFO or device would be read for ever."""
+    """Refuse what does not exist, is empty, or is not a file: a FIFO or device would be read for ever."""
     try:
         found = path.stat()
     except OSError as error:
@@ -145,7 +145,7 @@ def check_regular(path: Path) -> None:
 
 
 def _header(block: bytes) -> Nifti1Header | Nifti2Header | MGHHeader:
-    """The header at the beginning of a file; told by its magic bytes."""
+    """The header at the beginning of a file, recognised by its magic bytes."""
     if block[344:348] == b"n+1\0":
         return Nifti1Header(block[:348])
     if block[4:8] == b"n+2\0":
@@ -157,7 +157,7 @@ def _header(block: bytes) -> Nifti1Header | Nifti2Header | MGHHeader:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[IO[bytes]]:
-    """The bytes of the image, decompressed where they are gzipped."""
+    """The bytes of the image, decompressed if they are gzipped."""
     if _is_gzip(path):
         with gzip.open(path) as stream:
             yield cast(IO[bytes], stream)
@@ -172,7 +172,7 @@ def _is_gzip(path: Path) -> bool:
 
 
 def _rest(stream: IO[bytes]) -> int:
-    """How many bytes follow, counted a little beyond what is tolerated; reads the check sum of gzip."""
+    """How many bytes follow, counted a little beyond what is tolerated; reads the checksum of gzip."""
     count = 0
     while count <= FARTHEST_DATA and (chunk := stream.read(CHUNK)):
         count += len(chunk)

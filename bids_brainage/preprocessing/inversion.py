@@ -1,4 +1,4 @@
-"""The way back of a rigid transform, and the transform that changes nothing."""
+"""The inverse of a rigid transform, and the identity."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def invert_rigid(transform: Path, out: Path) -> Path:
     from nitransforms.manip import TransformChain
 
     with warnings.catch_warnings():
-        # nitransforms remarks that the transform knows no grid; a rigid one needs none.
+        # nitransforms warns that the transform has no grid; a rigid one needs none.
         warnings.simplefilter("ignore", UserWarning)
         chain = TransformChain.from_filename(str(transform), fmt="itk")
         matrix = np.linalg.multi_dot([np.eye(4), *(step.matrix for step in chain.transforms), np.eye(4)])

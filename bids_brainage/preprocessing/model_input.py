@@ -1,7 +1,7 @@
 """From an image to what a network sees, and back: pruning, intensity, box and placement.
 
 The rule is the paper's (SPEC.md, "Data and preprocessing"): clip at 383, rescale to 0-255, uint8, brain
-centred in a box that is the same for everyone. The arrays of another scanner are first brought to one
+centred in a box that is the same for everyone. Images of all scanners are first brought to one
 scale: the median inside the brain mask becomes the rule's anchor value.
 """
 
@@ -32,12 +32,12 @@ Positive = Annotated[int, Field(gt=0)]
 
 
 def check_region(stage: str, region: str) -> None:
-    """Raise ValueError where images of that stage cannot be cut to that region."""
+    """Raise ValueError if images of that stage cannot be cut to that region."""
     if region not in REGIONS:
         raise ValueError(f"there is no region {region}; choose one of {', '.join(REGIONS)}")
     if stage == "subject" and region != WHOLE_BRAIN:
         raise ValueError(
-            f"the region {region} needs the stage standard; subject space has {WHOLE_BRAIN} alone"
+            f"the region {region} needs the stage standard; subject space has only {WHOLE_BRAIN}"
         )
 
 
@@ -57,7 +57,7 @@ class IntensityRule(BaseModel):
     anchor_value : float
         The value that the anchor becomes.
     clip : float
-        What lies above is set to this value, and this value becomes `output_max`.
+        Higher values are set to this value, which becomes `output_max`.
     output_max : int
         Largest grey value.
     """
@@ -115,12 +115,12 @@ class InputSpec(BaseModel):
 
 @dataclass(frozen=True)
 class Placement:
-    """Where the box lies in the image that it was taken from.
+    """Position of the box in the image that it was taken from.
 
     Attributes
     ----------
     shape, affine : tuple of int, ndarray (4, 4)
-        Grid of the image as it came.
+        Grid of the original image.
     orientation : str
         Axis codes of the box.
     turned_shape : tuple of int
@@ -128,7 +128,7 @@ class Placement:
     start : tuple of int
         First voxel of the box in the turned image; may be negative where the box reaches beyond it.
     factor : int
-        Image voxels to one voxel of the network, along each axis.
+        Image voxels per voxel of the network, along each axis.
     box : tuple of int
         Shape of the box in the network's voxels.
     """
@@ -173,12 +173,12 @@ def prepare(
     region_mask: nib.Nifti1Image | None = None,
     name: str = "the image",
 ) -> ModelInput:
-    """Make a network's input of a preprocessed image.
+    """Make a network's input from a preprocessed image.
 
     Parameters
     ----------
     image : nibabel.Nifti1Image
-        In the space of `spec`, bias-corrected; the skull may be there.
+        In the space of `spec`, bias-corrected, with or without skull.
     mask : nibabel.Nifti1Image
         Brain mask (whole brain) on the same grid.
     spec : InputSpec
@@ -219,7 +219,7 @@ def prepare(
 
 
 def uint8_volume(model_input: ModelInput) -> NDArray[np.uint8]:
-    """The grey values (*box,) of an input as bytes, for a store of training volumes; nothing is lost."""
+    """The grey values (*box,) of an input as bytes, for a store of training volumes, without loss."""
     return np.rint(model_input.array[..., 0] * 255).astype(np.uint8)
 
 
@@ -228,13 +228,13 @@ def restore(relevance: NDArray, model_input: ModelInput) -> nib.Nifti1Image:
 
     The relevance of a block is shared among its voxels in proportion to their grey values, as LRP
     through an averaging layer does (z+ rule), and equally where all of them are zero. What lies in a
-    part of the box beyond the image goes to the nearest voxel of the image. The sum is conserved.
+    part of the box outside the image goes to the nearest voxel of the image. The sum is conserved.
 
     Parameters
     ----------
     relevance : ndarray (*box,) or (*box, 1)
     model_input : ModelInput
-        What `prepare` made of the image.
+        What `prepare` made from the image.
 
     Returns
     -------
@@ -320,7 +320,7 @@ def _turned(image: nib.Nifti1Image, reference: nib.Nifti1Image, orientation: str
 
 
 def _bounds(mask: NDArray[np.bool_]) -> tuple[NDArray, NDArray]:
-    """First and one past the last index of what is true, along each axis."""
+    """First and one past the last true index, along each axis."""
     spans = [np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis))) for axis in range(3)]
     return np.array([s[0] for s in spans]), np.array([s[-1] + 1 for s in spans])
 
@@ -340,7 +340,7 @@ def _box_start(mask: NDArray[np.bool_], box: Triple, factor: int, spec: InputSpe
 
 
 def _cut(data: NDArray, start: Triple, shape: Triple) -> NDArray:
-    """A box out of `data`, zero where it reaches beyond."""
+    """A box of `data`, zero outside it."""
     result = np.zeros(shape, dtype=data.dtype)
     source, target = [], []
     for first, length, size in zip(start, shape, data.shape, strict=True):

@@ -36,13 +36,13 @@ LOGGER = logging.getLogger(__name__)
 RIGID_VOXEL_SIZE = 4.0
 AFFINE_VOXEL_SIZE = 4.0
 TEMPLATE_VOXEL_SIZE = 2.0
-COARSE_FROM = 1.6  # mm: at such voxels the finest level costs four times the rest and moves little
+COARSE_FROM = 1.6  # mm: here the finest level costs four times as much as the rest and changes little
 MASK_REACH = 8.0  # mm
-# Iterations, shrink factors and smoothing (voxels of 2 mm) a level. On Colin27 the finest level's 14 bring
-# tissue overlap to 0.993 of that of full resolution; 8 bring 0.981, 20 bring 0.998 in half as long again.
+# Iterations, shrink factors and smoothing (voxels of 2 mm) per level. On Colin27 the finest level's 14 bring
+# tissue overlap to 0.993 of that of full resolution; 8 bring 0.981, 20 bring 0.998 in 1.5 times the time.
 FINE_SYN = ("40x20x14", "4x2x1", "2x1x0")
 # On two simulated people at 2 mm, correlation with the template is 0.887 after 10 iterations at 4 mm, and
-# 0.896 after 20, which take half as long again for the whole registration.
+# 0.896 after 20, which makes the whole registration half as long again.
 COARSE_SYN = ("40x10", "4x2", "2x1")
 SEED = 20220701
 
@@ -76,17 +76,17 @@ def register_rigid(
 ) -> Path:
     """Register two images of one head by six parameters (mutual information, at 4 mm).
 
-    Started where the headers put the two heads or with their centres of mass on each other, whichever
-    shares more information: a partial field of view misleads the centre of mass.
+    It starts from the positions in the headers or from aligned centres of mass, whichever shares more
+    information: a partial field of view misleads the centre of mass.
 
     Parameters
     ----------
     moving, fixed : nibabel.Nifti1Image
         Two images of one head, of the same or another contrast, with skull or without.
     moving_mask, fixed_mask : nibabel.Nifti1Image, optional
-        Brain masks; the images are compared there and 8 mm around.
+        Brain masks; the images are compared there and within 8 mm.
     out : Path
-        The transform's file (.h5), moving to fixed; ANTs writes into its folder alone.
+        The transform's file (.h5), moving to fixed; ANTs writes only into its folder.
     threads, seed : int
         Same seed, same result.
     name : str
@@ -95,14 +95,14 @@ def register_rigid(
     Returns
     -------
     Path
-        `out`, read back and found whole.
+        `out`, read back and found complete.
 
     Raises
     ------
     ImageError
         If no rotation and shift can be found.
     OSError
-        If the disk has no room.
+        If the disk is full.
     """
     size = max(RIGID_VOXEL_SIZE, _coarsest(moving), _coarsest(fixed))
     pair = _Pair.of(fixed, moving, size, threads, fixed_mask, moving_mask)
@@ -131,11 +131,11 @@ def register_affine(
     Parameters
     ----------
     moving, fixed : nibabel.Nifti1Image
-        T1w brains; what lies outside `moving_mask` is set to zero.
+        T1w brains; voxels outside `moving_mask` are set to zero.
     out_prefix : Path
         The files are named ``<out_prefix>forward.h5`` and ``<out_prefix>inverse.h5``.
     threads, seed, name
-        As for `register_rigid`, and so what is raised.
+        As for `register_rigid`; so are the errors.
 
     Returns
     -------
@@ -159,21 +159,21 @@ def register_to_template(
 ) -> TemplateTransforms:
     """Register a T1w brain to MNI152NLin6Asym by affine and SyN (Avants et al. 2008).
 
-    The deformation is sought at 2 mm, where the maps will be, or at the image's own resolution where
-    that is coarser.
+    The deformation is estimated at 2 mm, the resolution of the maps, or at the image's own if that is
+    coarser.
 
     Parameters
     ----------
     brain : nibabel.Nifti1Image
-        T1w image, bias-corrected; what lies outside the mask is set to zero.
+        T1w image, bias-corrected; voxels outside the mask are set to zero.
     mask : nibabel.Nifti1Image
         Brain mask on the same grid.
     out_prefix : Path
         The files are named ``<out_prefix>forward.h5`` and ``<out_prefix>inverse.h5``.
     threads, seed, name
-        As for `register_rigid`, and so what is raised.
+        As for `register_rigid`; so are the errors.
     native_voxel_size : float, optional
-        Resolution (mm) at which the image was scanned, if it was conformed to a finer grid since.
+        Resolution (mm) at which the image was scanned, if it was later conformed to a finer grid.
 
     Returns
     -------
@@ -242,7 +242,7 @@ def apply_transforms(
 
 @dataclass(frozen=True, eq=False)
 class SampledTransform:
-    """Where each voxel of one grid lies in another, worked out once for many images.
+    """Where each voxel of one grid lies in another, computed once for many images.
 
     Attributes
     ----------
@@ -275,7 +275,7 @@ class SampledTransform:
         return cls(reference, coordinates)
 
     def apply(self, data: NDArray) -> NDArray[np.float32]:
-        """Interpolate `data` linearly, zero beyond its grid; only its part that is not zero costs time."""
+        """Interpolate `data` linearly, zero outside its grid; only its non-zero part takes time."""
         result = np.zeros(self.reference.shape, dtype=np.float32)
         there = np.ones(result.shape, dtype=bool)
         for position, part in zip(self.coordinates, bounding_box(data != 0, 1), strict=True):
@@ -312,7 +312,7 @@ class _Pair:
         return cls(to_ants(coarse[0], threads), to_ants(coarse[1], threads), (masks[0], masks[1]))
 
     def start(self) -> list[str]:
-        """Begin with the centres of mass on each other."""
+        """Start with aligned centres of mass."""
         return ["-r", f"[{pointer(self.fixed)},{pointer(self.moving)},1]"]
 
     def linear_stage(self, transform: str, iterations: str, shrink: str, smooth: str) -> list[str]:
@@ -350,7 +350,7 @@ class _Run:
     name: str
 
     def both_ways(self, arguments: list[str], brain: nib.Nifti1Image, *, warped: bool) -> TemplateTransforms:
-        """Run ANTs; keep what it wrote if it leads to the fixed `brain` and back."""
+        """Run ANTs; keep its result if it leads to the fixed `brain` and back."""
         forward, inverse = (
             self.out_prefix.with_name(f"{self.out_prefix.name}{way}.h5") for way in ("forward", "inverse")
         )
@@ -365,7 +365,7 @@ class _Run:
 
 @contextmanager
 def _told_of(name: str) -> Iterator[None]:
-    """Tell what ANTs says, or leaves behind, as a sentence about an image."""
+    """Turn what ANTs reports, or leaves behind, into a sentence about an image."""
     try:
         yield
     except (RuntimeError, TransformError) as error:
@@ -374,7 +374,7 @@ def _told_of(name: str) -> Iterator[None]:
 
 
 def _headers_agree(moving: nib.Nifti1Image, fixed: nib.Nifti1Image, size: float) -> bool:
-    """Whether the headers place the two better than their centres of mass do."""
+    """Whether the headers align the two better than their centres of mass do."""
     target = at_voxel_size(fixed, size)
     values = target.get_fdata(dtype=np.float32)
     shift = np.eye(4)

@@ -16,19 +16,19 @@ TRUNCATE = 3.0  # standard deviations of a Gaussian
 
 
 def load_nifti(path: Path) -> nib.Nifti1Image:
-    """A NIfTI file of our own or of a package, whose format is known; datasets go through `header`."""
+    """A NIfTI file of known format, our own or a package's; images of datasets are read by `header`."""
     return cast(nib.Nifti1Image, nib.load(path))
 
 
 def image_like(data: NDArray, reference: nib.Nifti1Image) -> nib.Nifti1Image:
-    """`data` on the grid of `reference`, with both orientation codes set to the scanner's."""
+    """`data` on the grid of `reference`, with both orientation codes set to scanner."""
     image = nib.Nifti1Image(data, reference.affine)
     image.header.set_xyzt_units("mm", "sec")
     return image
 
 
 def bounding_box(mask: NDArray[np.bool_], margin: int | NDArray[np.int_] = 3) -> tuple[slice, ...]:
-    """Slices around what is true in a mask, with some voxels (by axis) to spare; all where nothing is."""
+    """Slices around a mask's true voxels, with a margin in voxels per axis; everything if it is empty."""
     found = ndimage.find_objects(mask.astype(np.uint8))  # NumPy 2.3 has no integer view of a bool for it
     sides = found[0] if found else [slice(0, length) for length in mask.shape]
     margins = np.broadcast_to(margin, mask.ndim).tolist()
@@ -46,7 +46,7 @@ def to_grid(
     order: Literal[0, 1, 3] = 1,
     outside: Literal["constant", "nearest"] = "constant",
 ) -> nib.Nifti1Image:
-    """Interpolate `image` at the voxels of a grid, smoothing first where that grid is coarser.
+    """Interpolate `image` at the voxels of a grid, smoothing first if that grid is coarser.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def to_grid(
 
 
 def _smoothing(source: NDArray, target: NDArray) -> NDArray[np.float64]:
-    """Standard deviations (source voxels, by axis) of the Gaussian that a coarser target grid asks for."""
+    """Standard deviations (source voxels, per axis) of the Gaussian that a coarser target grid needs."""
     sizes = voxel_sizes(source)
     steps = _steps_along(source, target)
     sigma = np.sqrt(np.maximum(steps**2 - sizes**2, 0)) / FWHM_PER_SIGMA / sizes
@@ -97,7 +97,7 @@ def _axis_by_axis(
     """Smooth and interpolate linearly one axis after the other, each by one sparse matrix.
 
     The same as a Gaussian filter followed by linear interpolation, where axes are parallel, but nothing
-    is computed at voxels that are thrown away.
+    is computed at voxels that are discarded.
     """
     axes = [int(axis) for axis in np.abs(to_source[:3, :3]).argmax(axis=0)]
     filled = np.transpose(data, axes)
@@ -106,7 +106,7 @@ def _axis_by_axis(
         positions = to_source[source, 3] + to_source[source, target] * np.arange(shape[target])
         weights = _linear_weights(positions, length, outside) @ _gaussian(length, float(sigma[source]))
         rest = filled.shape[1:]
-        # The axis that is done goes last: after three turns all are where they were.
+        # The finished axis goes last: after three turns all are back in place.
         filled = np.moveaxis((weights @ filled.reshape(length, -1)).reshape(-1, *rest), 0, -1)
     return np.ascontiguousarray(filled, dtype=np.float32)
 
@@ -138,7 +138,7 @@ def _gaussian(length: int, sigma: float) -> sparse.csr_matrix:
 
 
 def at_voxel_size(image: nib.Nifti1Image, size: float, *, order: Literal[0, 1, 3] = 1) -> nib.Nifti1Image:
-    """`image` along its own axes with cubic voxels of `size` mm, its field of view covered whole."""
+    """`image` along its own axes with cubic voxels of `size` mm, its whole field of view covered."""
     source = voxel_sizes(image.affine)
     if np.allclose(source, size, rtol=1e-3):
         return image

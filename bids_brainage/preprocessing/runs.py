@@ -1,4 +1,4 @@
-"""Repeated images of one person and sequence become one."""
+"""Repeated images of one person and sequence are combined into one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def average_runs(
     images : sequence of Nifti1Image
         At least one 3D image of the same head and sequence.
     work_dir : Path
-        Where the rigid transforms are kept.
+        Where the rigid transforms are stored.
     threads : int
         Threads ITK may use.
     names : sequence of str, optional

@@ -1,4 +1,4 @@
-"""Do two registered images show one head? Asked of every FLAIR and T2starw before it is used.
+"""Do two registered images show the same head? Checked for every FLAIR and T2starw before it is used.
 
 Within one head, mutual information with the T1w image stands out as a peak: a few millimetres aside it
 is much lower. The anatomy of another head fits nowhere, and the peak is flat. A ratio of values at two
@@ -18,10 +18,10 @@ from bids_brainage.preprocessing.resampling import at_voxel_size, bounding_box, 
 
 VOXEL_SIZE = 2.0  # mm
 SHIFT = 4  # voxels of that size
-DEPTH = 4.0  # mm below the brain's surface, whose outline any head has
+DEPTH = 4.0  # mm below the brain's surface, whose outline is similar in all heads
 BINS = 32
 FEWEST_VOXELS = 5000
-# Simulated people at 2 mm: one's own images 6.9 to 7.3 (4.8 with slices of 5 mm), others' 2.0 to 2.2.
+# Simulated people at 2 mm: their own images 6.9 to 7.3 (4.8 with slices of 5 mm), others' 2.0 to 2.2.
 LEAST_SHARPNESS = 2.5
 LEAST_COVERAGE = 0.3
 
@@ -39,8 +39,8 @@ def sharpness(moved: nib.Nifti1Image, fixed: nib.Nifti1Image, mask: nib.Nifti1Im
     Returns
     -------
     float
-        About 1 where nothing fits; larger, the better the two fit; infinite where too little of the
-        brain is left below its surface to judge by.
+        About 1 if nothing fits, and larger the better the two fit; infinite if too little of the brain
+        is left below its surface to judge.
     """
     first, second, inside = _coarse(moved, fixed, mask)
     if inside.sum() < FEWEST_VOXELS:
@@ -77,7 +77,7 @@ def check_same_head(
     Raises
     ------
     ImageError
-        If it covers too little of the brain, or fits no better in place than beside it.
+        If it covers too little of the brain, or fits no better in place than aside.
     """
     covered = coverage(moved, mask)
     if covered < LEAST_COVERAGE:

@@ -1,4 +1,4 @@
-"""A folder for what outside programs write; a full disk is told as such, whatever they say of it."""
+"""A folder for outside programs to write to; a full disk is reported as such, whatever they say."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 
-ROOM = 2**26  # bytes that must be free where something failed, if the disk is not to blame
+ROOM = 2**26  # bytes that must be free after a failure if the disk is not to blame
 
 
 @contextmanager
@@ -18,13 +18,13 @@ def scratch(beside: Path | None) -> Iterator[Path]:
     Parameters
     ----------
     beside : Path or None
-        Where results are kept (made if it is not there): what fits in one fits in the other, and a file can
-        be moved there by renaming. None: the system's temporary folder.
+        Where results are kept (made if missing): what fits in one fits in the other, and a file can be
+        moved there by renaming. None: the system's temporary folder.
 
     Raises
     ------
     OSError
-        Instead of any other error from inside, where the disk has no room left or cannot be written to.
+        Instead of any other error from inside, if the disk is full or cannot be written to.
     """
     if beside is not None:
         beside.mkdir(parents=True, exist_ok=True)
@@ -37,7 +37,7 @@ def scratch(beside: Path | None) -> Iterator[Path]:
 
 
 def _check_room(folder: Path) -> None:
-    """Try to take up `ROOM` bytes."""
+    """Try to use `ROOM` bytes."""
     try:
         with TemporaryFile(dir=folder) as file:
             os.posix_fallocate(file.fileno(), 0, ROOM)

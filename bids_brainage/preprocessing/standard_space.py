@@ -1,4 +1,4 @@
-"""Relevance on its way to the standard space: what is warped must still add up to the same years."""
+"""Relevance on its way to standard space: a warped map must still add up to the same years."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bids_brainage.preprocessing.resampling import FWHM_PER_SIGMA, image_like
 
 
 class RelevanceScale(NamedTuple):
-    """By what the warped relevance was multiplied to add up as before, for each sign."""
+    """Factors by which the warped relevance was multiplied to add up as before, for each sign."""
 
     positive: float
     negative: float
@@ -25,13 +25,13 @@ def relevance_to_standard(
 ) -> tuple[nib.Nifti1Image, RelevanceScale]:
     """Warp a relevance map so that its sum of years stays what it was.
 
-    Warping stretches and samples. Votes for older and for younger are warped apart and each brought
-    back to its own sum: a single factor would be without bounds where the two nearly cancel.
+    Warping stretches and samples. Positive and negative relevance are warped separately and each scaled
+    back to its own sum: a single factor would be unbounded where the two nearly cancel.
 
     Parameters
     ----------
     relevance : nibabel.Nifti1Image
-        Signed, in years a voxel, on the grid that `transform` was sampled for.
+        Signed, in years per voxel, on the grid that `transform` was sampled for.
     transform : SampledTransform
 
     Returns

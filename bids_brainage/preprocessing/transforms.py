@@ -1,7 +1,7 @@
-"""Transforms as ANTs writes them, read back: are they whole, and do they lead there and back again?
+"""Transforms as ANTs writes them, read back: are they complete, and do they lead there and back again?
 
-ANTs may report success although its file was never written to its end (a full disk), and what is missing
-from it reads as zeros. So no transform counts before it was read back here.
+ANTs may report success although its file was not written to its end (a full disk), and the missing part
+reads as zeros. So no transform counts until it has been read back here.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from scipy import ndimage
 
 MOST_VALUES = 2**27  # of a displacement field; a 1 mm one of the template has 22 million
 SAMPLE = 2000  # points of the brain
-STRAY = 0.05  # part of them that may miss
-# Points miss their place by so much (mm) at most, there and back; of a good SyN, one in twenty by 0.07 mm.
+STRAY = 0.05  # share of them that may miss
+# Points may miss by this much (mm), there and back; in a good SyN, one in twenty misses by 0.07 mm.
 FARTHEST = 2.0
 ROTATION_TOLERANCE = 1e-3
 VOLUME_RATIOS = (0.1, 10.0)
@@ -31,7 +31,7 @@ _LPS = np.array([-1.0, -1.0, 1.0])
 
 
 class TransformError(ValueError):
-    """A transform that cannot be used; the text says why, to follow on a name."""
+    """A transform that cannot be used; the text says why, to follow a name."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +99,7 @@ def read_steps(path: Path) -> tuple[Step, ...]:
     except TransformError:
         raise
     except (OSError, KeyError, ValueError, TypeError, IndexError, np.linalg.LinAlgError) as error:
-        raise TransformError("its file is not whole") from error
+        raise TransformError("its file is incomplete") from error
     # ITK keeps the one that is applied first last.
     return tuple(step for step in reversed(steps) if step is not None)
 

@@ -11,13 +11,13 @@ from bids_brainage.simulation.grid import Array, Grid, random_field, resample, s
 from bids_brainage.simulation.people import Character, stream
 from bids_brainage.simulation.spec import load_spec
 
-# Deformations are smooth: they are worked out this coarsely (mm) and read off linearly.
+# Deformations are smooth: they are computed on a grid this coarse (mm) and interpolated linearly.
 COORDINATE_SPACING = 4.0
 
 
 @dataclass(frozen=True)
 class Shape:
-    """How points of the scanner are found in the template.
+    """How scanner points map to the template.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class Shape:
     grid : Grid
         Coarse grid of the displacement.
     asymmetry_mm : float
-        By how much the left lateral ventricle is wider than the right.
+        How much wider the left lateral ventricle is than the right.
     """
 
     affine: NDArray[np.float64]
@@ -58,7 +58,7 @@ def draw_shape(character: Character, seed: int) -> Shape:
 
 
 def _torque(grid: Grid, amount: float) -> Array:
-    """The right frontal and the left occipital lobe reach further: points there are found further inside."""
+    """The right frontal and the left occipital lobe reach further: points there come from further inside."""
     x, y, _ = grid.axes()
     side = np.tanh(x / 25)
     pull = np.zeros((3, *grid.shape), np.float32)
@@ -99,7 +99,7 @@ def template_points(
     grid : Grid
         Voxels of the scanner.
     motion : ndarray (4, 4), optional
-        How the head lay differently when this image was taken.
+        How the head had moved when this image was taken.
     push, push_grid : ndarray (3, ...), Grid, optional
         Displacement in template space by widening ventricles, see `Tissue`.
 

@@ -1,4 +1,4 @@
-"""The best anyone can do: how well age can be known from the ages that the processes have reached."""
+"""The best possible: how well age can be known from the ages that the processes have reached."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ def precision_weighted_sd(sds: NDArray[np.float64]) -> float:
 def bayes_limits(age_range: tuple[float, float], draws: int = 10_000, seed: int = 0) -> dict[str, Any]:
     """Bayes limits of each modality, of all, and of each process alone.
 
-    The ages of all processes are taken as seen without error, what risk factors add as known. The prior is
-    uniform over `age_range`. A process that has not set in (lesions before 40) says only that much.
+    The ages of all processes are assumed to be seen without error, and contributions of risk factors to be
+    known. The prior is uniform over `age_range`. A process that has not started (lesions before 40) shows only
+    that.
     """
     processes = load_spec().ageing.processes
     sets = {"all": list(processes)}

@@ -32,7 +32,7 @@ BIDS_VERSION = "1.10.0"
 
 @dataclass(frozen=True)
 class Settings:
-    """What makes the people of a folder what they are; only folders of the same settings are gone on with."""
+    """What determines the people in a folder; only a folder with the same settings can be continued."""
 
     seed: int
     voxel_size: int
@@ -49,7 +49,7 @@ def write_cohort(
     nprocs: int = 1,
     progress: Callable[[Iterator[str], int], Iterator[str]] | None = None,
 ) -> int:
-    """Write people `start` to `start + n - 1` to `folder`, leaving alone those who are there already.
+    """Write people `start` to `start + n - 1` to `folder`, skipping those who exist already.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def write_cohort(
     Raises
     ------
     InputError
-        The folder holds something else, or people of other settings.
+        The folder contains something else, or people made with other settings.
     """
     _open_folder(folder, settings)
     missing = [i for i in range(start, start + n) if not _is_complete(folder, i)]
@@ -119,7 +119,7 @@ def _write_person(folder: Path, settings: Settings, index: int) -> str:
 
 
 def _save(path: Path, volume: NDArray[Any], person: Person) -> None:
-    """Write a compressed image whose bytes depend on nothing but its content."""
+    """Write a compressed image whose bytes depend only on its content."""
     image = nib.Nifti1Image(volume, person.affine)
     image.header.set_xyzt_units("mm", "sec")
     image.set_qform(person.affine, code=1)
@@ -174,7 +174,7 @@ def _write_tables(folder: Path, settings: Settings) -> None:
 def _write_description(folder: Path, settings: Settings) -> None:
     youngest, oldest = settings.age_range
     description = {
-        # The name tells which people these are: a model knows by it whom it was trained on.
+        # The name says which people these are: by it, a model recognises its training participants.
         "Name": f"Simulated brains with known ageing (seed {settings.seed}, ages {youngest:g} to {oldest:g})",
         "BIDSVersion": BIDS_VERSION,
         "DatasetType": "raw",

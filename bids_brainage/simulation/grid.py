@@ -64,7 +64,7 @@ class Grid:
 
 
 def resample(field: Array, source: Grid, target: Grid) -> Array:
-    """`field` on `source`, read off linearly at the voxel centres of `target` (edges are continued).
+    """`field` on `source`, interpolated linearly at the voxel centres of `target` (edges are continued).
 
     Linear interpolation along one axis after the other, as three small matrix products.
     """
@@ -97,7 +97,7 @@ def random_field(rng: np.random.Generator, wavelength: float, grid: Grid) -> Arr
     rng : numpy.random.Generator
         Where the field comes from.
     wavelength : float
-        About twice the distance (mm) over which the field stays alike.
+        About twice the distance (mm) over which the field stays similar.
     grid : Grid
         Where the field is wanted.
     """
@@ -112,7 +112,7 @@ def random_field(rng: np.random.Generator, wavelength: float, grid: Grid) -> Arr
 
 
 def sample(volume: Volume, source: Grid, points: Array, order: int = 1, mode: str = "constant") -> Volume:
-    """`volume` on `source` read off at `points` (3, ...) in mm; zero outside unless `mode` says otherwise."""
+    """`volume` on `source` at `points` (3, ...) in mm; zero outside unless `mode` says otherwise."""
     return map_coordinates(volume, source.to_voxels(points), order=order, mode=mode, output=volume.dtype)
 
 

@@ -1,4 +1,4 @@
-"""Scalp, skull, eyes and neck around the template brain, good enough that brain extraction has its work."""
+"""Scalp, skull, eyes and neck around the template brain, realistic enough to test brain extraction."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from bids_brainage.simulation.spec import Factor, load_spec
 
-# Each kind of chance has its own stream, so that one more of one kind changes none of another.
+# Each kind of random number has its own stream, so that one kind does not affect another.
 STREAMS = ("person", "ageing", "anatomy", "lesions", "texture", "scanner", "head")
 
 
@@ -20,7 +20,7 @@ def stream(seed: int, index: int, name: str) -> np.random.Generator:
 
 @dataclass(frozen=True)
 class Character:
-    """What is to be known of a person before any image is made.
+    """What is known about a person before any image is made.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class Character:
     sex : str
         ``F`` or ``M``.
     factors : dict of float
-        Risk factors; 0 or 1 where they are yes or no.
+        Risk factors; 0 or 1 for yes-or-no factors.
     scanner : str
         Name of the scanner.
     process_ages : dict of float

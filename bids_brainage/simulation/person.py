@@ -62,13 +62,13 @@ def simulate_person(
     voxel_size : {1, 2, 4}
         Edge of a voxel (mm). 4 mm images are means over a 2 mm simulation.
     skull : bool
-        Whether scalp, skull, eyes and neck are there; else all outside the brain is zero.
+        Whether to add scalp, skull, eyes and neck; otherwise everything outside the brain is zero.
     age_range : tuple of float, optional
         Range of ages (years) to draw from.
     age : float, optional
-        The person's age, where it is not to be drawn.
+        The person's age, if it is not to be drawn.
     character : Character, optional
-        Who the person is, where that is not to be drawn.
+        Who the person is, if that is not to be drawn.
     """
     character = character or draw_character(seed, index, age_range, age)
     fine = Grid.of_box("head" if skull else "brain", min(voxel_size, 2))

@@ -1,4 +1,4 @@
-"""What a scanner makes of tissue: signal, uneven coil, noise, and the numbers of a file."""
+"""From tissue to an image: signal, coil inhomogeneity, noise, and the integers of a file."""
 
 from __future__ import annotations
 

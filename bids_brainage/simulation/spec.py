@@ -33,7 +33,7 @@ class Effect(_Frozen):
 
     @property
     def onset(self) -> float:
-        """Age below which nothing more is to be seen of the process (years)."""
+        """Age below which the process has no visible effect (years)."""
         return 20.0 + (self.least - self.at_20) / self.per_year
 
 
@@ -122,6 +122,6 @@ def load_spec() -> Spec:
 
 @cache
 def spec_digest() -> str:
-    """Short digest of version and specification: people of different digests are not alike."""
+    """Short digest of version and specification: people with different digests differ."""
     text = __version__ + "".join(_text(name) for name in _FILES)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -58,7 +58,7 @@ class Template:
 
 @cache
 def load_template(voxel_size: float) -> Template:
-    """The template at 1 or 2 mm; structures are found at 2 mm and read off on the finer grid."""
+    """The template at 1 or 2 mm; structures are found at 2 mm and interpolated on the finer grid."""
     if voxel_size == 2:
         return _build_template()
     coarse, grid = load_template(2.0), Grid.of_box("brain", voxel_size)

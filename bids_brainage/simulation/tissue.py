@@ -1,4 +1,4 @@
-"""What ageing makes of the template brain: the tissue of one person, still in template space."""
+"""The template brain after ageing: the tissue of one person, still in template space."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bids_brainage.simulation.people import Character, stream
 from bids_brainage.simulation.spec import load_spec
 from bids_brainage.simulation.template import REGIONS, Template
 
-# How much of a voxel must have changed for its label to say so.
+# Share of a voxel that must have changed for its label to say so.
 CHANGED = 0.1
 
 
@@ -34,7 +34,7 @@ class Tissue:
         For each process but the ventricles, the share of a voxel that differs from the same person at the
         reference age.
     taken : dict of ndarray
-        The same for the ventricles, but before `push`: the room that their walls have moved through.
+        The same for the ventricles, but before `push`: the space that their walls have moved through.
     push : ndarray (3, ...)
         Displacement (mm) of tissue by the ventricles: what is seen at x was at x - push(x).
     lesions : dict of int
@@ -66,7 +66,7 @@ def process_labels(changed: Mapping[str, Array]) -> NDArray[np.uint8]:
 
 
 def age_tissue(template: Template, character: Character, seed: int, asymmetry_mm: float = 0.0) -> Tissue:
-    """Let every process of `character` run over the template.
+    """Apply every process of `character` to the template.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def age_tissue(template: Template, character: Character, seed: int, asymmetry_mm
     seed : int
         Of the simulation; lesions lie where it says.
     asymmetry_mm : float
-        By how much the left ventricle is wider than the right.
+        How much wider the left ventricle is than the right.
     """
     ages = character.process_ages
     tissue = Tissue(
@@ -108,7 +108,7 @@ def _amounts(kind: str, ages: Mapping[str, float]) -> list[tuple[str, str, float
 
 
 def _thin_cortex(tissue: Tissue, template: Template, ages: Mapping[str, float]) -> None:
-    """Cortex turns into CSF, the sooner the more CSF is beside it: sulci widen and cortex thins."""
+    """Cortex turns into CSF, sooner where more CSF is beside it: sulci widen and cortex thins."""
     numbers = load_spec().ageing.cortex
     beside = gaussian_filter(template.csf, numbers["reach_mm"] / template.grid.voxel_size)
     rate = np.zeros(len(REGIONS) + 1, np.float32)
@@ -135,7 +135,7 @@ def _away_from_ventricles(template: Template) -> Array:
 
 
 def _shrink_cerebellum(tissue: Tissue, template: Template, ages: Mapping[str, float]) -> None:
-    """The cerebellum shrinks towards where it joins the brain stem; CSF fills the room."""
+    """The cerebellum shrinks towards where it joins the brain stem; CSF fills the space."""
     ((name, _, share, reference),) = _amounts("cerebellum", ages)
     mask = template.regions == 1 + REGIONS.index("cerebellum")
     box = tuple(slice(max(low - 2, 0), high + 3) for low, high in _bounds(mask))
@@ -173,7 +173,7 @@ def _bounds(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
 
 
 def _strew_lesions(tissue: Tissue, template: Template, character: Character, seed: int) -> None:
-    """Paint lesions into the white matter; one more or less leaves the others where they are."""
+    """Paint lesions into the white matter; adding or removing one leaves the others in place."""
     rng = stream(seed, character.index, "lesions")
     numbers = load_spec().ageing.lesion
     for name, region, amount, _ in _amounts("lesions", character.process_ages):
@@ -217,7 +217,7 @@ def _gather_iron(tissue: Tissue, template: Template, ages: Mapping[str, float]) 
 def _widen_ventricles(
     tissue: Tissue, template: Template, ages: Mapping[str, float], asymmetry_mm: float
 ) -> None:
-    """Ventricles push their surroundings outwards; the labels mark the room they have taken."""
+    """Ventricles push their surroundings outwards; the labels mark the space they have taken."""
     left = np.sign(-template.grid.axes()[0]) * np.float32(asymmetry_mm / 2)
     for name, region, amount, reference in _amounts("ventricle", ages):
         shift = np.float32(amount) + (left if region == "lateral" else np.float32(0))

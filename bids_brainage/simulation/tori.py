@@ -1,4 +1,4 @@
-"""The tori of the paper's simulation study: abstract heads that age by lesions and atrophies.
+"""The tori of the paper's simulation study: abstract heads that age through lesions and atrophies.
 
 Source: Hofmann et al. 2022, NeuroImage, 10.1016/j.neuroimage.2022.119504, "Simulation study on LRP for
 regression"; the numbers are in `bids_brainage/data/simulation/tori.yaml`.
@@ -18,7 +18,7 @@ import yaml
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-# Each kind of chance has its own stream, so that a torus without lesions has the same atrophies.
+# Each kind of random number has its own stream, so that a torus without lesions has the same atrophies.
 STREAMS = ("age", "shape", "lesions", "atrophies")
 OUTER, INNER = 1, 2
 
@@ -120,7 +120,7 @@ class Torus:
 
 @dataclass(frozen=True, eq=False)
 class Tori:
-    """Many tori, as arrays with one entry a torus; see `Torus`."""
+    """Many tori, as arrays with one entry per torus; see `Torus`."""
 
     ages: NDArray[np.float64]
     images: NDArray[np.float32]
@@ -159,14 +159,14 @@ def simulate_torus(
     Parameters
     ----------
     seed, index : int
-        Same seed and index, same torus, whatever else is made. At a lower age it has lost the first of
-        the pixels that it has lost at a higher one.
+        Same seed and index, same torus, whatever else is made. The pixels it has lost at a lower age are
+        the first of those it has lost at a higher one.
     age : float, optional
-        Its age in years, where that is not to be drawn.
+        Its age in years, if that is not to be drawn.
     lesions, atrophies : bool
-        Whether it has any; all else is the same without them.
+        Whether it has any; everything else is the same without them.
     atrophy_age : float, optional
-        The age by which it has atrophies, where that is not its own.
+        The age that its atrophies correspond to, if not its own.
     """
     spec = load_tori_spec()
     age = draw_age(seed, index) if age is None else age
@@ -199,7 +199,7 @@ def simulate_tori(
     nprocs: int = 1,
     progress: Callable[[Iterable[Torus], int], Iterable[Torus]] | None = None,
 ) -> Tori:
-    """Make several tori of simulation `seed`, in so many processes; see `simulate_torus`."""
+    """Make several tori of simulation `seed`, in this many processes; see `simulate_torus`."""
     make = partial(simulate_torus, seed, lesions=lesions, atrophies=atrophies, atrophy_age=atrophy_age)
     watched = progress or (lambda tori, _: tori)
     if nprocs <= 1:
@@ -275,7 +275,7 @@ def _with_lesions(
 
     spec = load_tori_spec().lesions
     number = _number(age - spec.onset, spec, rng)
-    # Lesions leave no zeros behind, so that what has room for one has room for all.
+    # Lesions leave no zeros behind, so a place with room for one has room for all.
     sites = np.argwhere(binary_erosion(image != 0, np.ones((spec.room, spec.room))))
     image, where, reach = image.copy(), np.zeros(image.shape, bool), spec.edge // 2
     for row, column in rng.choice(sites, number):
@@ -291,7 +291,7 @@ def _number(mean: float, spec: Lesions | Atrophies, rng: np.random.Generator) ->
 
 
 def lose_pixels(body: NDArray[np.bool_], number: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Let `body` lose pixels at its borders, one after the other.
+    """Remove pixels at the borders of `body`, one after the other.
 
     Of all border pixels, which touch a zero, one is picked at random and lost with a probability of
     (zeros among its 8 neighbours) / 8; its neighbours then have one zero more.
@@ -314,7 +314,7 @@ def lose_pixels(body: NDArray[np.bool_], number: int, rng: np.random.Generator) 
     around = np.array([row * width + column for row in (-1, 0, 1) for column in (-1, 0, 1) if row or column])
     there = np.flatnonzero(left)
     counts = 8 - left.ravel()[there[:, None] + around].sum(axis=1)
-    # Plain lists: pixels go one by one, which they do much faster than arrays.
+    # Plain lists: for removing pixels one by one they are much faster than arrays.
     zeros, steps = dict(zip(there.tolist(), counts.tolist(), strict=True)), around.tolist()
     border = [pixel for pixel, count in zeros.items() if count]
     number = min(number, len(there))

@@ -1,4 +1,4 @@
-"""Relevance maps of simulated brains against what is known to have aged in them."""
+"""Relevance maps of simulated brains against the known places of ageing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from bids_brainage.terms import MODALITIES
 
 log = logging.getLogger(__name__)
 ENSEMBLE = "TypeI"
-# What the processes of the simulation are called together.
+# Common names for groups of the simulation's processes.
 REGIONS = {
     "ventricle": "ventricles",
     "cortex": "sulci and cortex",
@@ -32,7 +32,7 @@ REGIONS = {
     "lesions": "lesions",
     "iron": "iron",
 }
-#: Where in which sequence evidence is to be expected, for the short table.
+#: Where evidence is expected in each sequence, for the short table.
 EXPECTED = (("FLAIR", "lesions"), ("T1w", "ventricles"), ("T1w", "sulci and cortex"), ("T2starw", "iron"))
 AGE_GROUPS = {"all": (0.0, 200.0), "from 50": (50.0, 200.0)}
 Row = dict[str, Any]
@@ -54,7 +54,7 @@ class TruthTask:
     bundle : str
         Name or path of the model bundle.
     dataset : str
-        Name of the dataset, by which the bundle knows whom it was trained on.
+        Name of the dataset, by which the bundle recognises its training participants.
     """
 
     participant: str
@@ -77,7 +77,7 @@ def compare_with_truth(
     bids_dir : Path
         A dataset of `bids_brainage_simulate cohort`, with derivatives/truth.
     derivatives : Path
-        What ``bids_brainage BIDS_DIR DERIVATIVES participant`` made of it; maps need not be there.
+        What ``bids_brainage BIDS_DIR DERIVATIVES participant`` made from it; maps need not be there.
     out : Path
         Where ``truth_people.tsv``, ``truth.tsv`` and their dictionaries are written.
     bundle : str
@@ -115,7 +115,7 @@ def _in_turn(pool: Executor, tasks: Sequence[TruthTask]) -> Iterable[list[Row]]:
 
 
 def find_tasks(bids_dir: Path, derivatives: Path, bundle: str) -> list[TruthTask]:
-    """Everybody with an age, finished images and a label map, once for each sequence."""
+    """Everyone with an age, finished images and a label map, once for each sequence."""
     from bids_brainage.models.cohorts.people import read_cohort
 
     truth = bids_dir / "derivatives" / "truth"
@@ -140,7 +140,7 @@ def find_tasks(bids_dir: Path, derivatives: Path, bundle: str) -> list[TruthTask
 
 
 def measure_person(task: TruthTask) -> list[Row]:
-    """Explain one sub-ensemble's estimate for one person by every method, in the grid of its networks."""
+    """Explain one sub-ensemble's estimate for one person with every method, on the grid of its networks."""
     import nibabel as nib
 
     from bids_brainage.models.bundles.bundle import load_bundle
@@ -204,13 +204,13 @@ def score_maps(
     brain : array (*box,)
         How much of each voxel is brain.
     distances : sequence of int
-        By how many voxels regions are widened.
+        How many voxels regions are widened by.
 
     Returns
     -------
     list of dict
-        Part of the positive and of the negative relevance that lies in the region, the region's part of
-        the brain, and its sum of relevance in years. None where a person has nothing of the region.
+        Share of the positive and of the negative relevance that lies in the region, the region's share of
+        the brain, and its sum of relevance in years. None if a person has nothing of the region.
     """
     rows = []
     for region, share in shares.items():
@@ -236,7 +236,7 @@ def score_maps(
 
 
 def _widened(share: NDArray[np.float32], brain: NDArray[np.float32], distance: int) -> NDArray[np.float32]:
-    """A region with all brain up to so many voxels from it."""
+    """A region with all brain up to this many voxels from it."""
     from scipy.ndimage import binary_dilation
 
     if distance == 0:
@@ -288,7 +288,7 @@ def _known(value: float) -> float | None:
 
 
 def write_table(path: Path, rows: Sequence[Row], dictionary: str) -> None:
-    """Write a table and, beside it, what its columns mean."""
+    """Write a table and a JSON file that explains its columns."""
     text = (files("bids_brainage") / "data" / "simulation" / "truth_tables.yaml").read_text(encoding="utf-8")
     columns = yaml.safe_load(text)[dictionary]
     frame = pd.DataFrame(list(rows), columns=list(columns))
@@ -297,7 +297,7 @@ def write_table(path: Path, rows: Sequence[Row], dictionary: str) -> None:
 
 
 def short_table(summary: Sequence[Row]) -> str:
-    """The main figures as text: positive relevance where evidence is to be expected, in people from 50."""
+    """The main figures as text: positive relevance where evidence is expected, in people aged 50 or older."""
     lines = []
     for modality, region in EXPECTED:
         for row in summary:

@@ -35,7 +35,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class TorusPicture:
-    """One torus, what is true of it and what was made of it.
+    """One torus, the truth about it, and its estimate and map.
 
     Attributes
     ----------
@@ -152,7 +152,7 @@ def methods_figure(
 
 
 def truth_figure(rows: Sequence[Row], panels: Sequence[tuple[str, str]], out: Path, title: str) -> Path:
-    """Draw for each region how much of the relevance lies there, by method, and what chance would give.
+    """Draw how much of the relevance lies in each region, by method, and what chance would give.
 
     Parameters
     ----------
@@ -195,7 +195,7 @@ def truth_figure(rows: Sequence[Row], panels: Sequence[tuple[str, str]], out: Pa
 def sign_figure(
     rows: Sequence[Row], panels: Sequence[tuple[str, str]], ages: Sequence[str], out: Path, title: str
 ) -> Path:
-    """Draw which part of the relevance in each region is positive, from young to old tori."""
+    """Draw the share of positive relevance in each region, from young to old tori."""
     figure = canvas.new_figure(WIDTH, 2.6)
     sheets = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axes, (region, heading) in zip(sheets, panels, strict=True):
@@ -231,7 +231,7 @@ def curves_figure(points: Sequence[Row], out: Path, title: str) -> Path:
 
 
 def randomisation_figure(rows: Sequence[Row], out: Path, title: str) -> Path:
-    """Draw how like the original a map stays while layers are randomised from the output down."""
+    """Draw how similar to the original a map stays while layers are randomised from the output down."""
     figure = canvas.new_figure(WIDTH, 2.7)
     axes = figure.subplots()
     _frame(axes, "randomised from the output down to", "rank correlation")

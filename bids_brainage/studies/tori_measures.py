@@ -32,15 +32,15 @@ from bids_brainage.studies.tori_training import (
 Row = dict[str, Any]
 Maps = dict[str, NDArray[np.float32]]
 Places = NDArray[np.bool_]
-# Relevance of a change is looked for up to so many pixels from it, where it is compared with its effect.
+# Relevance of a change is summed up to this many pixels from it, for comparison with its effect.
 REACH = 1
-# Ages to which tori are brought, in years.
+# Ages that tori are changed to, in years.
 YOUNG, OLD = load_tori_spec().age.range
 
 
 @dataclass(frozen=True, eq=False)
 class Measures:
-    """All that was measured on the test tori.
+    """Everything measured on the test tori.
 
     Attributes
     ----------
@@ -101,7 +101,7 @@ def _explain_by(method: str, model: BaseModel, images: NDArray[np.float32]) -> N
 
 
 def row(measure: str, method: str, values: Iterable[float], chance: float | None = None, **where: Any) -> Row:
-    """One line of the table: mean and standard deviation of the values that are known."""
+    """One line of the table: mean and standard deviation of the known values."""
     known = np.array([value for value in values if np.isfinite(value)])
     return {
         "measure": measure,
@@ -138,7 +138,7 @@ def _truth_rows(maps: Maps, tori: Tori, groups: Mapping[str, Places], distances:
 
 
 def _sign_rows(maps: Maps, tori: Tori, groups: Mapping[str, Places]) -> list[Row]:
-    """Which part of the absolute relevance in a region is positive: what the region is said to tell."""
+    """Share of absolute relevance in a region that is positive."""
     regions = older_evidence(tori, REACH) | younger_evidence(tori) | {"torus": tori.images > 0}
     rows = []
     for method, (region, place) in product(maps, regions.items()):
@@ -163,7 +163,7 @@ def _sum_rows(maps: Maps, predictions: NDArray[np.float64]) -> list[Row]:
 def _effect_rows(
     maps: Maps, tori: Tori, trained: Trained, seed: int, groups: Mapping[str, Places], pool: Executor
 ) -> list[Row]:
-    """What lesions and atrophies do to the estimate, and how relevance on them follows that.
+    """How lesions and atrophies change the estimate, and how relevance on them follows that.
 
     The effect is the estimate for a torus minus that for its twin without lesions, or with no more
     atrophies than at the youngest age.

@@ -20,7 +20,7 @@ from bids_brainage.studies.tori_figures import Row, TorusPicture
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-#: What the figure of truths shows: regions of the table, and what they are called.
+#: What the figure of truths shows: regions of the table, and their names.
 OLDER_PANELS = (
     ("lesions", "Lesions"),
     ("atrophies", "Borders beside atrophies"),
@@ -53,13 +53,13 @@ class TorusStudy:
     examples : sequence of TorusPicture
         From young to old.
     rivals : Mapping of str to array
-        Maps of the last example but one, by method.
+        Maps of the second-last example, by method.
     rows, curves : sequence of Mapping
         The tables of quality figures and of perturbation curves.
     fits : sequence of (errors by epoch, best epoch)
-        One a base model.
+        One per base model.
     distance : int
-        How far the truth reaches in figures and text, in pixels.
+        How far the truth extends in figures and text, in pixels.
     """
 
     summary: Mapping[str, Any]
@@ -136,12 +136,12 @@ def _draw(folder: Path, study: TorusStudy) -> dict[str, Any]:
 
 
 def ages_of(rows: Sequence[Row]) -> list[str]:
-    """The age groups of a table, without all."""
+    """The age groups of a table, except all."""
     return [name for name in dict.fromkeys(row["ages"] for row in rows) if name != "all"]
 
 
 def _section(name: str, study: TorusStudy, drawn: Mapping[str, Any]) -> dict[str, Any]:
-    """One section as the page's template wants it."""
+    """One section as the page's template needs it."""
     from markupsafe import Markup
 
     template = _environment().get_template(f"tori/{name.lower()}.html.j2")

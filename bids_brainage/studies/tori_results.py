@@ -22,7 +22,7 @@ from bids_brainage.studies.tori_measures import REACH, Measures, Row
 from bids_brainage.studies.tori_page import TorusStudy, write_tori_page
 from bids_brainage.studies.tori_training import Explained, StudySettings, Trained, load_study_plan
 
-# Ages of the tori that are drawn, as far as there are test tori near them.
+# Ages of the tori that are drawn, if there are test tori near them.
 EXAMPLE_AGES = (22, 31, 41, 52, 63, 76)
 
 
@@ -99,11 +99,11 @@ def _prediction_rows(trained: Trained, explained: Explained) -> list[Row]:
 
 
 def _write_table(folder: Path, name: str, rows: Sequence[Row]) -> None:
-    """Write a table and, beside it, what its columns mean."""
+    """Write a table and a JSON file that explains its columns."""
     text = (files("bids_brainage") / "data" / "simulation" / "tori_tables.yaml").read_text(encoding="utf-8")
     dictionary = yaml.safe_load(text)[name]
     frame = pd.DataFrame(list(rows), columns=list(dictionary))
-    # Whole numbers stay whole where some are missing.
+    # Whole numbers stay whole if some are missing.
     frame = frame.convert_dtypes(convert_floating=False)
     write_text(folder / f"{name}.tsv", frame.to_csv(sep="\t", index=False, na_rep="n/a", float_format="%.6g"))
     write_text(folder / f"{name}.json", json.dumps(dictionary, indent=2) + "\n")

@@ -1,4 +1,4 @@
-"""The paper's simulation study: tori are made, a network learns their ages and is explained, all is measured.
+"""The paper's simulation study: make tori, learn their ages, explain, measure.
 
 Source: Hofmann et al. 2022, NeuroImage, 10.1016/j.neuroimage.2022.119504, "Simulation study on LRP for
 regression" and figure 3.
@@ -31,12 +31,12 @@ RECORD = "study.json"
 
 
 def run_tori_study(folder: Path, settings: StudySettings, nprocs: int = 1) -> Path:
-    """Do the whole study; what a study interrupted in this folder has trained is used.
+    """Do the whole study; what an interrupted study in this folder has trained is reused.
 
     Parameters
     ----------
     folder : Path
-        Where all is written.
+        Where everything is written.
     settings : StudySettings
     nprocs : int
         Processes; the results do not depend on it.
@@ -49,7 +49,7 @@ def run_tori_study(folder: Path, settings: StudySettings, nprocs: int = 1) -> Pa
     Raises
     ------
     InputError
-        The folder holds something else, or a study of other settings.
+        The folder contains something else, or a study with other settings.
     """
     started = time.monotonic()
     _open_folder(folder, settings)
@@ -66,7 +66,7 @@ def run_tori_study(folder: Path, settings: StudySettings, nprocs: int = 1) -> Pa
 
 
 def _open_folder(folder: Path, settings: StudySettings) -> None:
-    """Take a new folder, or one with a study of the same settings."""
+    """Use a new folder, or one with a study of the same settings."""
     plan = json.loads(load_study_plan().model_dump_json())
     own = {
         "Settings": asdict(settings),

@@ -1,4 +1,4 @@
-"""Training base models on tori, and explaining what they estimate; work is done in processes of their own."""
+"""Training base models on tori, and explaining their estimates, in separate processes."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from bids_brainage.networks.architecture import BaseModelSpec
 from bids_brainage.simulation.tori import Tori
 
 log = logging.getLogger(__name__)
-# So many images are explained in one go.
+# This many images are explained in one go.
 CHUNK = 20
 
 
 class RobustnessPlan(PydanticModel):
-    """Of how many tori, and with perturbed blocks of which edge (pixels)."""
+    """How many tori, and the edge of perturbed blocks (pixels)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     tori: int
@@ -59,7 +59,7 @@ def load_study_plan() -> StudyPlan:
 
 @dataclass(frozen=True)
 class StudySettings:
-    """What a study is made of; a folder holds one study.
+    """What a study consists of; a folder holds one study.
 
     With `as_in_paper` the learning rate is constant and no torus is mirrored.
     """
@@ -81,7 +81,7 @@ class StudySettings:
 
 @dataclass(frozen=True, eq=False)
 class Explained:
-    """What LRP makes of tori, one entry a torus, in years; see `relevance.Explanation`."""
+    """LRP of tori, one entry per torus, in years; see `relevance.Explanation`."""
 
     maps: NDArray[np.float32]
     relevance_sums: NDArray[np.float64]
@@ -91,7 +91,7 @@ class Explained:
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """The tori, who of them trained, and what came of it.
+    """The tori, which of them trained, and the result.
 
     Attributes
     ----------

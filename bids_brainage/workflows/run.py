@@ -92,7 +92,7 @@ def chosen_ensembles(config: RunConfig, bundle: Any) -> tuple[str, ...]:
 
 
 def with_measured(sessions: Sequence[SessionInputs], config: RunConfig, bundle: Any) -> list[SessionInputs]:
-    """The sessions with what the tables say of the bundle's target, where that is not age."""
+    """The sessions with what the tables say of the bundle's target, if that is not age."""
     if bundle.estimates_age:
         return list(sessions)
     from bids_brainage.bids.participants import ParticipantsTable

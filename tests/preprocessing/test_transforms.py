@@ -94,8 +94,8 @@ GOOD = (lambda p: write(p, linear(), field()), lambda p: write(p, field(-1), inv
 BAD: dict[str, tuple[Any, Any, str]] = {
     "no file": (lambda p: None, GOOD[1], "no file was written"),
     "no inverse": (GOOD[0], lambda p: None, "no file was written"),
-    "inverse of 0 bytes": (GOOD[0], lambda p: p.write_bytes(b""), "not whole"),
-    "text": (lambda p: p.write_text("#Insight Transform File V1.0"), GOOD[1], "not whole"),
+    "inverse of 0 bytes": (GOOD[0], lambda p: p.write_bytes(b""), "incomplete"),
+    "text": (lambda p: p.write_text("#Insight Transform File V1.0"), GOOD[1], "incomplete"),
     "warp of zeros": (
         lambda p: write(p, linear(), ZEROS),
         GOOD[1],
@@ -132,7 +132,7 @@ def _truncated(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
-BAD["truncated"] = (_truncated, GOOD[1], "not whole")
+BAD["truncated"] = (_truncated, GOOD[1], "incomplete")
 
 
 def _damaged(path: Path) -> None:
@@ -142,7 +142,7 @@ def _damaged(path: Path) -> None:
     path.write_bytes(bytes(content))
 
 
-BAD["damaged"] = (_damaged, GOOD[1], "not whole")
+BAD["damaged"] = (_damaged, GOOD[1], "incomplete")
 
 
 @pytest.fixture
@@ -196,7 +196,7 @@ def test_a_rigid_transform_is_a_rotation(outside: Any, brain: nib.Nifti1Image, t
         (lambda p: write(p, linear()), "no rotation"),
         (lambda p: write(p, linear(np.diag([-1.0, 1, 1]))), "no rotation"),
         (lambda p: write(p, linear(np.eye(3), np.array([np.inf, 0, 0]))), "not finite"),
-        (lambda p: p.write_bytes(b""), "not whole"),
+        (lambda p: p.write_bytes(b""), "incomplete"),
     ):
         outside(bad, lambda p: None)
         with pytest.raises(ImageError, match=f"sub-01_FLAIR.*{expected}"):

@@ -46,7 +46,7 @@ def estimate_flags(
     simulated : bool
         Whether the person is a simulated one.
     measured : float, optional
-        What is known of the bundle's target, where that is not age.
+        What is known of the bundle's target, if that is not age.
     trained_on : bool
         Whether the bundle knows the person from its training.
     fold : int, optional

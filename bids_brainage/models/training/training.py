@@ -45,7 +45,7 @@ class Trained:
     bundle : Bundle
     cohort : TrainingCohort
     results : sequence of TrainingResult
-        One a base model.
+        One per base model.
     fitted : mapping of str to sequence of FittedFold
         By ensemble, one a fold.
     """
