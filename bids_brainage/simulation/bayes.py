@@ -21,8 +21,8 @@ def bayes_limits(age_range: tuple[float, float], draws: int = 10_000, seed: int 
     """Bayes limits of each modality, of all, and of each process alone.
 
     The ages of all processes are assumed to be seen without error, and contributions of risk factors to be
-    known. The prior is uniform over `age_range`. A process that has not started (lesions before 40) shows only
-    that.
+    known. The prior is uniform over `age_range`. A process that has not started (lesions before 40) shows
+    only that.
     """
     processes = load_spec().ageing.processes
     sets = {"all": list(processes)}

@@ -268,7 +268,7 @@ def test_a_transform_that_cannot_be_read_is_named(
 
 def test_an_image_that_is_moved_off_the_grid_is_named(brain: nib.Nifti1Image, tmp_path: Path) -> None:
     away = write(tmp_path / "away.h5", linear(np.eye(3), np.array([5000.0, 0, 0])))
-    with pytest.raises(ImageError, match="Nothing of sub-01_T1w"):
+    with pytest.raises(ImageError, match="sub-01_T1w has nothing left"):
         apply_transforms(brain, brain, [away], name="sub-01_T1w")
     empty = image_like(np.zeros(brain.shape, np.float32), brain)
     assert not apply_transforms(empty, brain, [away]).get_fdata().any()
