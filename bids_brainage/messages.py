@@ -98,6 +98,25 @@ WORK_NOT_OURS = (
     "--clean-workdir: {path} was not made by bids_brainage (no {marker} in it); empty it yourself or give "
     "another --work-dir."
 )
+WORK_IS_NEEDED = (
+    "--clean-workdir: the work folder {work_dir} is, or lies in, what this run needs ({name} {path}), so nothing is "
+    "removed; give another --work-dir, or remove what is in the way yourself."
+)
+WORK_HOLDS_NEEDED = (
+    "--clean-workdir would remove {item}, in which lies what this run needs ({name} {path}), so nothing is removed; "
+    "move that elsewhere, or give another --work-dir."
+)
+WORK_KEPT = "{item} is kept, because {path}, which this run needs, lies in it."
+WORK_LEFT = "--clean-workdir leaves what bids_brainage did not make in {path}: {names}."
+WORK_NOT_REMOVED = "{path} cannot be removed ({reason}); remove it yourself or give another --work-dir."
+BUSY = (
+    "Another run is at work on {what} ({holder}); wait for it, or give this run a --work-dir of its own and leave "
+    "the participant to one of them."
+)
+NO_LOCKS = (
+    "Files in {folder} cannot be locked ({reason}): see to it that no two runs work on the same participant at the "
+    "same time."
+)
 WORK_INSIDE_INPUT = "The work folder {path} is inside BIDS_DIR, which is never written to; give another folder with --work-dir."
 
 TABLE_NOT_UTF8 = "{path} is not valid UTF-8 (byte {position}); save it as UTF-8 with tabs between columns."

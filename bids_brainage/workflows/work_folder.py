@@ -1,0 +1,150 @@
+"""The work folder: what of it the program may remove, and what never."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bids_brainage import messages
+from bids_brainage.bids.output import make_writable
+from bids_brainage.config import RunConfig
+from bids_brainage.errors import InputError
+from bids_brainage.locks import locked
+
+LOGGER = logging.getLogger(__name__)
+
+#: A work folder that the program made is known by this file.
+MARKER = ".bids_brainage_work"
+#: All that the program makes in it, besides locks.
+MADE = (
+    "bids_brainage_wf",
+    "reports_wf",
+    *(f"training_*/{name}" for name in ("design.json", "store", "base_models", "training_wf")),
+)
+_LOCK = ".bids_brainage_lock"
+# Folders that others made. Even what the program made inside of them stays.
+_OTHERS = (
+    "bids_dir",
+    "derivatives",
+    "fs_subjects_dir",
+    "bids_database_dir",
+    "model",
+    "from_bundle",
+    "model_out",
+)
+
+
+@contextmanager
+def work_folder(config: RunConfig) -> Iterator[None]:
+    """Make the work folder, cleaned first where that is asked for; no other run may clean it meanwhile.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written to, or must not be cleaned.
+    """
+    if config.clean_workdir:
+        _clean(config)
+    marker = config.work_dir / MARKER
+    ours = _is_ours(config.work_dir)
+    make_writable(config.work_dir)
+    if ours:
+        marker.touch()
+    with locked(config.work_dir / _LOCK, str(config.work_dir), shared=True):
+        yield
+
+
+def check_cleaning(config: RunConfig) -> None:
+    """Raise InputError where --clean-workdir would remove what is not the program's own, or what the run needs."""
+    if not config.clean_workdir:
+        return
+    if not _is_ours(config.work_dir):
+        raise InputError(messages.WORK_NOT_OURS.format(path=config.work_dir, marker=MARKER))
+    needed = {**_needed(config), "the folder this was started in": Path.cwd()}
+    for name, path in needed.items():
+        others = name.split("=")[0] in _OTHERS
+        if _same(path, config.work_dir) or (others and _inside(config.work_dir, path, config.output_dir)):
+            raise InputError(messages.WORK_IS_NEEDED.format(work_dir=config.work_dir, name=name, path=path))
+        for item in _made(config.work_dir):
+            if _lies_in(path, item):
+                raise InputError(messages.WORK_HOLDS_NEEDED.format(item=item, name=name, path=path))
+
+
+def remove_made(config: RunConfig, items: Iterable[Path]) -> None:
+    """Remove folders that the program made in the work folder, but none that holds something of the run."""
+    for item in items:
+        needed = [path for path in _needed(config).values() if _lies_in(path, item)]
+        if needed:
+            LOGGER.warning(messages.WORK_KEPT.format(item=item, path=needed[0]))
+        elif _lies_in(item, config.work_dir):
+            _remove(item)
+
+
+def _clean(config: RunConfig) -> None:
+    check_cleaning(config)
+    if not config.work_dir.exists():
+        return
+    with locked(config.work_dir / _LOCK, str(config.work_dir)):
+        for item in _made(config.work_dir):
+            _remove(item)
+            if item.parent != config.work_dir and not any(item.parent.iterdir()):
+                item.parent.rmdir()
+    left = sorted(item.name for item in config.work_dir.iterdir() if item.name not in (MARKER, _LOCK))
+    if left:
+        LOGGER.warning(messages.WORK_LEFT.format(path=config.work_dir, names=", ".join(left)))
+
+
+def _is_ours(work_dir: Path) -> bool:
+    """Whether the program made that folder, or will."""
+    return (work_dir / MARKER).is_file() or not work_dir.exists() or not any(work_dir.iterdir())
+
+
+def _made(work_dir: Path) -> list[Path]:
+    return [item for pattern in MADE for item in sorted(work_dir.glob(pattern))]
+
+
+def _needed(config: RunConfig) -> dict[str, Path]:
+    """Every path of a run but the work folder, by the name of its option."""
+    found: dict[str, Path] = {"logs": config.log_dir}
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if isinstance(value, dict):
+            found |= {f"{field.name}={name}": path for name, path in value.items()}
+        elif isinstance(value, Path) or (isinstance(value, str) and os.sep in value):
+            found[field.name] = Path(value)
+    del found["work_dir"]
+    return found
+
+
+def _same(first: Path, second: Path) -> bool:
+    return first.resolve() == second.resolve()
+
+
+def _inside(work_dir: Path, folder: Path, output_dir: Path) -> bool:
+    """Whether the work folder lies in `folder`, and not in an output folder there."""
+    return _lies_in(work_dir, folder) and not (_lies_in(work_dir, output_dir) and _lies_in(output_dir, folder))
+
+
+def _lies_in(path: Path, folder: Path) -> bool:
+    """Whether a path is a folder or lies in it: as it is written, through links, or mounted elsewhere."""
+    written = Path(os.path.abspath(path))  # noqa: PTH100
+    if written.is_relative_to(folder) or path.resolve().is_relative_to(folder.resolve()):
+        return True
+    real = path.resolve()
+    return folder.exists() and any(place.exists() and place.samefile(folder) for place in (real, *real.parents))
+
+
+def _remove(item: Path) -> None:
+    try:
+        if item.is_dir() and not item.is_symlink():
+            shutil.rmtree(item)
+        else:
+            item.unlink(missing_ok=True)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(messages.WORK_NOT_REMOVED.format(path=item, reason=reason)) from error
