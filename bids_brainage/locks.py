@@ -50,7 +50,7 @@ def participant_lock(folder: Path, label: str, seconds: float = 0.0) -> Iterator
 
 @contextmanager
 def participants_locked(folder: Path, labels: Iterable[str]) -> Iterator[dict[str, str]]:
-    """Hold the locks of several participants; gives those that another run holds, with the sentence that says so."""
+    """Hold several participants; gives those whom another run holds, with the sentence that says so."""
     busy: dict[str, str] = {}
     with ExitStack() as stack:
         for label in dict.fromkeys(labels):
@@ -62,7 +62,9 @@ def participants_locked(folder: Path, labels: Iterable[str]) -> Iterator[dict[st
 
 
 @contextmanager
-def locked(path: Path, what: str, seconds: float = 0.0, *, shared: bool = False) -> Iterator[None]:
+def locked(
+    path: Path, what: str, seconds: float = 0.0, *, shared: bool = False, kept: bool = False
+) -> Iterator[None]:
     """Hold the lock file `path` meanwhile, alone or with others who share it.
 
     Where the file system has no locks (some NFS), a warning says so once, and the work goes on.
@@ -70,13 +72,15 @@ def locked(path: Path, what: str, seconds: float = 0.0, *, shared: bool = False)
     Parameters
     ----------
     path : Path
-        Made if it is not there. The last holder that does not share it removes it.
+        Made if it is not there.
     what : str
         What is locked, for the sentence.
     seconds : float
         How long to wait.
     shared : bool
         Whether others may share it.
+    kept : bool
+        Whether the file stays; otherwise its holder removes it, unless it is shared.
 
     Raises
     ------
@@ -92,7 +96,7 @@ def locked(path: Path, what: str, seconds: float = 0.0, *, shared: bool = False)
     try:
         yield
     finally:
-        if not shared:
+        if not (shared or kept):
             # While it is held: who waits for it sees that the name has gone, and makes a new one.
             with suppress(OSError):
                 path.unlink()

@@ -99,11 +99,11 @@ WORK_NOT_OURS = (
     "another --work-dir."
 )
 WORK_IS_NEEDED = (
-    "--clean-workdir: the work folder {work_dir} is, or lies in, what this run needs ({name} {path}), so nothing is "
+    "--clean-workdir: the work folder {work_dir} is, or lies in, {path} ({name}), so nothing is "
     "removed; give another --work-dir, or remove what is in the way yourself."
 )
 WORK_HOLDS_NEEDED = (
-    "--clean-workdir would remove {item}, in which lies what this run needs ({name} {path}), so nothing is removed; "
+    "{item} is made anew and removed by bids_brainage, but {path} ({name}) of this run lies in it, so nothing is done; "
     "move that elsewhere, or give another --work-dir."
 )
 WORK_KEPT = "{item} is kept, because {path}, which this run needs, lies in it."
@@ -168,6 +168,18 @@ CONFIG_BAD_VALUE = "--config-file {path}: {key} = {value} is not allowed ({reaso
 OPTION_BAD_VALUE = "{option} = {value} is not allowed ({reason}); correct it."
 NOTHING_LEFT = "None of the {count} selected sessions can be processed; the first reason is: {first}"
 UNEXPECTED_ERROR = "Unexpected {kind}: {text}; this is a bug in bids_brainage. Details are in {log}; --debug shows them here."
+UNEXPECTED_ERROR_UNLOGGED = "Unexpected {kind}: {text}; this is a bug in bids_brainage. No log was written yet; --debug shows the details."
+NO_TEMPORARY_FOLDER = (
+    "No folder for temporary files can be written to; set TMPDIR to one that can, for instance one beside the work "
+    "folder."
+)
+ONLY_PARTICIPANT = (
+    "--reports-only and --boilerplate-only are for the level participant alone; leave out the level train."
+)
+DISK_BROKEN = (
+    "{place} could not be read or written any more ({reason}); see to that disk or share, and run the same command "
+    "again: what is finished is kept."
+)
 DISK_FULL = (
     "No space is left at {place}; free some, or choose another place for the output or the work folder (-w), "
     "and run the same command again: finished work is kept."

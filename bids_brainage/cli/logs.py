@@ -31,7 +31,7 @@ def set_up_console(verbose: int) -> None:
 def add_log_file(path: Path) -> logging.Handler:
     """Log everything of the project, and warnings of libraries, to a file as well."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter(_FILE))
     handler.addFilter(lambda record: _is_ours(record) or record.levelno >= logging.INFO)
     logging.getLogger().addHandler(handler)

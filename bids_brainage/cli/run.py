@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import errno
 import logging
-import shutil
-import signal
 import sys
+import tempfile
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bids_brainage import messages
 from bids_brainage.cli.elsewhere import away_from_start, in_full
+from bids_brainage.cli.endings import ALL_WELL, SOME_FAILED, TerminationError, ending, told_of_termination
 from bids_brainage.cli.logs import add_log_file, set_up_console
 from bids_brainage.cli.parser import parse
 from bids_brainage.config import RunConfig
 from bids_brainage.errors import BrainAgeError, InputError
+from bids_brainage.workflows.work_folder import check_work_folder, work_folder
 
 if TYPE_CHECKING:
     from bids_brainage.bids.selection import Selection, SessionInputs
 
 _log = logging.getLogger(__name__)
-
-_WORK_MARKER = ".bids_brainage_work"
-
-ALL_WELL, SOME_FAILED, WRONG_INPUT, FAULT, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,26 +41,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         config = parse(argv)
         set_up_console(config.verbose)
         config = in_full(config)
-        with _told_of_termination(), away_from_start():
+        check_work_folder(config)
+        with told_of_termination(), away_from_start():
             return run(config)
-    except BrainAgeError as error:
-        _log.error("%s", error)
-        _show_traceback(config)
-        return error.exit_code
-    except KeyboardInterrupt:
-        _log.error(messages.INTERRUPTED)
-        return INTERRUPTED
-    except _Terminated:
-        _log.error(messages.INTERRUPTED)
-        return TERMINATED
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            return _fault(error, config)
-        _log.error(messages.DISK_FULL.format(place=error.filename or "the disk"))
-        _show_traceback(config)
-        return WRONG_INPUT
-    except Exception as error:
-        return _fault(error, config)
+    except (Exception, KeyboardInterrupt, TerminationError) as error:
+        code, sentence = ending(error, config.log_dir / "run.log" if config else None)
+        _log.error("%s", sentence)
+        if config is not None and config.debug:
+            traceback.print_exc(file=sys.stderr)
+        return code
 
 
 def run(config: RunConfig) -> int:
@@ -76,29 +62,47 @@ def run(config: RunConfig) -> int:
     """
     from bids_brainage.bids.dataset import open_dataset
     from bids_brainage.bids.output import check_places, make_writable
-    from bids_brainage.bids.selection import read_selection
-    from bids_brainage.bids.validation import validate
 
+    _check_temporary_folder()
     open_dataset(config.bids_dir, config.participant_label)
     check_places(config.bids_dir, config.output_dir, config.work_dir)
     if "train" in config.analysis_level:
-        _check_model_out(config)
+        _check_training(config)
     if config.dry_run:
         return _dry_run(config)
     make_writable(config.output_dir)
+    if config.boilerplate_only:
+        return _boilerplate(config)
+    with _log_kept(config):
+        return _run_levels(config)
+
+
+def _run_levels(config: RunConfig) -> int:
+    """Check what can be checked first, then compute."""
+    from bids_brainage.bids.selection import read_selection
+    from bids_brainage.bids.validation import validate
+
+    selection = None
+    if "participant" in config.analysis_level:
+        selection = read_selection(config)
+        if not config.skip_bids_validation:
+            validate(config.bids_dir, config.participant_label)
+    code = ALL_WELL
+    with work_folder(config):
+        if selection is not None:
+            code = _process(config, selection)
+        if "train" in config.analysis_level:
+            _train(config, after_participants=selection is not None)
+    return code
+
+
+@contextmanager
+def _log_kept(config: RunConfig) -> Iterator[None]:
+    """Keep log and settings of the run in its output folder."""
     log_file = add_log_file(config.log_dir / "run.log")
     try:
         config.save(config.log_dir / "config.toml")
-        code = ALL_WELL
-        _prepare_work_dir(config)
-        if "participant" in config.analysis_level:
-            selection = read_selection(config)
-            if not config.skip_bids_validation:
-                validate(config.bids_dir, config.participant_label)
-            code = _process(config, selection)
-        if "train" in config.analysis_level:
-            _train(config)
-        return code
+        yield
     except Exception:
         # The file keeps the traceback; the console gets one sentence.
         _log.debug("The run ended early", exc_info=True)
@@ -108,10 +112,22 @@ def run(config: RunConfig) -> int:
         log_file.close()
 
 
-def _check_model_out(config: RunConfig) -> None:
-    """Report at once, not after hours, that the bundle cannot be written."""
+def _check_temporary_folder() -> None:
+    """Say at once where there is none: libraries of all steps need one, and Python would take any folder."""
+    try:
+        folder = tempfile.gettempdir()
+    except FileNotFoundError as error:
+        raise InputError(messages.NO_TEMPORARY_FOLDER) from error
+    if Path(folder) == Path.cwd():
+        raise InputError(messages.NO_TEMPORARY_FOLDER)
+
+
+def _check_training(config: RunConfig) -> None:
+    """Say at once, not after hours, what cannot be trained, and where the bundle cannot go."""
     from bids_brainage.bids.output import check_places
 
+    if config.reports_only or config.boilerplate_only:
+        raise InputError(messages.ONLY_PARTICIPANT)
     if config.model_out is None:
         raise InputError(messages.MODEL_OUT_MISSING)
     if config.from_bundle is None and config.refit == "all":
@@ -130,11 +146,26 @@ def _folder(name_or_path: str) -> Path:
     return path.parent if path.name == "bundle.json" else path
 
 
-def _train(config: RunConfig) -> None:
+def _train(config: RunConfig, after_participants: bool) -> None:
     from bids_brainage.workflows.training import run_training
 
-    bundle = run_training(config)
+    try:
+        bundle = run_training(config)
+    except InputError as error:
+        if not after_participants:
+            raise
+        # Exit code 2 promises that nothing was computed.
+        raise BrainAgeError(str(error)) from error
     _log.info(messages.TRAINING_DONE.format(path=bundle, page=config.output_dir))
+
+
+def _boilerplate(config: RunConfig) -> int:
+    """Write the methods text and nothing else."""
+    from bids_brainage.bids.selection import read_selection
+    from bids_brainage.workflows.run import run_participants
+
+    run_participants(config, list(read_selection(config).sessions))
+    return ALL_WELL
 
 
 def _dry_run(config: RunConfig) -> int:
@@ -142,7 +173,9 @@ def _dry_run(config: RunConfig) -> int:
     if "participant" in config.analysis_level:
         from bids_brainage.bids.selection import read_selection
 
-        _say_what_would_run(config, read_selection(config))
+        indexed = config.bids_database_dir is not None and config.bids_database_dir.exists()
+        unwritten = config if indexed else replace(config, bids_database_dir=None)
+        _say_what_would_run(config, read_selection(unwritten))
     if "train" in config.analysis_level:
         from bids_brainage.workflows.training import describe_training
 
@@ -206,54 +239,3 @@ def _sources(session: SessionInputs) -> Iterator[str]:
         yield f"{session.derivative.source}: {session.derivative.t1w}"
     if session.freesurfer_brain:
         yield f"FreeSurfer: {session.freesurfer_brain}"
-
-
-def _prepare_work_dir(config: RunConfig) -> None:
-    """Make the work folder; --clean-workdir empties it first, but only if this program made it."""
-    from bids_brainage.bids.output import make_writable
-
-    marker = config.work_dir / _WORK_MARKER
-    ours = marker.is_file() or not config.work_dir.exists() or not any(config.work_dir.iterdir())
-    if config.clean_workdir and not ours:
-        raise InputError(messages.WORK_NOT_OURS.format(path=config.work_dir, marker=_WORK_MARKER))
-    if config.clean_workdir:
-        for item in config.work_dir.iterdir() if config.work_dir.exists() else ():
-            shutil.rmtree(item) if item.is_dir() and not item.is_symlink() else item.unlink()
-    make_writable(config.work_dir)
-    if ours:
-        marker.touch()
-
-
-class _Terminated(BaseException):
-    """SIGTERM came, as Slurm sends it before time is up."""
-
-
-@contextmanager
-def _told_of_termination() -> Iterator[None]:
-    """Turn SIGTERM into an exception, so that everything ends properly."""
-
-    def end(*_: object) -> None:
-        raise _Terminated
-
-    try:
-        before = signal.signal(signal.SIGTERM, end)
-    except ValueError:  # not in the main thread
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _fault(error: Exception, config: RunConfig | None) -> int:
-    text = str(error).splitlines()[0] if str(error) else ""
-    log = config.log_dir / "run.log" if config else "no log"
-    _log.error(messages.UNEXPECTED_ERROR.format(kind=type(error).__name__, text=text, log=log))
-    _show_traceback(config)
-    return FAULT
-
-
-def _show_traceback(config: RunConfig | None) -> None:
-    if config is not None and config.debug:
-        traceback.print_exc(file=sys.stderr)

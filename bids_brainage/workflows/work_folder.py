@@ -6,8 +6,8 @@ import dataclasses
 import logging
 import os
 import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from bids_brainage import messages
@@ -26,7 +26,6 @@ MADE = (
     "reports_wf",
     *(f"training_*/{name}" for name in ("design.json", "store", "base_models", "training_wf")),
 )
-_LOCK = ".bids_brainage_lock"
 # Folders that others made. Even what the program made inside of them stays.
 _OTHERS = (
     "bids_dir",
@@ -50,29 +49,36 @@ def work_folder(config: RunConfig) -> Iterator[None]:
     """
     if config.clean_workdir:
         _clean(config)
-    marker = config.work_dir / MARKER
     ours = _is_ours(config.work_dir)
     make_writable(config.work_dir)
-    if ours:
-        marker.touch()
-    with locked(config.work_dir / _LOCK, str(config.work_dir), shared=True):
+    # The marker is the lock, too; a folder of somebody else gets none.
+    with locked(config.work_dir / MARKER, str(config.work_dir), shared=True) if ours else nullcontext():
         yield
 
 
-def check_cleaning(config: RunConfig) -> None:
-    """Raise InputError where --clean-workdir would remove what is not the program's own, or what the run needs."""
-    if not config.clean_workdir:
-        return
+def check_work_folder(config: RunConfig) -> None:
+    """Raise InputError where the run would remove what is not the program's own, or what it needs itself.
+
+    Not only --clean-workdir removes what lies in the folders of the program: steps are emptied before they
+    are done again, and those of finished people removed.
+    """
+    needed = _needed(config)
+    if config.clean_workdir:
+        needed["the folder this was started in"] = Path.cwd()
+        _check_cleaning(config, needed)
+    for name, path in needed.items():
+        for item in _made(config.work_dir):
+            if _lies_in(path, item):
+                raise InputError(messages.WORK_HOLDS_NEEDED.format(item=item, name=name, path=path))
+
+
+def _check_cleaning(config: RunConfig, needed: Mapping[str, Path]) -> None:
     if not _is_ours(config.work_dir):
         raise InputError(messages.WORK_NOT_OURS.format(path=config.work_dir, marker=MARKER))
-    needed = {**_needed(config), "the folder this was started in": Path.cwd()}
     for name, path in needed.items():
         others = name.split("=")[0] in _OTHERS
         if _same(path, config.work_dir) or (others and _inside(config.work_dir, path, config.output_dir)):
             raise InputError(messages.WORK_IS_NEEDED.format(work_dir=config.work_dir, name=name, path=path))
-        for item in _made(config.work_dir):
-            if _lies_in(path, item):
-                raise InputError(messages.WORK_HOLDS_NEEDED.format(item=item, name=name, path=path))
 
 
 def remove_made(config: RunConfig, items: Iterable[Path]) -> None:
@@ -86,15 +92,15 @@ def remove_made(config: RunConfig, items: Iterable[Path]) -> None:
 
 
 def _clean(config: RunConfig) -> None:
-    check_cleaning(config)
+    check_work_folder(config)
     if not config.work_dir.exists():
         return
-    with locked(config.work_dir / _LOCK, str(config.work_dir)):
+    with locked(config.work_dir / MARKER, str(config.work_dir), kept=True):
         for item in _made(config.work_dir):
             _remove(item)
             if item.parent != config.work_dir and not any(item.parent.iterdir()):
                 item.parent.rmdir()
-    left = sorted(item.name for item in config.work_dir.iterdir() if item.name not in (MARKER, _LOCK))
+    left = sorted(item.name for item in config.work_dir.iterdir() if item.name != MARKER)
     if left:
         LOGGER.warning(messages.WORK_LEFT.format(path=config.work_dir, names=", ".join(left)))
 
@@ -127,7 +133,9 @@ def _same(first: Path, second: Path) -> bool:
 
 def _inside(work_dir: Path, folder: Path, output_dir: Path) -> bool:
     """Whether the work folder lies in `folder`, and not in an output folder there."""
-    return _lies_in(work_dir, folder) and not (_lies_in(work_dir, output_dir) and _lies_in(output_dir, folder))
+    return _lies_in(work_dir, folder) and not (
+        _lies_in(work_dir, output_dir) and _lies_in(output_dir, folder)
+    )
 
 
 def _lies_in(path: Path, folder: Path) -> bool:
@@ -136,7 +144,9 @@ def _lies_in(path: Path, folder: Path) -> bool:
     if written.is_relative_to(folder) or path.resolve().is_relative_to(folder.resolve()):
         return True
     real = path.resolve()
-    return folder.exists() and any(place.exists() and place.samefile(folder) for place in (real, *real.parents))
+    return folder.exists() and any(
+        place.exists() and place.samefile(folder) for place in (real, *real.parents)
+    )
 
 
 def _remove(item: Path) -> None:

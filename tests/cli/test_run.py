@@ -7,14 +7,16 @@ import json
 import os
 import signal
 import sys
+import tempfile
 import tomllib
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from bids_brainage.cli.run import main
-from bids_brainage.errors import BundleError
+from bids_brainage.errors import BundleError, InputError
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,7 @@ def test_a_full_disk_is_told_with_its_remedy(run, workflows, capsys):
         raise OSError(errno.ENOSPC, "No space left on device", "/scratch/work/x.nii.gz")
 
     workflows.answer = answer
-    assert run("--participant-label", "01") == 2
+    assert run("--participant-label", "01") == 4
     error = capsys.readouterr().err
     assert "No space is left at /scratch/work/x.nii.gz; free some" in error
     assert "Traceback" not in error
@@ -188,6 +190,92 @@ def test_dry_run_tells_and_writes_nothing(run, workflows, tmp_path, capsys):
     assert sorted(item.name for item in tmp_path.iterdir()) == ["bids"]
 
 
+@pytest.mark.parametrize("number", [errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EROFS])
+def test_a_disk_that_fails_is_no_fault_of_the_program(run, workflows, capsys, number):
+    def answer(config, sessions):
+        raise OSError(number, os.strerror(number), "/scratch/x")
+
+    workflows.answer = answer
+    assert run("--participant-label", "01") == 4
+    told = capsys.readouterr().err
+    assert "/scratch/x" in told
+    assert "what is finished is kept" in told
+
+
+def test_a_dry_run_names_no_log(run, monkeypatch, tmp_path, capsys):
+    """None is written, nor an index where there is none."""
+
+    def fail(config):
+        raise RuntimeError("oh")
+
+    monkeypatch.setattr("bids_brainage.bids.selection.read_selection", fail)
+    assert run("--dry-run") == 3
+    told = capsys.readouterr().err
+    assert "run.log" not in told
+    assert "No log was written" in told
+
+
+def test_a_dry_run_writes_no_index_of_the_dataset(run, tmp_path):
+    assert run("--dry-run", "--bids-database-dir", str(tmp_path / "index")) == 0
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["bids"]
+
+
+def test_boilerplate_alone_writes_nothing_else(run, workflows, tmp_path):
+    """The stand-in writes none, so that nothing at all is there."""
+    assert run("--boilerplate-only") == 0
+    assert workflows.calls == [["sub-01"]]
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["bids", "out"]
+    assert not list((tmp_path / "out").iterdir())
+
+
+@pytest.mark.parametrize("option", ["--reports-only", "--boilerplate-only"])
+def test_pages_and_texts_alone_train_nothing(option, bids, tmp_path, capsys):
+    words = [str(bids), str(tmp_path / "out"), "participant", "train", "--model-out", str(tmp_path / "m")]
+    assert main([*words, option]) == 2
+    assert "level participant alone" in capsys.readouterr().err
+
+
+def test_what_cannot_be_trained_after_people_were_done_is_code_1(bids, tmp_path, workflows, monkeypatch):
+    """Code 2 promises that nothing was computed."""
+
+    def fail(config):
+        raise InputError("nobody to train on")
+
+    training = ModuleType("bids_brainage.workflows.training")
+    training.run_training = fail
+    monkeypatch.setitem(sys.modules, "bids_brainage.workflows.training", training)
+    places = [str(bids), str(tmp_path / "out")]
+    words = ["--model-out", str(tmp_path / "m"), "--skip-bids-validation", "-w", str(tmp_path / "work")]
+    chosen = ["--participant-label", "01"]
+    assert main([*places, "participant", "train", *words, *chosen]) == 1
+    assert workflows.calls == [["sub-01"]]
+    assert main([*places, "train", *words, *chosen]) == 2
+
+
+def test_no_temporary_folder_is_told_in_one_sentence(
+    run, workflows, monkeypatch, tmp_path, capsys
+):
+    def none():
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    assert run("--participant-label", "01") == 2
+    assert "TMPDIR" in capsys.readouterr().err
+    monkeypatch.setattr(tempfile, "gettempdir", os.getcwd)
+    assert run("--participant-label", "01") == 2
+    assert not (tmp_path / "out").exists()
+    assert workflows.calls == []
+
+
+def test_the_folder_of_the_start_is_left_and_come_back_to(run, workflows):
+    where = []
+    workflows.answer = lambda config, sessions: where.append(Path.cwd()) or Outcome()
+    before = Path.cwd()
+    assert run("--participant-label", "01") == 0
+    assert where == [Path("/")]
+    assert Path.cwd() == before
+
+
 def test_clean_workdir_empties_only_what_the_program_made(run, workflows, tmp_path, capsys):
     work = tmp_path / "work"
     work.mkdir()
@@ -197,6 +285,6 @@ def test_clean_workdir_empties_only_what_the_program_made(run, workflows, tmp_pa
     assert "--clean-workdir" in capsys.readouterr().err
     (work / "precious").unlink()
     assert run("--participant-label", "01") == 0
-    (work / "node").mkdir()
+    (work / "bids_brainage_wf/node").mkdir(parents=True)
     assert run("--participant-label", "01", "--clean-workdir") == 0
     assert [item.name for item in work.iterdir()] == [".bids_brainage_work"]
