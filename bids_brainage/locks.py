@@ -49,13 +49,16 @@ def participant_lock(folder: Path, label: str, seconds: float = 0.0) -> Iterator
 
 
 @contextmanager
-def participants_locked(folder: Path, labels: Iterable[str]) -> Iterator[dict[str, str]]:
+def participants_locked(
+    folder: Path, labels: Iterable[str], seconds: float = 0.0
+) -> Iterator[dict[str, str]]:
     """Hold several participants; gives those whom another run holds, with the sentence that says so."""
     busy: dict[str, str] = {}
     with ExitStack() as stack:
-        for label in dict.fromkeys(labels):
+        # In one order, so that two runs never wait for each other.
+        for label in sorted(set(labels)):
             try:
-                stack.enter_context(participant_lock(folder, label))
+                stack.enter_context(participant_lock(folder, label, seconds))
             except BusyError as error:
                 busy[label] = str(error)
         yield busy

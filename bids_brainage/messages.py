@@ -178,7 +178,7 @@ ONLY_PARTICIPANT = (
 )
 DISK_BROKEN = (
     "{place} could not be read or written any more ({reason}); see to that disk or share, and run the same command "
-    "again: what is finished is kept."
+    "again: finished work is kept."
 )
 DISK_FULL = (
     "No space is left at {place}; free some, or choose another place for the output or the work folder (-w), "

@@ -49,6 +49,15 @@ class KeptPool(MultiProcPlugin):
         self._threads = int(self.plugin_args.get("threads_per_node", 1))
         self._workers: list[_Worker] = []
 
+    def run(self, graph: Any, config: Any, updatehash: bool = False) -> None:
+        """Run a graph; where it is left early, what is still running is ended."""
+        try:
+            super().run(graph, config, updatehash)
+        finally:
+            # They would be taken for steps of the next graph.
+            if self.pending_tasks:
+                self.close()
+
     def _submit_job(self, node: Any, updatehash: bool = False) -> int:
         self._taskid += 1
         if getattr(node.interface, "terminal_output", "") == "stream":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,9 +12,11 @@ from bids_brainage import messages
 from bids_brainage.bids.naming import session_name
 from bids_brainage.bids.selection import SessionInputs
 from bids_brainage.config import RunConfig
+from bids_brainage.locks import participants_locked
 from bids_brainage.records.reading import SessionPlace, read_participant
 from bids_brainage.records.writing import note_seconds
 from bids_brainage.workflows.progress import Progress, read_crashes
+from bids_brainage.workflows.work_folder import remove_made
 
 if TYPE_CHECKING:
     from bids_brainage.workflows.completion import SessionState
@@ -27,6 +28,8 @@ LOGGER = logging.getLogger(__name__)
 # which grows with the square of the graph, stays small.
 PARTICIPANTS_PER_PROCESS = 4
 SMALLEST_BATCH = 8
+# How long another run's page of the same participant is waited for.
+PAGE_SECONDS = 120.0
 
 #: Sentence and crash file of what failed.
 Failures = Sequence[tuple[str, Path]]
@@ -134,7 +137,15 @@ class _Run:
         self.plugin, self.plugin_args = find_plugin(self.config, self.progress)
         try:
             for batch in _batches(self.sessions, self.config):
-                self._process(batch)
+                with participants_locked(
+                    self.config.work_dir, [session.participant for session in batch]
+                ) as busy:
+                    self._process([session for session in batch if session.participant not in busy])
+                for session in batch:
+                    if session.participant in busy:
+                        self._tell(session, busy[session.participant], ())
+                if self.config.stop_on_first_crash and self.failed:
+                    break
         finally:
             if hasattr(self.plugin, "close"):
                 self.plugin.close()
@@ -157,8 +168,9 @@ class _Run:
         unwritten = self._write_pages(batch, computed, crashes)
         for session in batch:
             problem = problems.get(session.name) or unwritten.get(session.participant)
-            self._tell(session, problem, computed)
-        self._clear([task for task in todo if task.session.name not in self.failed])
+            if not (problem == messages.SESSION_INCOMPLETE and crashes and self.config.stop_on_first_crash):
+                self._tell(session, problem, computed)
+        self._clear([task for task in todo if task.session.name in self.done])
 
     def _state(self, session: SessionInputs) -> SessionState:
         from bids_brainage.workflows.completion import session_state
@@ -193,9 +205,13 @@ class _Run:
                 participants.setdefault(session.participant, []).extend(crashes.get(session.name, ()))
         if not participants:
             return {}
-        self._run(init_reports_wf(participants=participants, config=self.config))
+        logs = self.config.log_dir.parent
+        with participants_locked(logs, participants, PAGE_SECONDS) as busy:
+            free = {label: crashes for label, crashes in participants.items() if label not in busy}
+            if free:
+                self._run(init_reports_wf(participants=free, config=self.config))
         failed = read_crashes(self.config.log_dir, self.pages)
-        return {
+        return {label: messages.PAGE_FAILED.format(reason=reason) for label, reason in busy.items()} | {
             participant: messages.PAGE_FAILED.format(reason=failed[participant][-1][0])
             for participant in participants
             if participant in failed
@@ -228,18 +244,18 @@ class _Run:
             return
         for task in tasks:
             self.progress.forget(task.session.name)
-            shutil.rmtree(self.config.work_dir / BATCH / task.workflow_name, ignore_errors=True)
             report = report_name(task.session.participant)
-            shutil.rmtree(self.config.work_dir / REPORTS / report, ignore_errors=True)
+            steps = (Path(BATCH) / task.workflow_name, Path(REPORTS) / report)
+            remove_made(self.config, [self.config.work_dir / step for step in steps])
 
 
 def run_workflow(workflow: Any, config: RunConfig, plugin: Any, plugin_args: Mapping[str, Any]) -> None:
     """Run one graph. Nodes that fail leave crash files; the graph continues without what depends on them."""
+    # Not among nipype's own settings, where a % has a meaning.
+    workflow.config["execution"] = {"crashdump_dir": str(config.log_dir)}
     try:
         workflow.run(plugin=plugin, plugin_args=dict(plugin_args))
     except RuntimeError as error:
-        if config.stop_on_first_crash:
-            raise
         LOGGER.debug("nipype: %s", error)
 
 
@@ -268,7 +284,6 @@ def configure_nipype(config: RunConfig) -> None:
     nipype_config.update_config(
         {
             "execution": {
-                "crashdump_dir": str(config.log_dir),
                 "crashfile_format": "txt",
                 "stop_on_first_crash": str(config.stop_on_first_crash).lower(),
                 "poll_sleep_duration": "0.2",
@@ -313,10 +328,11 @@ def read_plugin_file(path: Path) -> dict[str, Any]:
     import yaml
 
     from bids_brainage.errors import InputError
+    from bids_brainage.reading import MB, read_text
 
     try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        settings = yaml.safe_load(read_text(path, MB))
+    except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(messages.PLUGIN_FILE.format(path=path, reason=error)) from error
     if not isinstance(settings, dict) or not isinstance(settings.get("plugin"), str):
         raise InputError(messages.PLUGIN_FILE.format(path=path, reason="it names no plugin"))

@@ -14,7 +14,7 @@ from nipype.pipeline import engine as pe
 from bids_brainage import messages
 from bids_brainage.atomic import write_text
 from bids_brainage.config import RunConfig
-from bids_brainage.errors import InputError
+from bids_brainage.errors import BrainAgeError, InputError
 from bids_brainage.interfaces.training import TrainBaseModel
 from bids_brainage.models.training.design import TrainingDesign
 from bids_brainage.models.training.plan import TrainingPlan, find_plan, make_plan, read_plan_file
@@ -181,13 +181,13 @@ class _Told:
 
 
 def _collected(tasks: Sequence[TrainingTask], log_dir: Path) -> list[TrainingResult]:
-    """The results of all; InputError if one is missing."""
+    """The results of all; BrainAgeError if one is missing."""
     results = [finished_result(task) for task in tasks]
     missing = [task for task, result in zip(tasks, results, strict=True) if result is None]
     if missing:
         crashes = read_crashes(log_dir, {node_name(task): task.file for task in missing})
         reason = next((found[0][0] for found in crashes.values()), messages.SESSION_INCOMPLETE)
-        raise InputError(
+        raise BrainAgeError(
             messages.TRAINING_INCOMPLETE.format(missing=len(missing), total=len(tasks), reason=reason)
         )
     return [result for result in results if result is not None]

@@ -23,7 +23,9 @@ MARKER = ".bids_brainage_work"
 #: All that the program makes in it, besides locks.
 MADE = (
     "bids_brainage_wf",
+    "bids_brainage_*_wf",
     "reports_wf",
+    "seconds/sub-*.json",
     *(f"training_*/{name}" for name in ("design.json", "store", "base_models", "training_wf")),
 )
 # Folders that others made. Even what the program made inside of them stays.
@@ -111,7 +113,7 @@ def _is_ours(work_dir: Path) -> bool:
 
 
 def _made(work_dir: Path) -> list[Path]:
-    return [item for pattern in MADE for item in sorted(work_dir.glob(pattern))]
+    return sorted({item for pattern in MADE for item in work_dir.glob(pattern)})
 
 
 def _needed(config: RunConfig) -> dict[str, Path]:

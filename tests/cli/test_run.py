@@ -199,7 +199,7 @@ def test_a_disk_that_fails_is_no_fault_of_the_program(run, workflows, capsys, nu
     assert run("--participant-label", "01") == 4
     told = capsys.readouterr().err
     assert "/scratch/x" in told
-    assert "what is finished is kept" in told
+    assert "finished work is kept" in told
 
 
 def test_a_dry_run_names_no_log(run, monkeypatch, tmp_path, capsys):
