@@ -186,6 +186,10 @@ DISK_FULL = (
 )
 INTERRUPTED = "Interrupted; finished work is kept, and the same command continues from there."
 SOME_FAILED = "{failed} of {count} sessions failed: {names}. The others are done."
+STOPPED_AT_FAILURE = (
+    "{failed} of {count} sessions failed: {names}. --stop-on-first-crash ended the run there; {left} are not finished, "
+    "and finished work is kept."
+)
 ALL_FAILED = "{failed} of {count} sessions failed: {names}."
 
 # --- preprocessing ---------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import logging
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -196,6 +196,8 @@ def _process(config: RunConfig, selection: Selection) -> int:
     for session in selection.sessions:
         for warning in session.warnings:
             _log.warning("%s", warning)
+    if selection.failed and config.stop_on_first_crash:
+        return _told_of_failures(selection.failed, len(selection.sessions), selection)
     outcome = run_participants(config, list(selection.sessions))
     failed = {**selection.failed, **outcome.failed}
     _log.info(
@@ -205,13 +207,20 @@ def _process(config: RunConfig, selection: Selection) -> int:
         len(failed),
         config.output_dir,
     )
-    if failed:
-        count = len(selection.sessions) + len(selection.failed)
-        names = ", ".join(sorted(failed))
-        sentence = messages.ALL_FAILED if len(failed) == count else messages.SOME_FAILED
-        _log.error(sentence.format(failed=len(failed), count=count, names=names))
-        return SOME_FAILED
-    return ALL_WELL
+    told = len(outcome.done) + len(outcome.skipped) + len(outcome.failed)
+    left = 0 if config.reports_only else len(selection.sessions) - told
+    return _told_of_failures(failed, left, selection) if failed else ALL_WELL
+
+
+def _told_of_failures(failed: Mapping[str, str], left: int, selection: Selection) -> int:
+    """Name who failed, and say what became of the others: `left` of them were not finished."""
+    count = len(selection.sessions) + len(selection.failed)
+    sentence = messages.ALL_FAILED if len(failed) == count else messages.SOME_FAILED
+    if left:
+        sentence = messages.STOPPED_AT_FAILURE
+    names = ", ".join(sorted(failed))
+    _log.error(sentence.format(failed=len(failed), count=count, names=names, left=left))
+    return SOME_FAILED
 
 
 def _say_what_would_run(config: RunConfig, selection: Selection) -> None:

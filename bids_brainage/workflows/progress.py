@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import re
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bids_brainage import messages
 from bids_brainage.atomic import write_text
 from bids_brainage.records.session import FIRST, StageKey
 from bids_brainage.terms import MODALITIES
@@ -21,7 +23,20 @@ _MODALITIES = {"anatomical": FIRST} | {name.lower(): name for name in MODALITIES
 LOGGER = logging.getLogger(__name__)
 
 _CRASHED_NODE = re.compile(r"^Node: (?P<name>\S+)", re.MULTILINE)
-_TOLD_ERROR = re.compile(r"bids_brainage\.errors\.\w+: (?P<sentence>.+)")
+_TOLD_ERROR = re.compile(r"^\s*bids_brainage\.[\w.]+Error: (?P<sentence>.+)", re.MULTILINE)
+# The line that a traceback ends with.
+_ERROR = re.compile(
+    r"^\s*(?P<name>[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit))(?:: (?P<text>.*))?$", re.MULTILINE
+)
+# NumPy tells of a short write in words of its own.
+_FULL = re.compile(
+    rf"OSError: (?:\[Errno (?:{errno.ENOSPC}|{errno.EDQUOT})\][^:\n]*(?:: '(?P<place>[^'\n]*)')?"
+    r"|\d+ requested and \d+ written)"
+)
+_FOLDER = re.compile(r"^Working directory: (?P<place>.+)", re.MULTILINE)
+_WRAPPER = "nipype.pipeline.engine.nodes.NodeExecutionError"
+# What nipype adds where the failed step left no results.
+_CRASH_OF_CRASHFILE = "When creating this crashfile"
 
 
 class Progress:
@@ -111,9 +126,20 @@ def read_crashes(log_dir: Path, people: Mapping[str, str]) -> dict[str, list[tup
 
 
 def crash_sentence(text: str) -> str:
-    """Find the one sentence of a crash file that a person should read."""
+    """Find the one sentence of a crash file that a person should read.
+
+    Nipype wraps the error of a step in errors of its own, before and after. What counts is our own error;
+    else that a disk was full, of which other errors follow; else the last that a traceback ends with.
+    """
+    text, _, _ = text.partition(_CRASH_OF_CRASHFILE)
     told = _TOLD_ERROR.findall(text)
     if told:
         return str(told[-1]).strip()
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    full = _FULL.search(text)
+    if full:
+        folder = _FOLDER.search(text)
+        place = full["place"] or (folder["place"] if folder else "the disk")
+        return messages.DISK_FULL.format(place=place)
+    errors = [match[0].strip() for match in _ERROR.finditer(text) if match["name"] != _WRAPPER]
+    lines = errors or [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else ""

@@ -252,9 +252,7 @@ def test_what_cannot_be_trained_after_people_were_done_is_code_1(bids, tmp_path,
     assert main([*places, "train", *words, *chosen]) == 2
 
 
-def test_no_temporary_folder_is_told_in_one_sentence(
-    run, workflows, monkeypatch, tmp_path, capsys
-):
+def test_no_temporary_folder_is_told_in_one_sentence(run, workflows, monkeypatch, tmp_path, capsys):
     def none():
         raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from fnmatch import fnmatch
 
 import pytest
 
 from bids_brainage.config import RunConfig
 from bids_brainage.errors import BrainAgeError, InputError
 from bids_brainage.locks import BusyError
-from bids_brainage.workflows.work_folder import MARKER, check_work_folder, remove_made, work_folder
+from bids_brainage.workflows.work_folder import MADE, MARKER, check_work_folder, remove_made, work_folder
 
 
 @pytest.fixture
@@ -174,3 +175,10 @@ def test_what_cannot_be_removed_is_told(config, monkeypatch):
     monkeypatch.setattr("bids_brainage.workflows.work_folder.shutil.rmtree", fail)
     with pytest.raises(BrainAgeError, match="Permission denied"):
         use(config)
+
+
+def test_the_folders_of_the_workflows_are_among_what_the_program_made():
+    from bids_brainage.workflows.participant import BATCH, REPORTS
+
+    for name in (BATCH, REPORTS):
+        assert any(fnmatch(name, pattern) for pattern in MADE)
