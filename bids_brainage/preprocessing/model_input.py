@@ -245,15 +245,20 @@ def restore(relevance: NDArray, model_input: ModelInput) -> nib.Nifti1Image:
     blocks = np.asarray(relevance, dtype=np.float64).reshape(place.box)[:, None, :, None, :, None]
     shared = (blocks * _shares(model_input)).reshape(place.fine_box)
     turned = np.zeros(place.turned_shape)
-    rows = [
-        np.clip(np.arange(first, first + length), 0, size - 1)
-        for first, length, size in zip(place.start, place.fine_box, place.turned_shape, strict=True)
-    ]
-    np.add.at(turned, np.ix_(*rows), shared)
+    rows = [np.clip(np.arange(first, first + length), 0, size - 1) for first, length, size in _sides(place)]
+    if all(first >= 0 and first + n <= size for first, n, size in _sides(place)):
+        turned[np.ix_(*rows)] = shared
+    else:
+        np.add.at(turned, np.ix_(*rows), shared)
     back = ornt_transform(axcodes2ornt(tuple(place.orientation)), io_orientation(place.affine))
     result = nib.Nifti1Image(apply_orientation(turned, back).astype(np.float32), place.affine)
     result.header.set_xyzt_units("mm", "sec")
     return result
+
+
+def _sides(place: Placement) -> list[tuple[int, int, int]]:
+    """For each axis where the box begins, how long it is, and how long the image."""
+    return list(zip(place.start, place.fine_box, place.turned_shape, strict=True))
 
 
 def covered_share(mask: nib.Nifti1Image, placement: Placement) -> NDArray[np.float32]:

@@ -274,15 +274,18 @@ class SampledTransform:
             ).dataobj
         return cls(reference, coordinates)
 
-    def apply(self, data: NDArray) -> NDArray[np.float32]:
-        """Interpolate `data` linearly, zero outside its grid; only its non-zero part takes time."""
+    def apply(self, data: NDArray, box: tuple[slice, ...] | None = None) -> NDArray[np.float32]:
+        """Interpolate `data` linearly, zero outside its grid; only its non-zero part takes time.
+
+        With `box`, `data` is that part of the grid alone, and all else is zero.
+        """
+        starts = [part.start for part in box] if box else [0, 0, 0]
         result = np.zeros(self.reference.shape, dtype=np.float32)
         there = np.ones(result.shape, dtype=bool)
-        for position, part in zip(self.coordinates, bounding_box(data != 0, 1), strict=True):
-            there &= (position >= part.start) & (position <= part.stop - 1)
-        result[there] = ndimage.map_coordinates(
-            data, self.coordinates[:, there], order=1, output=np.float32, mode="constant"
-        )
+        for position, first, part in zip(self.coordinates, starts, bounding_box(data != 0, 1), strict=True):
+            there &= (position >= first + part.start) & (position <= first + part.stop - 1)
+        places = self.coordinates[:, there] - np.array(starts, dtype=np.float32)[:, None]
+        result[there] = ndimage.map_coordinates(data, places, order=1, output=np.float32, mode="constant")
         return result
 
 

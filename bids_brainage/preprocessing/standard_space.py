@@ -10,7 +10,7 @@ from nibabel.affines import voxel_sizes
 from scipy import ndimage
 
 from bids_brainage.preprocessing.registration import SampledTransform
-from bids_brainage.preprocessing.resampling import FWHM_PER_SIGMA, image_like
+from bids_brainage.preprocessing.resampling import FWHM_PER_SIGMA, TRUNCATE, bounding_box, image_like
 
 
 class RelevanceScale(NamedTuple):
@@ -40,18 +40,21 @@ def relevance_to_standard(
         float32 on the transform's reference grid.
     scale : RelevanceScale
     """
-    data = relevance.get_fdata(dtype=np.float64)
+    data = np.asanyarray(relevance.dataobj, dtype=np.float32)
     source, target = voxel_sizes(relevance.affine), voxel_sizes(transform.reference.affine)
     # Maps of single voxels would be missed between the coarser grid's points.
     sigma = np.sqrt(np.maximum(target**2 - source**2, 0)) / FWHM_PER_SIGMA / source
+    # Only what carries relevance costs time, with as much around it as is smoothed into.
+    box = bounding_box(data != 0, np.ceil(TRUNCATE * sigma).astype(int) + 1)
+    near = data[box]
     result = np.zeros(transform.reference.shape)
     scales = []
     for sign in (1, -1):
-        part = np.maximum(sign * data, 0)
-        smooth = ndimage.gaussian_filter(part, sigma) if sigma.any() else part
-        there = transform.apply(smooth)
+        part = np.maximum(sign * near, 0)
+        smooth = ndimage.gaussian_filter(part, sigma, truncate=TRUNCATE) if sigma.any() else part
+        there = transform.apply(smooth, box)
         total = there.sum(dtype=np.float64)
-        scale = part.sum() / total if total > 0 else 1.0
+        scale = part.sum(dtype=np.float64) / total if total > 0 else 1.0
         result += sign * scale * there
         scales.append(float(scale))
     return image_like(result.astype(np.float32), transform.reference), RelevanceScale(*scales)

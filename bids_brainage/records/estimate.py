@@ -16,9 +16,9 @@ Severity = Literal["note", "warning", "error"]
 class Target(Record):
     """What is estimated."""
 
-    name: str = Field("age", description="`age`, or another column of participants.tsv")
-    unit: str = Field("years", description="empty if unknown")
-    measured: float | None = Field(None, description="the person's own value; null if unknown")
+    name: str = Field(default="age", description="`age`, or another column of participants.tsv")
+    unit: str = Field(default="years", description="empty if unknown")
+    measured: float | None = Field(default=None, description="the person's own value; null if unknown")
 
     @property
     def of_age(self) -> bool:
@@ -38,32 +38,34 @@ class SubEnsemblePart(Record):
     """One sub-ensemble's part in an estimate; all years are its own, before weighting."""
 
     name: str = Field(description="region and modality, such as `WholeBrain_T1w`")
-    region: str
-    modality: str
+    region: str = Field(description="part of the brain that it sees")
+    modality: str = Field(description="sequence that it sees")
     brain_age: float = Field(description="the sub-ensemble's own estimate")
     uncertainty: float | None = Field(description="95 % confidence interval width over its base models")
     base_models: tuple[float, ...] = Field(description="estimate of each base model")
     weight: float = Field(description="years of the ensemble's estimate per year of this one's")
-    target_bias: float | None = Field(None, description="its estimate before any voxel contributes")
-    relevance_sum: float | None = Field(None, description="what its map adds to its own estimate")
-    absorbed: float | None = Field(None, description="what biases and epsilon retained on the way back")
+    target_bias: float | None = Field(default=None, description="its estimate before any voxel contributes")
+    relevance_sum: float | None = Field(default=None, description="what its map adds to its own estimate")
+    absorbed: float | None = Field(
+        default=None, description="what biases and epsilon retained on the way back"
+    )
     contribution: float | None = Field(
-        None, description="weight times relevance_sum: what its map adds to the ensemble's estimate"
+        default=None, description="weight times relevance_sum: what its map adds to the ensemble's estimate"
     )
 
 
 class Contributions(Record):
     """Years that the maps add to the ensemble's estimate, summed in two ways."""
 
-    modality: dict[str, float]
-    region: dict[str, float]
+    modality: dict[str, float] = Field(description="by sequence")
+    region: dict[str, float] = Field(description="by part of the brain that sub-ensembles see")
 
 
 class ModelFacts(Record):
     """The bundle that the estimate was made with."""
 
-    name: str
-    version: str
+    name: str = Field(description="of the bundle")
+    version: str = Field(description="of the bundle")
     purpose: str = Field(description="research or demonstration")
     heads: str = Field(description="linear, or spline if some are curved")
     sha256: str = Field(description="of bundle.json, which names all other files")
@@ -73,40 +75,43 @@ class Preparation(Record):
     """How the images were really prepared."""
 
     origin: str = Field(description="raw, preprocessed (of -d) or freesurfer")
-    source: str | None = Field(None, description="name of the dataset of -d")
-    software: tuple[str, ...] = Field((), description="programs that made that dataset")
+    source: str | None = Field(default=None, description="name of the dataset of -d")
+    software: tuple[str, ...] = Field(default=(), description="programs that made that dataset")
     skull_strip: str = Field(description="what was asked for")
-    skull_strip_method: str | None = Field(None, description="what was done")
-    bias_corrected: bool = Field(True, description="whether N4 was run on the T1w image here")
-    registered: bool = Field(True, description="whether the T1w image was registered to the template here")
-    warnings: tuple[str, ...] = Field((), description="what was unusual about the images")
+    skull_strip_method: str | None = Field(default=None, description="what was done")
+    bias_corrected: bool = Field(default=True, description="whether N4 was run on the T1w image here")
+    registered: bool = Field(
+        default=True, description="whether the T1w image was registered to the template here"
+    )
+    warnings: tuple[str, ...] = Field(default=(), description="what was unusual about the images")
 
 
 class ExplanationFacts(Record):
     """How the estimate was explained."""
 
-    rule: str
-    backend: str
+    rule: str = Field(description="see relevance.md")
+    backend: str = Field(description="native or innvestigate")
     aggregation: str = Field(description="heads, or the plain mean over base models")
 
 
 class EstimateRecord(Record):
     """An estimate, and everything it is made of. If the target is not age, years stand for its unit."""
 
-    schema_version: Literal[1] = ESTIMATE_VERSION
-    participant_id: str
-    session_id: str | None
+    schema_version: Literal[1] = Field(default=ESTIMATE_VERSION, description="of this record")
+    participant_id: str = Field(description="with `sub-`")
+    session_id: str | None = Field(description="with `ses-`; null in a dataset without sessions")
     dataset: str = Field(description="name of the raw dataset")
     ensemble: str = Field(description="as its bundle calls it")
-    target: Target
-    chronological_age: float | None
-    sex: str | None
+    target: Target = Field(description="what is estimated")
+    chronological_age: float | None = Field(description="years; null if unknown")
+    sex: str | None = Field(description="as participants.tsv has it")
     brain_age: float = Field(description="the estimate")
     dba: float | None = Field(description="estimate minus age (or measured value)")
     brain_age_corrected: float | None = Field(
-        None, description="corrected for regression to the mean; uses the age, so not an estimate of it"
+        default=None,
+        description="corrected for regression to the mean; uses the age, so not an estimate of it",
     )
-    dba_corrected: float | None = None
+    dba_corrected: float | None = Field(default=None, description="the same, minus age (or measured value)")
     uncertainty: float | None = Field(
         description="width of the 95 % confidence interval of the mean over models"
     )
@@ -116,24 +121,26 @@ class EstimateRecord(Record):
     fold: int | None = Field(
         description="of a training participant, the fold that never saw them and predicts"
     )
-    flags: tuple[FlagRecord, ...]
+    flags: tuple[FlagRecord, ...] = Field(description="what a reader must know beside the number")
     disclaimer: str | None = Field(description="why the estimate must not be read as one")
     constant: float = Field(description="years that no sub-ensemble contributes")
-    modalities_used: tuple[str, ...]
-    modalities_missing: tuple[str, ...]
-    sub_ensembles: tuple[SubEnsemblePart, ...]
+    modalities_used: tuple[str, ...] = Field(description="sequences that the estimate rests on")
+    modalities_missing: tuple[str, ...] = Field(description="sequences that the ensemble could have used")
+    sub_ensembles: tuple[SubEnsemblePart, ...] = Field(description="all years here are their own, unweighted")
     target_bias: float | None = Field(
-        None, description="the ensemble's estimate before any voxel contributes"
+        default=None, description="the ensemble's estimate before any voxel contributes"
     )
-    relevance_sum: float | None = Field(None, description="what the ensemble's map adds")
+    relevance_sum: float | None = Field(default=None, description="what the ensemble's map adds")
     absorbed: float | None = Field(
-        None, description="the rest: target_bias + relevance_sum + absorbed = brain_age"
+        default=None, description="the rest: target_bias + relevance_sum + absorbed = brain_age"
     )
-    contributions: Contributions | None = None
-    model: ModelFacts
+    contributions: Contributions | None = Field(
+        default=None, description="the sub-ensembles' contributions, summed in two ways"
+    )
+    model: ModelFacts = Field(description="the bundle")
     training_range: tuple[float, float] | None = Field(description="least and greatest target trained on")
-    simulated_input: bool
-    preprocessing: Preparation
+    simulated_input: bool = Field(description="whether the images are simulated")
+    preprocessing: Preparation = Field(description="how the images were really prepared")
     lrp: ExplanationFacts | None = Field(description="null if nothing was explained")
     inputs: tuple[str, ...] = Field(description="BIDS URIs of the person's own files")
     warnings: tuple[str, ...] = Field(description="what the tables left open")

@@ -17,8 +17,8 @@ from bids_brainage.records.schema import Record
 class PageRecord(Record):
     """Written last, after the page; see `is_current`."""
 
-    schema_version: Literal[1] = 1
-    participant_id: str
+    schema_version: Literal[1] = Field(default=1, description="of this record")
+    participant_id: str = Field(description="with `sub-`")
     sha256: str = Field(description="of the page")
     shows: dict[str, str] = Field(description="by session, what its stages were made of")
     figures: dict[str, str] = Field(description="by name in sub-*/figures, what each was drawn from")

@@ -17,10 +17,10 @@ RESOLUTION = {"2": "2 mm isotropic, 91 x 109 x 91 voxels"}
 class AccountLine(Record):
     """What one layer received, passed on and absorbed."""
 
-    layer: str
-    received: float
-    passed_on: float
-    absorbed: float
+    layer: str = Field(description="name of the layer")
+    received: float = Field(description="from the layer behind it")
+    passed_on: float = Field(description="to the layer before it")
+    absorbed: float = Field(description="by biases and epsilon")
 
 
 class MapRecord(Record):
@@ -33,30 +33,36 @@ class MapRecord(Record):
         extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True, alias_generator=to_pascal
     )
 
-    description: str
-    units: str
+    description: str = Field(description="what the map shows")
+    units: str = Field(description="years, or the target's unit")
     space: str = Field(description="the grid of the map")
-    resolution: dict[str, str] | None = None
+    resolution: dict[str, str] | None = Field(default=None, description="what `res-2` means")
     spatial_reference: str | None = Field(
-        None, description="BIDS URI of the image on whose grid the map lies"
+        default=None, description="BIDS URI of the image on whose grid the map lies"
     )
-    ensemble: str
+    ensemble: str = Field(description="as its bundle calls it")
     sub_ensemble: str = Field(description="`all` for the sum over sub-ensembles, each times its weight")
     weight: float = Field(description="years of the ensemble's estimate to one year of this map")
-    rule: str
-    backend: str
-    aggregation: str
-    target_bias: float
+    rule: str = Field(description="of the propagation")
+    backend: str = Field(description="native or innvestigate")
+    aggregation: str = Field(description="heads, or the plain mean over base models")
+    target_bias: float = Field(description="the estimate before any voxel contributes")
     relevance_sum: float = Field(description="sum of the map as it is stored")
-    absorbed: float
+    absorbed: float = Field(description="what biases and epsilon retained on the way back")
     rounding: float = Field(description="what storing values in whole steps took from the sum")
     step: float = Field(description="the step that values were rounded to")
     estimate: float = Field(description="of the networks' own outputs, by their head")
-    estimate_minus_target_bias: float
+    estimate_minus_target_bias: float = Field(description="what there is to account for")
     closure_error: float = Field(description="estimate minus all that is accounted for")
-    account: tuple[AccountLine, ...]
-    quality: dict[str, Any]
-    model: ModelFacts
-    sources: tuple[str, ...]
-    skull_stripped: bool = True
-    disclaimer: str | None = None
+    account: tuple[AccountLine, ...] = Field(description="layer by layer, from the output to the image")
+    quality: dict[str, Any] = Field(description="measured on this map")
+    model: ModelFacts = Field(description="the bundle")
+    sources: tuple[str, ...] = Field(description="BIDS URIs of the person's own files")
+    skull_stripped: bool = Field(default=True, description="relevance lies in the brain alone")
+    disclaimer: str | None = Field(
+        default=None, description="why the map must not be read as one of a brain's age"
+    )
+
+    def as_json(self) -> dict[str, Any]:
+        """The sidecar's content; BIDS has no null, so what is not known is not there."""
+        return {key: value for key, value in super().as_json().items() if value is not None}

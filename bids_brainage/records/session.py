@@ -31,28 +31,28 @@ class FileMark(Record):
     """
 
     path: str = Field(description="below the output folder")
-    role: Role
-    bytes: int = Field(ge=0)
-    sha256: str
-    about: dict[str, str] = Field(default_factory=dict)
+    role: Role = Field(description="what kind of file it is")
+    bytes: int = Field(ge=0, description="its size")
+    sha256: str = Field(description="of its content")
+    about: dict[str, str] = Field(default_factory=dict, description="what it shows")
 
 
 class InputMark(Record):
     """An input file as it was read; if size and time are the same, it is not read again for comparison."""
 
-    bytes: int
-    mtime_ns: int
-    sha256: str
+    bytes: int = Field(description="its size")
+    mtime_ns: int = Field(description="when it was changed")
+    sha256: str = Field(description="of its content")
 
 
 class Stage(Record):
     """A finished stage: the prepared images of one modality, or one ensemble's estimate and explanation."""
 
     fingerprint: str = Field(description="of all that decides the result")
-    files: tuple[FileMark, ...]
+    files: tuple[FileMark, ...] = Field(description="all of it")
     inputs: dict[str, InputMark] = Field(default_factory=dict, description="by name, what it was made of")
     seconds: dict[str, float] = Field(default_factory=dict, description="that each step took")
-    model: str | None = Field(None, description="of an estimate, sha256 of the bundle that made it")
+    model: str | None = Field(default=None, description="of an estimate, sha256 of the bundle that made it")
 
 
 class SessionRecord(Record):
@@ -61,13 +61,13 @@ class SessionRecord(Record):
     `pending` names files that an interrupted write may have left behind; the next one removes them.
     """
 
-    schema_version: Literal[1] = SESSION_VERSION
-    participant_id: str
-    session_id: str | None
+    schema_version: Literal[1] = Field(default=SESSION_VERSION, description="of this record")
+    participant_id: str = Field(description="with `sub-`")
+    session_id: str | None = Field(description="with `ses-`; null in a dataset without sessions")
     version: str = Field(description="of bids_brainage")
     preprocessing: dict[str, Stage] = Field(default_factory=dict, description="by modality")
     estimates: dict[str, Stage] = Field(default_factory=dict, description="by ensemble")
-    pending: tuple[str, ...] = ()
+    pending: tuple[str, ...] = Field(default=(), description="files that an interrupted write may have left")
 
     def stages(self) -> Iterator[tuple[StageKey, Stage]]:
         """All that is finished."""

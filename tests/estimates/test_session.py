@@ -168,7 +168,7 @@ def test_a_training_participant_is_told_of(
     monkeypatch.setattr(Bundle, "in_training_set", lambda self, *person: True)
     assert "seen_in_training" in flags()
     monkeypatch.setattr(Bundle, "fold_of", lambda self, *person: 0)
-    assert "by fold 0" in flags()["training_participant"]
+    assert "fold 0" in flags()["training_participant"]
 
 
 def test_the_corrected_estimate_is_beside_the_raw_one(

@@ -172,7 +172,10 @@ def test_region_scale_comes_from_the_whole_brain() -> None:
     data[:3] = 300
     region = np.zeros((12, 12, 12))
     region[:3] = 1
-    spec = _spec(voxel_size=1.0, box=(12, 12, 12), region="Cortical", orientation="RAS")
+    spec = _spec(
+        voxel_size=1.0, box=(12, 12, 12), region="Cortical", orientation="RAS",
+        stage="standard", space="MNI152NLin6Asym",
+    )  # fmt: skip
     array = prepare(_image(data), _image(mask), spec, _image(region)).array
     assert set(np.unique(array)) == {np.float32(0), np.float32(round(330 * 255 / 383) / 255)}
     assert (array > 0).sum() == region.sum()

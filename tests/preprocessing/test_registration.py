@@ -86,6 +86,8 @@ def test_a_sampled_transform_moves_images_as_ants_does(brain: nib.Nifti1Image, t
         for data in (whole, part):
             expected = apply_transforms(image_like(data, cut), reference, [found.forward]).get_fdata()
             np.testing.assert_allclose(sampled.apply(data), expected, atol=1e-3)
+        box = (slice(4, 33), slice(9, 42), slice(6, 23))
+        np.testing.assert_allclose(sampled.apply(part[box], box), sampled.apply(part), rtol=1e-3, atol=1e-3)
         assert not sampled.apply(np.zeros_like(whole)).any()
 
 
