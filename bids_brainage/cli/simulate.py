@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bids_brainage import __version__
+from bids_brainage.cli.endings import FAULT, TerminationError, ending, told_of_termination
 from bids_brainage.errors import BrainAgeError
 from bids_brainage.resources import available_processors
 
@@ -89,10 +90,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--age-range: MIN must be below MAX, and both between 0 and 110.")
     logging.basicConfig(level=logging.INFO if arguments.verbose else logging.WARNING, format="%(message)s")
     try:
-        return {"cohort": _cohort, "tori": _tori, "truth": _truth}[arguments.command](arguments)
-    except BrainAgeError as error:
-        sys.stderr.write(f"{error}\n")
-        return error.exit_code
+        with told_of_termination():
+            return {"cohort": _cohort, "tori": _tori, "truth": _truth}[arguments.command](arguments)
+    except (BrainAgeError, OSError, KeyboardInterrupt, TerminationError) as error:
+        code, sentence = ending(error)
+        if code == FAULT:
+            raise
+        sys.stderr.write(f"{sentence}\n")
+        return code
 
 
 def _cohort(arguments: argparse.Namespace) -> int:
