@@ -20,7 +20,7 @@ no network is used."""
 
 _EPILOG = """\
 Exit codes: 0 success; 1 somebody failed, the others are done; 2 wrong usage or input; 3 a bug in the
-program; 130 interrupted; 143 terminated. More in docs/usage.md."""
+program; 4 a disk ran full or failed; 130 interrupted; 143 terminated. More in docs/usage.md."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -249,7 +249,7 @@ def _add_running(group: argparse._ArgumentGroup) -> None:
     add("--boilerplate-only", action="store_true", help="only write the methods text (logs/CITATION.*)")
     add("--dry-run", action="store_true", help="show what would be run for whom; write nothing")
     add("--keep-work", action="store_true", help="keep the work folder of those who are finished")
-    add("--clean-workdir", action="store_true", help="empty the work folder first")
+    add("--clean-workdir", action="store_true", help="first remove what earlier runs left in the work folder")
 
 
 def _add_other(group: argparse._ArgumentGroup) -> None:
