@@ -5,12 +5,13 @@ NPROCS ?= $(shell nproc 2>/dev/null || echo 1)
 PEOPLE ?= 6
 BIN := .venv/bin
 
-.PHONY: help setup demo test test-slow lint lock clean
+.PHONY: help setup demo test test-slow smoke-current lint lock clean
 
 help:
 	@echo "make demo        simulate a small cohort and run the participant level on it, into demo/"
 	@echo "make test        run the tests"
 	@echo "make test-slow   run the slow tests too (about an hour)"
+	@echo "make smoke-current   one simulated person on Python 3.13 with the newest dependencies, if it is installed"
 	@echo "make lint        ruff, mypy and import-linter"
 
 setup: .venv/ready
@@ -32,6 +33,9 @@ test: setup
 
 test-slow: setup
 	RUN_SLOW=1 $(BIN)/python -m pytest -n $(NPROCS) --dist loadfile
+
+smoke-current:
+	.ci/smoke-current
 
 lint: setup
 	$(BIN)/ruff check .

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
 import importlib.util
 import logging
 import shutil
 import subprocess
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +14,6 @@ from typing import NamedTuple
 import nibabel as nib
 import numpy as np
 from nibabel.affines import voxel_sizes
-from nibabel.filebasedimages import ImageFileError
 from nibabel.processing import resample_from_to
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -98,7 +95,7 @@ def extract_brain(
     try:
         with scratch(work_dir) as folder:
             found = METHODS[chosen](image, _Job(threads, name, folder))
-    except (RuntimeError, ValueError, IndexError, subprocess.SubprocessError, ImageFileError) as error:
+    except (RuntimeError, ValueError, IndexError, subprocess.SubprocessError) as error:
         text = messages.STRIP_METHOD_FAILED
         raise ImageError(text.format(file=name, method=chosen, reason=type(error).__name__)) from error
     return _plausible(found, image, chosen, name)
@@ -192,9 +189,9 @@ def _synthstrip(image: nib.Nifti1Image, job: _Job) -> NDArray[np.bool_]:
 def _written(path: Path) -> nib.Nifti1Image:
     """The mask that a tool claims to have written, read to its end."""
     try:
-        return nib.Nifti1Image.from_bytes(gzip.decompress(path.read_bytes()))
-    except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"{path.name} is incomplete") from error
+        return read_mask(path)
+    except ImageError as error:
+        raise ValueError(str(error)) from error
 
 
 METHODS: dict[str, Callable[[nib.Nifti1Image, _Job], NDArray[np.bool_]]] = {

@@ -22,6 +22,7 @@ from nibabel.freesurfer.mghformat import MGHHeader
 from nibabel.nifti1 import Nifti1Header
 from nibabel.nifti2 import Nifti2Header
 from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from bids_brainage import messages
@@ -33,7 +34,10 @@ FARTHEST_DATA = 2**26  # bytes of extensions before the voxels, or of anything a
 GZIP_RATIO = 1032  # deflate cannot compress further
 CHUNK = 2**22
 HEADER_BYTES = 540  # of NIfTI-2, the longest
-UNREADABLE = (OSError, EOFError, ValueError, OverflowError, KeyError, HeaderDataError, zlib.error)
+UNREADABLE = (
+    *(OSError, EOFError, ValueError, OverflowError, KeyError, zlib.error),
+    *(HeaderDataError, WrapStructError),
+)
 
 
 @dataclass(frozen=True)

