@@ -410,8 +410,8 @@ TOO_FEW_PEOPLE = (
 )
 CONSTANT_AGE = "All {n} people have the same age; a model of age needs different ages."
 TRANSFER_CONFLICT = (
-    "The training plan {file} asks for a different {where} from that of the bundle {model}; remove it from the "
-    "plan, because --from-bundle decides it."
+    "The training plan {file} and the bundle {model} differ in {where}; remove that from the plan, because "
+    "--from-bundle decides it."
 )
 TRANSFER_SHAPE = (
     "The ensemble {ensemble} does not have all its regions in all its sequences, so it cannot be transferred; "

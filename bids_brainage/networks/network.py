@@ -1,7 +1,7 @@
 """A network as LRP sees it: a list of layers in order, with plain NumPy weights.
 
-Everything is three-dimensional here. A 2D network is a 3D one whose volumes have one slice, so kernels,
-strides and pools of 2D layers get a leading 1, and each engine is written once.
+Everything here is three-dimensional. A 2D network is a 3D one whose volumes have one slice: kernels, strides
+and pools of 2D layers get a leading 1, and each engine is written once.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Dense(Layer):
 
 @dataclass(frozen=True)
 class Affine(Layer):
-    """``x * scale + shift`` a channel: a batch normalisation that has no neighbour to be folded into."""
+    """``x * scale + shift`` per channel: a batch normalisation without a neighbour to be folded into."""
 
     scale: Floats
     bias: Floats | None
@@ -110,19 +110,19 @@ class Add(Layer):
 
 @dataclass(frozen=True)
 class LinearReadout:
-    """How the last layer's outputs become years: its one neuron says them.
+    """How the last layer's outputs become years: its one neuron gives them.
 
-    Another readout has the same four methods. One that makes an expectation of the scores of many age bins
-    would give, as `neuron`, the secant of the expectation: for one image, one dense neuron that says the
-    same years.
+    Another readout has the same four methods. One that computes an expectation from the scores of many age
+    bins would give, as `neuron`, the secant of the expectation: for one image, one dense neuron with the
+    same output.
     """
 
     def fits(self, output: Dense) -> bool:
-        """Whether it can read what a layer of this kind says."""
+        """Whether it can read the outputs of such a layer."""
         return output.kernel.shape[1] == 1
 
     def target_bias(self, output: Dense) -> float:
-        """What is said when no feature says anything, in years."""
+        """The output if all features are zero, in years."""
         return 0.0 if output.bias is None else float(output.bias[0])
 
     def years(self, outputs: Floats) -> NDArray[np.float64]:
@@ -130,20 +130,20 @@ class LinearReadout:
         return outputs[:, 0].astype(np.float64)
 
     def neuron(self, output: Dense, outputs: Floats) -> Dense:
-        """The layer of one neuron that says the same of one image, whose outputs (m,) are given."""
+        """The layer of one neuron with the same output for one image, whose outputs (m,) are given."""
         return output
 
 
 @dataclass(frozen=True)
 class Network:
-    """A list of layers, from one image to one dense layer, and a readout, which makes years of its outputs.
+    """A list of layers, from one image to one dense layer, and a readout, which turns its outputs into years.
 
-    The layers may form any graph in which each stands behind its inputs.
+    The layers may form any graph in which each comes after its inputs.
 
     Attributes
     ----------
     layers : tuple of Layer
-        In an order in which each layer stands behind its inputs; the last is the dense output layer.
+        In an order in which each layer comes after its inputs; the last is the dense output layer.
     input_shape : tuple of int
         Shape of one image with channels last, as the user gives it: (h, w, c) or (d, h, w, c).
     input_name : str
@@ -183,11 +183,11 @@ class Network:
 
     @property
     def target_bias(self) -> float:
-        """What the network says when no feature says anything, in years."""
+        """The network's output if all features are zero, in years."""
         return self.readout.target_bias(self.output_layer)
 
     def with_one_neuron(self, outputs: Floats) -> Network:
-        """The network whose one output neuron says the same of one image, whose outputs (m,) are given."""
+        """The network whose one output neuron gives the same for one image, whose outputs (m,) are given."""
         neuron = self.readout.neuron(self.output_layer, outputs)
         if neuron is self.output_layer:
             return self

@@ -1,4 +1,4 @@
-"""Arrays in safetensors files, checked before they are believed."""
+"""Arrays in safetensors files, checked before they are used."""
 
 from __future__ import annotations
 

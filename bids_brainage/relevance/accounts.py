@@ -13,8 +13,8 @@ TARGET_BIAS = "target bias"
 class LayerAccount:
     """One line of an account, in years.
 
-    `absorbed` is worked out from bias, epsilon and empty denominators, not as a difference: that
-    received = passed on + absorbed is a check of the rule.
+    `absorbed` is computed from bias, epsilon and empty denominators, not as a difference, so that
+    received = passed on + absorbed checks the rule.
     """
 
     layer: str
@@ -24,11 +24,11 @@ class LayerAccount:
 
     @property
     def error(self) -> float:
-        """What is missing between received and passed on + absorbed: rounding, or a fault."""
+        """The difference between received and passed on + absorbed: rounding, or a bug."""
         return self.received - self.passed_on - self.absorbed
 
     def as_dict(self) -> dict[str, str | float]:
-        """Return the line as the sidecar holds it."""
+        """Return the line as stored in the sidecar."""
         return asdict(self)
 
 

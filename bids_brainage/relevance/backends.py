@@ -1,4 +1,4 @@
-"""Which program works out the maps: ours, or innvestigate."""
+"""Which program computes the maps: ours, or innvestigate."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def explain_ensemble_with(
     *,
     threads: int = 1,
 ) -> EnsembleExplanation:
-    """Explain a weighted sum of the outputs of models for one image, by the backend of that name.
+    """Explain a weighted sum of the outputs of models for one image, with the backend of that name.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def explain_ensemble_with(
 def _by_innvestigate(
     networks: Sequence[Network], image: NDArray, weights: NDArray | Weigh, composite: str, threads: int
 ) -> EnsembleExplanation:
-    """Put innvestigate's maps in the place of ours; one line of account stands for all layers."""
+    """Use innvestigate's maps instead of ours; one line of the account stands for all layers."""
     check_networks(networks)
     images = np.asarray(image)[None]
     found, maps = innvestigate_backend.relevance_maps(networks, images, composite, threads)

@@ -21,9 +21,9 @@ def lrp(network: Network, images: NDArray) -> NDArray:
 
 
 def edges(network: Network, images: NDArray) -> NDArray:
-    """The edges of each image (Sobel's gradient times the image), which say nothing of the network.
+    """The edges of each image (Sobel's gradient times the image), which say nothing about the network.
 
-    A control: what a map must do better to have told anything (Adebayo et al. 2018).
+    A control: a map must do better than this to be informative (Adebayo et al. 2018).
     """
     from scipy.ndimage import sobel
 
@@ -36,7 +36,7 @@ def edges(network: Network, images: NDArray) -> NDArray:
     return images * steepness
 
 
-#: The methods compared, by name; maps are in years, but for the control.
+#: The methods compared, by name; maps are in years, except for the control.
 METHODS: Mapping[str, Explainer] = {
     "LRP": lrp,
     "gradient x input": gradient_x_input,
@@ -48,16 +48,16 @@ METHODS: Mapping[str, Explainer] = {
 
 @dataclass(frozen=True, eq=False)
 class TruthScores:
-    """How maps meet the truth, one entry a map; NaN where nothing can be said.
+    """How maps agree with the truth, one entry per map; NaN if undefined.
 
     Attributes
     ----------
     mass : array (n,)
-        Part of the relevance of one sign that lies in the truth.
+        Share of the relevance of one sign that lies in the truth.
     rank : array (n,)
-        Part of the most relevant pixels, as many as the truth has, that lies in the truth.
+        Share of the most relevant pixels, as many as the truth has, that lies in the truth.
     chance : array (n,)
-        What a map that knows nothing but the mask would reach in both.
+        What a map that knows only the mask would reach in both.
     """
 
     mass: NDArray[np.float64]
@@ -66,7 +66,7 @@ class TruthScores:
 
 
 def truth_scores(maps: NDArray, truths: NDArray, masks: NDArray, sign: int = 1) -> TruthScores:
-    """Measure maps against the places where the evidence is known to be.
+    """Measure maps against the known places of the evidence.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ class Robustness:
     Attributes
     ----------
     curves : dict of PerturbationCurve
-        By what goes first and what comes in its place.
+        By what is replaced first, and by what.
     likeness : dict of float
         See `quality.cascading_randomisation`.
     continuity : float
@@ -112,7 +112,7 @@ def robustness(
     block: int,
     seed: int,
 ) -> Robustness:
-    """Perturb, randomise and shake what one method explains.
+    """Perturb, randomise and add noise to what one method explains.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def robustness(
     block : int
         Edge of the perturbed blocks.
     seed : int
-        Of all that is random.
+        Of everything random.
     """
     explainer = METHODS[method]
     relevance = explainer(network, image[None])[0]

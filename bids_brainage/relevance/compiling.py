@@ -1,4 +1,4 @@
-"""How loops are compiled."""
+"""Compilation of loops."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ FASTMATH = {"reassoc", "contract", "nsz"}
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile `function`, keeping the machine code on disk where there is a folder for it.
+    """Compile `function`, keeping the machine code on disk if there is a folder for it.
 
-    It lets go of Python's lock and starts no threads. It must not be made inside another function: such
-    code is not found again.
+    It releases Python's lock and starts no threads. It must not be created inside another function: the
+    stored code would not be found again.
     """
     try:
         return numba.njit(nogil=True, fastmath=FASTMATH, cache=True)(function)

@@ -1,4 +1,4 @@
-"""Composites: which rule stands for which kind of layer.
+"""Composites: which rule is used for which kind of layer.
 
 A composite is data. ``COMPOSITES`` holds the named ones; the engine takes any other `Composite` as well.
 """
@@ -24,20 +24,20 @@ class Composite:
     Attributes
     ----------
     name : str
-        What the sidecar calls it.
+        Its name in sidecars.
     convolution, dense, average_pooling, affine : Rule
         Rules of the linear layers. `affine` is for batch normalisation that could not be folded.
     add : float
         Epsilon by which the sum of a residual connection is divided.
     input : Rule or None
-        Rule of linear layers that see the image itself, in the place of the others.
+        Rule of linear layers that see the image itself, instead of the others.
     activation : {"pass", "innvestigate"}
-        Activations hand relevance on as it is; innvestigate takes the gradient of those that are layers of
-        their own.
+        Activations pass relevance on unchanged; innvestigate uses the gradient of those that are separate
+        layers.
     max_pooling : {"winner"}
         All relevance goes to the first of the largest values in the window.
     tie_tolerance : float
-        A value must exceed another by more than this part of it to win over it, so that rounding, which
+        A value must exceed another by more than this fraction of it to win over it, so that rounding, which
         differs from one processor to another, does not choose between equal voxels.
     """
 

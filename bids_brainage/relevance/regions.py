@@ -38,7 +38,7 @@ def region_sums(relevance: NDArray, labels: NDArray) -> RegionSums:
     Parameters
     ----------
     relevance : array (x, y, z)
-        Years a voxel.
+        Years per voxel.
     labels : array (x, y, z) of int
         Label of each voxel.
 

@@ -7,8 +7,8 @@ each output among the inputs by one or two *groups* of contributions,
           z_j^{(g)} = \sum_i \sum_t x_i^{(t)} w_{ij}^{(t)} + b_j^{(g)} \pm \epsilon
 
 whose *terms* t pair a part of the input (all of it, its positive or negative values, ones, a bound) with a
-part of the kernel. What goes to b and epsilon is absorbed. So a rule is nothing but a table; the engines know
-how to work through such a table, and nothing of single rules.
+part of the kernel. What goes to b and epsilon is absorbed. So a rule is just a table; the engines
+process such tables and know nothing about individual rules.
 
 References
 ----------
@@ -31,7 +31,7 @@ from bids_brainage.networks.network import Floats
 InputPart = Literal["all", "positive", "negative", "one", "low", "high"]
 KernelPart = Literal["signed", "one", "square"]
 
-#: Denominators nearer to zero than this are zero: what they would share out is absorbed.
+#: Denominators nearer to zero than this are zero: what they would distribute is absorbed.
 NOTHING = np.float32(1e-30)
 
 
@@ -65,9 +65,9 @@ class Group:
     terms : tuple of Term
         The contributions.
     share : float
-        c_g: how much of the relevance this group hands on.
+        c_g: how much of the relevance this group passes on.
     bias_positive, bias_negative : float
-        Which part of the bias takes part, as for kernels.
+        Which part of the bias is included, as for kernels.
     epsilon : float
         Stabiliser, added with the sign of z (0 counts as positive).
     given : {None, "positive", "negative"}
@@ -118,7 +118,7 @@ def alpha_beta(alpha: float = 1.0, beta: float = 0.0) -> Rule:
 
 
 def innvestigate_alpha_beta(alpha: float = 1.0, beta: float = 0.0) -> Rule:
-    """Alpha-beta as innvestigate 2.1.2 has it: the whole bias in both denominators.
+    """Alpha-beta as in innvestigate 2.1.2: the whole bias in both denominators.
 
     Its two copies of the layer (positive and negative weights) each add their part of the bias to either sum.
     """
@@ -190,7 +190,7 @@ def kernel_part(weights: Floats, term: Term) -> Floats:
 
 
 def bias_part(bias: Floats, group: Group) -> Floats:
-    """Return the part of a bias that stands in a group's denominator."""
+    """Return the part of a bias in a group's denominator."""
     return _signed_part(bias, group.bias_positive, group.bias_negative)
 
 

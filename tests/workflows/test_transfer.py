@@ -257,7 +257,7 @@ def test_a_dry_run_tells_what_would_be_transferred(
         (["--target", "sex"], "contains text"),
         (["--from-bundle", "nowhere"], "No model bundle nowhere"),
         (["--refit", "all"], "name the bundle with --from-bundle"),
-        (["--from-bundle", "{scores}", "--training-plan", "demo"], "asks for a different ensembles"),
+        (["--from-bundle", "{scores}", "--training-plan", "demo"], "differ in ensembles"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(

@@ -1,1 +1,1 @@
-"""Model bundles: what is on disk, checked before it is used, and what a reader must know of an estimate."""
+"""Model bundles: what is on disk, checked before use, and what a reader must know about an estimate."""

@@ -1,4 +1,4 @@
-"""From what ``bundle.json`` says to an ensemble that estimates."""
+"""From ``bundle.json`` to an ensemble that estimates."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bids_brainage.models.ensembles.sub_ensemble import SubEnsemble
 
 
 def build_ensemble(record: EnsembleRecord, fold: int, files: BundleFiles) -> MultiLevelEnsemble:
-    """One fold of an ensemble with its weights; BundleError where they are not as described."""
+    """One fold of an ensemble with its weights; BundleError if they are not as described."""
     return MultiLevelEnsemble(
         name=record.name,
         sub_ensembles={sub.name: _sub_ensemble(sub, fold, files) for sub in record.sub_ensembles},

@@ -34,9 +34,9 @@ from bids_brainage.networks.weights_file import write_arrays
 from bids_brainage.quoting import printable
 from bids_brainage.terms import AGE
 
-#: Bytes of ``bundle.json``: of 100,000 people trained on.
+#: Bytes of ``bundle.json``: enough for 100,000 training participants.
 LARGEST_JSON = 8_000_000
-#: Bundles that are kept by a process.
+#: Bundles that a process keeps.
 MOST_KEPT = 4
 
 
@@ -69,7 +69,7 @@ class Bundle:
     record : BundleRecord
         What ``bundle.json`` says.
     sha256 : str
-        Of ``bundle.json``, which holds those of all other files: it identifies the bundle.
+        Of ``bundle.json``, which has those of all other files: it identifies the bundle.
     """
 
     path: Path
@@ -83,17 +83,17 @@ class Bundle:
 
     @property
     def is_demonstration(self) -> bool:
-        """Whether the bundle's estimates mean nothing outside demonstrations."""
+        """Whether the bundle's estimates are only for demonstration."""
         return self.record.purpose == "demonstration"
 
     @property
     def estimates_age(self) -> bool:
-        """Whether it estimates age, and not another number."""
+        """Whether it estimates age, not another number."""
         return self.record.target == AGE
 
     @property
     def heads(self) -> str:
-        """Whether all heads are ``linear``, or some bend (``spline``)."""
+        """``linear``, or ``spline`` if some heads are curved."""
         heads = [
             head
             for ensemble in self.record.ensembles
@@ -106,12 +106,12 @@ class Bundle:
 
     @property
     def age_range(self) -> tuple[float, float] | None:
-        """Youngest and oldest age trained on, in years; None where it is not known."""
+        """Youngest and oldest age in training, in years; None if unknown."""
         return self.record.cohort.age_range
 
     @property
     def training_range(self) -> tuple[float, float] | None:
-        """Least and greatest value of the target trained on, in its unit; None where it is not known."""
+        """Smallest and largest value of the target in training, in its unit; None if unknown."""
         return self.age_range if self.estimates_age else self.record.cohort.target_range
 
     @property
@@ -129,7 +129,7 @@ class Bundle:
         return {}
 
     def ensemble_record(self, name: str) -> EnsembleRecord:
-        """What ``bundle.json`` says of one ensemble; BundleError where there is none of that name."""
+        """What ``bundle.json`` says about one ensemble; BundleError if there is none of that name."""
         for ensemble in self.record.ensembles:
             if ensemble.name == name:
                 return ensemble
@@ -145,7 +145,7 @@ class Bundle:
         name : str
             As the bundle calls it.
         fold : int, optional
-            Which repetition's models; by default the first, which is for people never trained on.
+            Which repetition's models; by default the first, which is for people not in training.
         """
         record = self.ensemble_record(name)
         index = 0 if fold is None else fold
@@ -158,17 +158,17 @@ class Bundle:
         return self._built[name, index]
 
     def ensemble_for(self, name: str, participant_id: str, dataset: str | None) -> MultiLevelEnsemble:
-        """The ensemble `name` for a person: of models that never saw them, where they were trained on."""
+        """The ensemble `name` for a person: if they were in training, of models that never saw them."""
         return self.ensemble(name, self.fold_of(participant_id, dataset))
 
     def in_training_set(self, participant_id: str, dataset: str | None = None) -> bool | None:
         """Whether the participant was trained, validated or tested on (``sub-01`` or ``01``).
 
-        None where the bundle, or one that it was transferred from, does not know whom it was trained on.
+        None if it is not known on whom the bundle, or one it was transferred from, was trained.
 
         Labels such as sub-01 exist in every dataset. With `dataset`, the name in the
         dataset_description.json, only that dataset's participants are meant; without it, those of
-        any dataset that was trained on.
+        any training dataset.
         """
         record = self.record
         known = [(record.participants, record.cohort), *((p.participants, p.cohort) for p in record.parents)]
@@ -179,8 +179,8 @@ class Bundle:
     def fold_of(self, participant_id: str, dataset: str | None = None) -> int | None:
         """The fold whose models never saw this training participant, or None.
 
-        None for people who were not trained on (any fold will do), and for those whom every fold
-        saw; `in_training_set` tells the two apart.
+        None for people who were not in training (any fold will do), and for those whom every fold
+        saw; `in_training_set` distinguishes the two.
         """
         if any(_found(p.participants, p.cohort, participant_id, dataset) for p in self.record.parents):
             return None
@@ -196,7 +196,7 @@ class Bundle:
         return self._references
 
     def norms(self, ensemble: str) -> dict[str, Norms]:
-        """What the inputs of training were like, by sub-ensemble; empty where it is not known."""
+        """Statistics of the inputs in training, by sub-ensemble; empty if unknown."""
         return {sub.name: sub.norms for sub in self.ensemble_record(ensemble).sub_ensembles if sub.norms}
 
     def mean_inputs(self, ensemble: str) -> dict[str, np.ndarray]:
@@ -225,14 +225,14 @@ class Bundle:
 def _found(
     participants: Participants, cohort: Cohort, participant_id: str, dataset: str | None
 ) -> list[int | None]:
-    """The folds that tested somebody, one a dataset that knows the label; empty for new people."""
+    """The folds that tested somebody, one per dataset with that label; empty for new people."""
     datasets = cohort.datasets or ("",) if dataset is None else (dataset,)
     keys = [participant_key(participants.salt, participant_id, name) for name in datasets]
     return [participants.folds[key] for key in keys if key in participants.folds]
 
 
 def participant_key(salt: str, participant_id: str, dataset: str = "") -> str:
-    """Salted hash of a participant: who has the label and the dataset's name can look it up."""
+    """Salted hash of a participant: anyone with the label and the dataset's name can look it up."""
     label, dataset = participant_id.removeprefix("sub-"), printable(dataset)
     return hashlib.sha256(f"{salt}\0{dataset}\0{label}".encode()).hexdigest()
 
@@ -245,7 +245,7 @@ def load_bundle(name_or_path: str | Path = "demo") -> Bundle:
     """Find a bundle and check its schema, and its files' sums, shapes, types and finiteness.
 
     Only JSON and safetensors are read; nothing in a bundle is ever executed. A process reads a bundle once:
-    as long as none of its files has changed, the same object is returned.
+    as long as none of its files has changed, it returns the same object.
 
     Raises
     ------
@@ -293,7 +293,7 @@ def write_bundle(path: Path, record: BundleRecord, arrays: Mapping[str, Mapping[
     Parameters
     ----------
     path : Path
-        Folder to write; ``bundle.json`` is written last, so an interrupted bundle is none.
+        Folder to write; ``bundle.json`` is written last, so an interrupted bundle is not one.
     record : BundleRecord
         Its `files` are filled in here.
     arrays : mapping
@@ -320,9 +320,9 @@ def weight_files(record: BundleRecord) -> Iterator[tuple[SubEnsembleRecord, str]
 
 
 def check_models(bundle: Bundle) -> None:
-    """Raise BundleError unless all weights are those that bundle.json describes.
+    """Raise BundleError unless all weights are as bundle.json describes.
 
-    The first folds, which are for everybody who was not trained on, stay built.
+    The first folds, which are for everyone not in training, are kept.
     """
     for name in bundle.ensembles:
         bundle.ensemble(name)

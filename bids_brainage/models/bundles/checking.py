@@ -1,4 +1,4 @@
-"""Is a bundle sound? One verdict on each thing that can be wrong with it, each resting on those before."""
+"""Is a bundle sound? One verdict per item that can be wrong, each building on those before."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Verdict:
     item : str
         schema, files, architecture or reference.
     found : str
-        What was found to be right.
+        What was found to be correct.
     problems : tuple of str
-        One sentence for each thing that is wrong.
+        One sentence for each fault.
     checked : bool
-        False where an item before it is wrong already.
+        False if an earlier item is already wrong.
     """
 
     item: str
@@ -41,7 +41,7 @@ class Verdict:
 
     @property
     def passed(self) -> bool:
-        """Whether the item was looked at and nothing is wrong with it."""
+        """Whether the item was checked and is correct."""
         return self.checked and not self.problems
 
 
@@ -51,13 +51,13 @@ def check_bundle(name_or_path: str | Path) -> Iterator[Verdict]:
     Parameters
     ----------
     name_or_path : str or Path
-        As for `bids_brainage.models.bundles.finding.find_bundle`; where there is none, that is what is wrong
-        with the schema.
+        As for `bids_brainage.models.bundles.finding.find_bundle`; if there is none, that is the
+        schema's fault.
 
     Yields
     ------
     Verdict
-        One an item, as soon as it is there.
+        One per item, as soon as it is available.
     """
     opened: list[Bundle] = []
     problems = _problems([lambda: opened.append(open_bundle(name_or_path))])
@@ -70,7 +70,7 @@ def check_bundle(name_or_path: str | Path) -> Iterator[Verdict]:
 
 
 def _files(bundle: Bundle) -> Verdict:
-    """Place, size and sum of every file that is listed."""
+    """Path, size and sum of every listed file."""
     files = bundle.record.files
     problems = _problems(partial(bundle.files.content, file) for file in files)
     return Verdict("files", f"{len(files)} files, sizes and sha256 as listed", problems)
@@ -102,7 +102,7 @@ def _describe(check: ReferenceCheck) -> str:
 
 
 def _problems(checks: Iterable[Callable[[], Any]]) -> tuple[str, ...]:
-    """What the checks raise, in their order."""
+    """What the checks raise, in order."""
     found = []
     for check in checks:
         try:

@@ -1,4 +1,4 @@
-"""The files of a bundle: each is compared with its sha256 once, and again only if it has changed since."""
+"""The files of a bundle: each is compared with its sha256 once, and again only if it has changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bids_brainage.models.ensembles.base_model import check_weights
 from bids_brainage.networks.weights_file import read_arrays
 from bids_brainage.reading import read_bytes
 
-#: What tells a file from a later one of the same name.
+#: What distinguishes a file from a later one of the same name.
 Identity = tuple[int, int, int, int, int]
 
 
@@ -36,7 +36,7 @@ class BundleFiles:
         self._checked: dict[str, Identity] = {}
 
     def content(self, file: str) -> bytes:
-        """The bytes of a file, once its place, size and sum are as bundle.json says; else a BundleError."""
+        """The bytes of a file, if its path, size and sum are as in bundle.json; else a BundleError."""
         path, expected = self.folder / file, self.records[file]
         if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self.folder)):
             raise BundleError(messages.BUNDLE_FILE_OUTSIDE.format(file=path, folder=self.folder))
@@ -55,18 +55,18 @@ class BundleFiles:
         return read_arrays(self.content(file), str(self.folder / file))
 
     def weights(self, file: str, sub: SubEnsembleRecord) -> dict[str, np.ndarray]:
-        """The weights of a base model as float32, once names, shapes and types are as described."""
+        """The weights of a base model as float32, if names, shapes and types are as described."""
         weights = self.arrays(file)
         check_weights(weights, sub.architecture.weight_shapes(sub.input_shape), str(self.folder / file))
         return {name: array.astype(np.float32) for name, array in weights.items()}
 
     def unchanged(self) -> bool:
-        """Whether all that was read is still what it was."""
+        """Whether all files that were read are unchanged."""
         return all(identity(self.folder / file) == known for file, known in self._checked.items())
 
 
 def identity(path: Path) -> Identity | None:
-    """Device, inode, size and times of a file; None where it cannot be looked at."""
+    """Device, inode, size and times of a file; None if it cannot be accessed."""
     try:
         found = path.stat()
     except OSError:
@@ -75,7 +75,7 @@ def identity(path: Path) -> Identity | None:
 
 
 def read_bundle_file(path: Path, limit: int) -> bytes:
-    """The bytes of a regular file; BundleError where there is none, or it is larger."""
+    """The bytes of a regular file; BundleError if there is none, or it is larger."""
     try:
         return read_bytes(path, limit)
     except OSError as error:

@@ -34,7 +34,7 @@ def find_bundle(name_or_path: str | Path) -> Path:
     path = _absolute(text)
     folders = [*_named(text), path.parent if path.name == FILE_NAME else path]
     for folder in folders:
-        # Whatever stands there: that it cannot be read is told by who reads it.
+        # Whatever is there: its reader reports if it cannot be read.
         if os.path.lexists(folder / FILE_NAME):
             return folder
     known = ", ".join(dict(list_bundles())) or "none"
@@ -42,7 +42,7 @@ def find_bundle(name_or_path: str | Path) -> Path:
 
 
 def settled(name_or_path: str) -> str:
-    """What means the same bundle in every working directory: a name as it is, a path made absolute."""
+    """A reference that is valid in every working directory: a name as it is, a path made absolute."""
     named = any(os.path.lexists(folder / FILE_NAME) for folder in _named(name_or_path))
     is_path = os.sep in name_or_path or os.path.lexists(_absolute(name_or_path))
     return str(_absolute(name_or_path)) if is_path and not named else name_or_path

@@ -1,4 +1,4 @@
-"""What a reader of an estimate must know beside the number."""
+"""What a reader of an estimate must know in addition to the number."""
 
 from __future__ import annotations
 
@@ -34,25 +34,25 @@ def estimate_flags(
     fold: int | None = None,
     unusual: Sequence[Unusual] = (),
 ) -> tuple[Flag, ...]:
-    """All that is to be said of an estimate.
+    """All flags of an estimate.
 
     Parameters
     ----------
     bundle : Bundle
-        That the estimate was made with.
+        The bundle that made the estimate.
     estimate : EnsembleEstimate
     age : float or None
-        Chronological age in years, where it is known.
+        Chronological age in years, if known.
     simulated : bool
         Whether the person is a simulated one.
     measured : float, optional
         What is known of the bundle's target, if that is not age.
     trained_on : bool
-        Whether the bundle knows the person from its training.
+        Whether the bundle was trained on the person.
     fold : int, optional
         The fold that never saw them.
     unusual : sequence of Unusual
-        What about the images is unlike training.
+        How the images differ from those in training.
     """
     return (
         *_model_flags(bundle, simulated),
@@ -73,7 +73,7 @@ def _model_flags(bundle: Bundle, simulated: bool) -> Iterator[Flag]:
 
 
 def demonstration_note(bundle: Bundle) -> str:
-    """What a demonstration model's number is not."""
+    """Why a demonstration model's number is not an estimate."""
     what = "brain age" if bundle.estimates_age else bundle.record.target
     return messages.DEMO_ON_REAL_DATA.format(model=bundle.name, what=what)
 
@@ -130,7 +130,7 @@ def _ensemble_flags(bundle: Bundle, estimate: EnsembleEstimate) -> Iterator[Flag
 
 
 def _image_flags(unusual: Sequence[Unusual]) -> Iterator[Flag]:
-    """One flag a measure: a large brain is large in all of its inputs."""
+    """One flag per measure: a large brain is large in all of its inputs."""
     for measure in dict.fromkeys(found.measure for found in unusual):
         z_by_input = {found.sub_ensemble: abs(found.z) for found in unusual if found.measure == measure}
         upto = "up to " if len(z_by_input) > 1 else ""

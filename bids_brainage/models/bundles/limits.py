@@ -1,4 +1,4 @@
-"""How large a network may be; a record of a few lines can otherwise ask for any amount of memory."""
+"""How large a network may be; otherwise a record of a few lines could request any amount of memory."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from bids_brainage.networks.architecture import BaseModelSpec
 LARGEST_BOX = 512
 #: Parameters of a network: 0.4 GB as float32. The paper's networks have half a million.
 MOST_PARAMETERS = 100_000_000
-#: Numbers that the convolutions make of one input, all together: 4 GB as float32. The paper's network makes
-#: a third of that of a cube of 256 voxels an edge.
+#: Numbers that all convolutions produce for one input: 4 GB as float32. The paper's network produces a third
+#: of that for a cube with an edge of 256 voxels.
 MOST_ACTIVATIONS = 1_000_000_000
 
 
 def check_size(spec: BaseModelSpec, box: Sequence[int]) -> None:
-    """Raise ValueError, with a reason to stand in a sentence, where a network is too large to be meant.
+    """Raise ValueError, with a reason to put into a sentence, if a network is implausibly large.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def check_size(spec: BaseModelSpec, box: Sequence[int]) -> None:
         Spatial extents of its input.
     """
     if not all(1 <= extent <= LARGEST_BOX for extent in box):
-        raise ValueError(f"a box must have 1 to {LARGEST_BOX} voxels an axis")
+        raise ValueError(f"a box must have 1 to {LARGEST_BOX} voxels per axis")
     parameters = spec.count_parameters((*box, 1))
     if parameters > MOST_PARAMETERS:
         raise ValueError(
@@ -41,7 +41,7 @@ def check_size(spec: BaseModelSpec, box: Sequence[int]) -> None:
 
 
 def activations(spec: BaseModelSpec, box: Sequence[int]) -> int:
-    """How many numbers the convolutions make of one input."""
+    """How many numbers the convolutions produce for one input."""
     total, extents = 0, tuple(box)
     for filters in spec.filters:
         total += math.prod(extents) * filters

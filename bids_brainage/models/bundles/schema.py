@@ -17,7 +17,7 @@ from bids_brainage.quoting import printable
 from bids_brainage.terms import AGE
 
 SCHEMA_VERSION = 1
-#: Where a bundle's reference inputs lie.
+#: The file of a bundle's reference inputs.
 REFERENCE_FILE = "reference.safetensors"
 PURPOSES = Literal["demonstration", "research"]
 #: Bytes of a file, and of all files; people or voxels that are counted; the size of any other number.
@@ -29,7 +29,7 @@ MOST_ENSEMBLES = 20
 
 
 def _shown(text: str) -> str:
-    """Refuse what a terminal or a page would obey instead of show."""
+    """Refuse characters that a terminal or page would obey instead of showing."""
     if printable(text) != text:
         raise ValueError("it holds line ends, control or direction characters")
     return text
@@ -51,21 +51,21 @@ RelativePath = Annotated[str, Field(min_length=1, max_length=300), AfterValidato
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}$")]
 #: What an ensemble is called: a part of file names that BIDS has letters and digits for.
 EnsembleName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,64}$")]
-#: What people say of something: on one line, however it was written.
+#: Descriptions by people: on one line, however they were written.
 Text = Annotated[str, Field(max_length=5000), AfterValidator(_one_line)]
-#: What something is called elsewhere: a column, a unit, a dataset, a program.
+#: Names from elsewhere: a column, a unit, a dataset, a program.
 Name = Annotated[str, Field(max_length=200), AfterValidator(_shown)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Level = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=0, le=LARGEST_COUNT)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
-#: No estimate of such numbers can overflow.
+#: No estimate from such numbers can overflow.
 Number = Annotated[float, Field(ge=-LARGEST_NUMBER, le=LARGEST_NUMBER)]
 Size = Annotated[float, Field(ge=0, le=LARGEST_NUMBER)]
 
 
 class Record(PydanticModel):
-    """Frozen, nothing unknown, no NaN."""
+    """Frozen, without unknown keys or NaN."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -87,7 +87,7 @@ class CurveRecord(Record):
     @model_validator(mode="after")
     def _a_spline(self) -> CurveRecord:
         if len(self.knots) != len(self.coefficients) + self.degree + 1:
-            raise ValueError("a spline needs as many knots as coefficients, and degree + 1 more")
+            raise ValueError("a spline needs degree + 1 more knots than coefficients")
         if any(later < earlier for earlier, later in pairwise(self.knots)):
             raise ValueError("the knots of a spline must not descend")
         if self.knots[self.degree] >= self.knots[-self.degree - 1]:
@@ -96,7 +96,7 @@ class CurveRecord(Record):
 
 
 class HeadRecord(Record):
-    """A linear model's coefficients and intercept (years); of one that bends, a curve each beside them."""
+    """A linear model's coefficients and intercept (years); of a curved one, also a curve for each."""
 
     coefficients: tuple[Number, ...] = Field(min_length=1)
     intercept: Number
@@ -106,12 +106,12 @@ class HeadRecord(Record):
     @model_validator(mode="after")
     def _one_curve_each(self) -> HeadRecord:
         if self.curves and len(self.curves) != len(self.coefficients):
-            raise ValueError("a head that bends needs a curve, or null, for each coefficient")
+            raise ValueError("a curved head needs a curve, or null, for each coefficient")
         return self
 
 
 class Errors(Record):
-    """Errors on people not trained on, in years; `guess_mae` is that of always guessing the mean age."""
+    """Errors on people not in training, in years; `guess_mae` is that of always guessing the mean age."""
 
     level: Literal["base_model", "sub_ensemble", "ensemble"]
     name: Name
@@ -132,7 +132,7 @@ class NormalisedRecord(Record):
 
 
 class AgeBiasRecord(Record):
-    """Line of (estimate - age) on age in people held out, in years."""
+    """Regression line of (estimate - age) on age in held-out people, in years."""
 
     intercept: Number
     slope: Number
@@ -194,7 +194,7 @@ class SubEnsembleRecord(Record):
 
 
 class EnsembleRecord(Record):
-    """One multi-level ensemble; `top_heads` holds, for each fold, one head a subset of modalities."""
+    """One multi-level ensemble; `top_heads` has, for each fold, one head per subset of modalities."""
 
     name: EnsembleName
     sub_ensembles: tuple[SubEnsembleRecord, ...] = Field(min_length=1, max_length=100)
@@ -205,23 +205,23 @@ class EnsembleRecord(Record):
     def _fits_together(self) -> EnsembleRecord:
         names = [sub.name for sub in self.sub_ensembles]
         if len(set(names)) != len(names):
-            raise ValueError(f"{self.name} has two sub-ensembles of one name")
+            raise ValueError(f"{self.name} has two sub-ensembles with the same name")
         if any(len(sub.folds) != len(self.top_heads) for sub in self.sub_ensembles):
-            raise ValueError(f"{self.name} does not have equally many folds everywhere")
+            raise ValueError(f"{self.name} does not have the same number of folds everywhere")
         for head in (head for fold in self.top_heads for head in fold):
             if unknown := set(head.sub_ensembles) - set(names):
                 raise ValueError(f"a top head of {self.name} names unknown sub-ensembles: {sorted(unknown)}")
         for fold in zip(*(sub.folds for sub in self.sub_ensembles), strict=True):
             files = [file for part in fold for file in part.base_models]
             if len(set(files)) != len(files):
-                raise ValueError(f"{self.name} has two base models of one file in a fold")
+                raise ValueError(f"{self.name} has two base models with the same file in a fold")
         return self
 
 
 class Cohort(Record):
-    """Who the bundle was trained on; of an imported one, some of it may not be known.
+    """Whom the bundle was trained on; some of it may be unknown for imported bundles.
 
-    `target_range`, `target_mean` and `target_sd` are those of a target other than age.
+    `target_range`, `target_mean` and `target_sd` are for a target other than age.
     """
 
     n: Count | None = None
@@ -251,8 +251,8 @@ class Source(Record):
 class Protocol(Record):
     """How the bundle was trained; `plan` is the whole training plan.
 
-    Of an imported bundle plan, seed and split are not known; `sources` says what each base model's
-    file was imported from.
+    For an imported bundle, plan, seed and split are unknown; `sources` says which file each base model
+    was imported from.
     """
 
     plan: dict[str, Any] = Field(default_factory=dict)
@@ -275,9 +275,9 @@ class Participants(Record):
 
 
 class Parent(Record):
-    """The bundle that base models come from, and who it had been trained on.
+    """The bundle that base models come from, and whom it had been trained on.
 
-    `refit`: with new heads alone, or with all weights trained on.
+    `refit`: with only new heads, or with all weights trained further.
     """
 
     name: Label
@@ -304,8 +304,8 @@ class Reference(Record):
 class BundleRecord(Record):
     """All of ``bundle.json``.
 
-    `target` is the column of participants.tsv that is estimated, `unit` its unit (empty where not known).
-    `parents` are the bundles this one was transferred from, the nearest first.
+    `target` is the column of participants.tsv that is estimated, `unit` its unit (empty if unknown).
+    `parents` are the bundles this one was transferred from, the most recent first.
     """
 
     schema_version: Literal[1] = 1
@@ -328,7 +328,7 @@ class BundleRecord(Record):
     def _complete(self) -> BundleRecord:
         names = [ensemble.name for ensemble in self.ensembles]
         if len(set(names)) != len(names):
-            raise ValueError("two ensembles have one name")
+            raise ValueError("two ensembles have the same name")
         if unlisted := self.named_files() - set(self.files):
             raise ValueError(f"no sha256 is given for {sorted(unlisted)[0]}")
         if sum(file.bytes for file in self.files.values()) > LARGEST_BUNDLE:

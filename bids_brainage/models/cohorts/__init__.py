@@ -1,1 +1,1 @@
-"""The people that models are trained, judged and calibrated on, and their inputs."""
+"""The people that models are trained, evaluated and calibrated on, and their inputs."""

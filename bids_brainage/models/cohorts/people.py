@@ -1,4 +1,4 @@
-"""Who can be trained on: finished derivatives, with an age or whatever else is to be estimated."""
+"""Who can be used for training: people with finished derivatives and an age, or another target."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from bids_brainage.terms import AGE, SIMULATOR
 
 _log = logging.getLogger(__name__)
 
-#: How many people a warning names.
+#: How many people a warning lists.
 TOLD = 10
 
 
 @dataclass(frozen=True)
 class TrainingPerson:
-    """One person to train on; paths by modality.
+    """One person for training; paths by modality.
 
-    `value` is what is to be estimated, in the target's unit; of the target age it is the age in
-    years. With another target `age` may be NaN: not known.
+    `value` is the target, in its unit; if the target is age, it is the age in years. With another
+    target `age` may be NaN: unknown.
     """
 
     participant: str
@@ -53,7 +53,7 @@ class TrainingPerson:
 
 @dataclass(frozen=True)
 class TrainingCohort:
-    """The people, what dataset they come from, and what is to be estimated of them."""
+    """The people, the dataset they come from, and what is to be estimated."""
 
     people: tuple[TrainingPerson, ...]
     dataset: str
@@ -75,7 +75,7 @@ def read_cohort(
     labels: Sequence[str] = (),
     target: str = AGE,
 ) -> TrainingCohort:
-    """Find everybody who has a number in the target's column and finished images of all modalities.
+    """Find everyone with a number in the target's column and finished images of all modalities.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def read_cohort(
     group_column : str, optional
         People with the same entry here are never split between training and test.
     labels : sequence of str
-        Only these participants, without ``sub-``; all where it is empty.
+        Only these participants, without ``sub-``; all if it is empty.
     target : str
         Column of participants.tsv that is to be estimated.
 
@@ -137,7 +137,7 @@ def read_cohort(
 
 
 def _tell_left_out(sentence: str, labels: Sequence[str], **facts: object) -> None:
-    """Warn once of some people; all their names go to the log."""
+    """Warn once about some people; all their names go to the log."""
     if not labels:
         return
     names = [session_name(label, None) for label in labels]
@@ -163,7 +163,7 @@ class _Images:
 
 
 def _whole_sessions(derivatives: Sequence[Path], label: str, modalities: Sequence[str]) -> Iterator[_Images]:
-    """Sessions of a person of which all images are there; the first counts."""
+    """Sessions of a person that have all images; the first is used."""
     for folder, session in _sessions(derivatives, label):
         path = partial(output_path, folder, label, session)
         subject = {
@@ -202,7 +202,7 @@ def _person(
 
 
 def _check_target(table: ParticipantsTable, target: str) -> None:
-    """InputError where nobody has a number because the column is not there, or holds words."""
+    """InputError if nobody has a number because the column is missing or contains text."""
     if target in ID_COLUMNS or not table.has(target):
         known = one_line(", ".join(table.columns)) or "none"
         raise InputError(messages.TARGET_MISSING.format(file=table.path, column=target, columns=known))

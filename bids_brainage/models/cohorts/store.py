@@ -1,4 +1,4 @@
-"""The training store: every person's network inputs as bytes, one memory-mapped file a sub-ensemble."""
+"""The training store: every person's network inputs as bytes, one memory-mapped file per sub-ensemble."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def _done(path: Path, index: int) -> Path:
 
 
 def _fingerprint(people: Sequence[TrainingPerson], specs: Mapping[str, InputSpec]) -> str:
-    """Changes with the people, their files and what is made of them."""
+    """Changes with the people, their files and their inputs' specification."""
     digest = hashlib.sha256()
     for key, spec in specs.items():
         digest.update(f"{key} {spec.model_dump_json()}\n".encode())

@@ -1,8 +1,9 @@
-"""Regression to the mean age: against it in training, and taken off afterwards.
+"""Regression to the mean age: prevented in training, and corrected afterwards.
 
-The young come out too old and the old too young. Training can show rare ages more often; the rest can be
-taken off by a line fitted on people held out (de Lange and Cole 2020, NeuroImage: Clinical 26, 102229). The
-corrected value knows the person's age, so it is not an estimate of it: it is written beside the raw one.
+Young people are estimated too old and old people too young. Training can show rare ages more often; the
+rest can be corrected by a line fitted on held-out people (de Lange and Cole 2020, NeuroImage: Clinical 26,
+102229). The corrected value uses the person's age, so it is not an estimate of it: it is written beside the
+raw one.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Ages are smoothed over so many years before their density is turned round, and nobody is shown more often
-# than so many times a usual person: one person in a gap is not to be shown all the time.
+# Ages are smoothed over this many years before their density is inverted, and nobody is shown more than
+# this many times as often as usual: one person in a gap must not be shown all the time.
 BANDWIDTH = 4.0
 LARGEST_WEIGHT = 5.0
 
@@ -34,7 +35,7 @@ def even_age_weights(ages: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class AgeBias:
-    """The line (years): estimate - age = intercept + slope * age, on people held out."""
+    """The line (years): estimate - age = intercept + slope * age, on held-out people."""
 
     intercept: float
     slope: float
@@ -47,5 +48,5 @@ class AgeBias:
         return cls(float(intercept), float(slope))
 
     def corrected(self, estimate: float, age: float) -> float:
-        """The estimate without what its age alone makes of it, in years."""
+        """The estimate without the part explained by age alone, in years."""
         return estimate - (self.intercept + self.slope * age)

@@ -56,7 +56,7 @@ class BaseModel:
         images : array (n, *input_shape)
             Intensities in [0, 1].
         threads : int
-            How many images are worked on at a time. It changes no result.
+            How many images are worked on at a time. It does not change the result.
 
         Returns
         -------

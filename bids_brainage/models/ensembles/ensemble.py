@@ -25,7 +25,7 @@ class NormalisedInterval:
     quantiles: Mapping[float, float]
 
     def half_width(self, level: float, spread: float) -> float | None:
-        """Years, or None where there were too few people for that level."""
+        """Years, or None if there were too few people for that level."""
         quantile = self.quantiles.get(level)
         return None if quantile is None else quantile * (spread + self.offset)
 
@@ -38,14 +38,14 @@ class TopHead:
     ----------
     modalities : tuple of str
     sub_ensembles : tuple of str
-        In the order of what the head takes.
+        In the order of the head's inputs.
     head : Head
     half_widths : mapping of float to float
-        Nominal coverage to half width (years) of the calibrated interval, the same for everybody.
+        Nominal coverage to half width (years) of the calibrated interval, the same for everyone.
     normalised : NormalisedInterval or None
-        The interval that is wider for people whom the models disagree on; goes before `half_widths`.
+        The interval that is wider for people on whom the models disagree; replaces `half_widths`.
     age_bias : AgeBias or None
-        What to take off for the corrected estimate.
+        What to subtract for the corrected estimate.
     disagreement_99 : float or None
         99th percentile, over held-out people, of the standard deviation between sub-ensembles.
     """
@@ -84,7 +84,7 @@ class SubEnsembleEstimate:
 
 @dataclass(frozen=True, eq=False)
 class EnsembleEstimate:
-    """An estimate of brain age and all that it is made of.
+    """An estimate of brain age and everything it is made of.
 
     Attributes
     ----------
@@ -94,11 +94,11 @@ class EnsembleEstimate:
     uncertainty : float or None
         Width (years) of the 95 % confidence interval over the sub-ensembles.
     lower_95, upper_95 : float or None
-        Calibrated prediction interval, years; None where too few people were held out for one.
+        Calibrated prediction interval, years; None if too few people were held out.
     disagreement : float or None
         Standard deviation (years) between the sub-ensembles.
     spread : float or None
-        What the interval's width follows: the disagreement, or that of the base models of a single
+        What determines the interval's width: the disagreement, or that of the base models of a single
         sub-ensemble.
     sub_ensembles : tuple of SubEnsembleEstimate
     constant : float
@@ -107,7 +107,7 @@ class EnsembleEstimate:
         Years that no sub-ensemble contributes.
     base_model_weights : mapping of str to array (k,)
         d estimate / d base-model prediction, for each sub-ensemble used; of curved heads, the slopes of
-        secants, so that the sum above holds as well.
+        secants, so that the sum above still holds.
     modalities_used, modalities_missing : tuple of str
     top_head : TopHead
         The head that was used.
@@ -129,7 +129,7 @@ class EnsembleEstimate:
     top_head: TopHead
 
     def interval(self, level: float = 0.95) -> tuple[float, float] | None:
-        """Calibrated prediction interval (years) at `level`, or None where the bundle has none."""
+        """Calibrated prediction interval (years) at `level`, or None if the bundle has none."""
         half = self.top_head.half_width(level, self.spread)
         return None if half is None else (self.brain_age - half, self.brain_age + half)
 
@@ -156,7 +156,7 @@ class MultiLevelEnsemble:
         return tuple(dict.fromkeys(sub.modality for sub in self.sub_ensembles.values()))
 
     def top_head(self, names: frozenset[str]) -> TopHead:
-        """The head for exactly these sub-ensembles; InputError where none was fitted."""
+        """The head for exactly these sub-ensembles; InputError if none was fitted."""
         for head in self.top_heads:
             if frozenset(head.sub_ensembles) == names:
                 return head
@@ -176,7 +176,7 @@ class MultiLevelEnsemble:
         Raises
         ------
         InputError
-            Nothing to go by, an unknown name, or a modality with some of its regions only.
+            No predictions, an unknown name, or a modality with only some of its regions.
         BundleError
             An estimate or its interval is not finite.
         """
@@ -271,6 +271,6 @@ def _part(sub: SubEnsemble, values: np.ndarray, brain_age: float, weight: float)
 
 
 def modality_subsets(modalities: Sequence[str]) -> list[tuple[str, ...]]:
-    """Every non-empty subset, the whole first, each in the given order."""
+    """Every non-empty subset, the full one first, each in the given order."""
     sizes = range(len(modalities), 0, -1)
     return [subset for size in sizes for subset in combinations(modalities, size)]

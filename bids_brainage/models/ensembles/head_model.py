@@ -1,4 +1,4 @@
-"""The models that turn several predictions into one; linear ones."""
+"""Models that combine several predictions into one: linear ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 
 class Head(Protocol):
-    """What a head must be able to do: estimate, and tell each prediction's part in an estimate."""
+    """What a head must be able to do: estimate, and give each prediction's part in an estimate."""
 
     def apply(self, predictions: np.ndarray) -> np.ndarray:
         """Estimates (...,) from predictions (..., k)."""
@@ -22,7 +22,7 @@ class Head(Protocol):
         values : array (k,)
             The person's predictions.
         references : array (k,)
-            What each prediction starts from, the same for everybody.
+            What each prediction starts from, the same for everyone.
         """
 
 

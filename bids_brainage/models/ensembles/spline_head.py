@@ -1,9 +1,9 @@
-"""Heads that bend: an additive model of several predictions, linear parts with a smooth deviation each.
+"""Curved heads: an additive model of several predictions, linear parts with a smooth deviation each.
 
 estimate = constant + sum_i f_i(y_i), with f_i(y) = c_i y + g_i(y): the linear head, and a cubic spline of
-what it leaves (a generalised additive model; Hastie and Tibshirani 1986, Stat Sci 1, 297). The splines'
-coefficients are fitted by ridge regression: the heavier the penalty, the more linear the head. Outside of the
-people it was fitted on, each g_i continues as a straight line.
+its residual (a generalised additive model; Hastie and Tibshirani 1986, Stat Sci 1, 297). The splines'
+coefficients are fitted by ridge regression: the larger the penalty, the more linear the head. Outside the
+range of the people it was fitted on, each g_i continues as a straight line.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NEAR = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """A spline, straight outside of its knots.
+    """A spline, continued straight outside its knots.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class Curve:
 
     @property
     def ends(self) -> tuple[float, float]:
-        """First and last value that it bends between."""
+        """First and last value between which it is curved."""
         return float(self.knots[self.degree]), float(self.knots[-self.degree - 1])
 
     def _spline(self) -> Any:
@@ -60,7 +60,7 @@ class Curve:
 
 @dataclass(frozen=True, eq=False)
 class SplineHead:
-    """A linear head and a curve for each of its predictions (None where they were all the same).
+    """A linear head and a curve for each of its predictions (None if they were all the same).
 
     Attributes
     ----------
@@ -82,7 +82,7 @@ class SplineHead:
         knots: int,
         spread: float = 15.0,
     ) -> SplineHead:
-        """Fit the linear head, then the curves to what it leaves.
+        """Fit the linear head, then the curves to its residual.
 
         Parameters
         ----------

@@ -22,7 +22,7 @@ class SubEnsemble:
     name : str
         Region and modality: ``WholeBrain_T1w``.
     input : InputSpec
-        What the base models must be shown.
+        What the base models take in.
     base_models : tuple of BaseModel
     head : Head
         From the k base models' predictions to one estimate.
@@ -35,12 +35,12 @@ class SubEnsemble:
 
     @property
     def region(self) -> str:
-        """Region that is seen: WholeBrain, Cortical, Subcortical or Cerebellum."""
+        """Region: WholeBrain, Cortical, Subcortical or Cerebellum."""
         return self.input.region
 
     @property
     def modality(self) -> str:
-        """Modality that is seen: T1w, FLAIR or T2starw."""
+        """Modality: T1w, FLAIR or T2starw."""
         return self.input.modality
 
     @property
@@ -53,7 +53,7 @@ class SubEnsemble:
         return np.stack([model.predict(images, threads=threads) for model in self.base_models], axis=1)
 
     def check_predictions(self, predictions: np.ndarray) -> np.ndarray:
-        """The predictions as float64 (..., k); InputError where they do not fit or are not finite."""
+        """The predictions as float64 (..., k); InputError if they do not fit or are not finite."""
         values = np.asarray(predictions, dtype=np.float64)
         if values.ndim < 1 or values.shape[-1] != len(self.base_models) or not np.isfinite(values).all():
             raise InputError(

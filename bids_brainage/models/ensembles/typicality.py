@@ -1,4 +1,4 @@
-"""Is an image like those a model was trained on? Three numbers of each network input, against training."""
+"""Is an image like those a model was trained on? Three measures of each network input."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import numpy as np
 Measure = Literal["brightness", "size", "anatomy"]
 Norms = dict[Measure, tuple[float, float]]
 
-# Standard deviations of the training people beyond which an input is told of: a normal quantity passes them
-# once in 16,000 people.
+# Standard deviations of the training people beyond which an input is flagged: a normal quantity exceeds
+# them once in 16,000 people.
 LIMIT = 4.0
 
 
 @dataclass(frozen=True)
 class Unusual:
-    """One number of one input that lies far from those of training; `z` in standard deviations."""
+    """One measure of one input that is far from those in training; `z` in standard deviations."""
 
     sub_ensemble: str
     measure: Measure
@@ -26,7 +26,7 @@ class Unusual:
 
 
 def measure_input(volume: np.ndarray, mean: np.ndarray) -> dict[Measure, float]:
-    """What is looked at.
+    """The measures of an input.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def measure_input(volume: np.ndarray, mean: np.ndarray) -> dict[Measure, float]:
     -------
     dict of str to float
         ``brightness``: mean grey value where there is signal. ``size``: log of the number of voxels with
-        signal. ``anatomy``: log of (1 - correlation with the mean input), the larger, the less alike.
+        signal. ``anatomy``: log of (1 - correlation with the mean input), larger if less similar.
     """
     signal = volume > 0
     count = max(int(signal.sum()), 1)
@@ -62,7 +62,7 @@ def training_norms(volumes: np.ndarray, people: np.ndarray, mean: np.ndarray) ->
     volumes : uint8 array (n, *box)
         May be memory-mapped; one is read at a time.
     people : array of int
-        Who was trained on.
+        Indices of the training people.
     mean : array (*box)
         Their mean input.
     """
@@ -79,21 +79,21 @@ def training_norms(volumes: np.ndarray, people: np.ndarray, mean: np.ndarray) ->
 def unusual_inputs(
     arrays: Mapping[str, np.ndarray], norms: Mapping[str, Norms], means: Mapping[str, np.ndarray]
 ) -> tuple[Unusual, ...]:
-    """What about a person's inputs lies far from training.
+    """Which measures of a person's inputs are far from training.
 
     Parameters
     ----------
     arrays : mapping of str to array (*box, 1)
         Inputs in [0, 1] by sub-ensemble.
     norms : mapping of str to Norms
-        Of the training people, by sub-ensemble; where there are none, nothing is found.
+        Of the training people, by sub-ensemble; if there are none, nothing is flagged.
     means : mapping of str to array (*box)
         Mean training input by sub-ensemble, grey values 0 to 255.
 
     Returns
     -------
     tuple of Unusual
-        Of ``anatomy``, only too little likeness counts.
+        For ``anatomy``, only too little similarity counts.
     """
     found = []
     for name in (name for name in arrays if norms.get(name)):

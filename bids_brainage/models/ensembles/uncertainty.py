@@ -1,4 +1,4 @@
-"""How sure an estimate is: spread of the models, and calibrated intervals."""
+"""How certain an estimate is: spread of the models, and calibrated intervals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def confidence_width(predictions: np.ndarray, level: float = 0.95) -> float | No
     """Width of the confidence interval of the mean prediction.
 
     2 t((1 + level) / 2, k - 1) s / sqrt(k), with s the sample standard deviation of the k
-    predictions. The paper reports such widths and publishes no formula; Student's t is our reading.
+    predictions. The paper reports such widths but no formula; Student's t is our interpretation.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def conformal_half_width(residuals: np.ndarray, level: float) -> float | None:
     Returns
     -------
     float or None
-        Years; None where n is too small to promise this coverage (n < 19 for 0.95).
+        Years; None if n is too small to guarantee this coverage (n < 19 for 0.95).
     """
     errors = np.sort(np.abs(np.asarray(residuals, dtype=np.float64).ravel()))
     # The small offset keeps 0.95 * 20 from being rounded up to 20 by floating point.
@@ -63,14 +63,14 @@ def model_spread(sub_estimates: np.ndarray, base_predictions: np.ndarray) -> flo
     Parameters
     ----------
     sub_estimates : array (m,)
-        The sub-ensembles' estimates; of a single one, the base models' spread is taken.
+        The sub-ensembles' estimates; for a single one, the base models' spread is used.
     base_predictions : array (k,)
         Predictions of the first sub-ensemble's base models.
 
     Returns
     -------
     float or None
-        Sample standard deviation; None where there is only one of anything.
+        Sample standard deviation; None if there is only one of each.
     """
     for values in (np.asarray(sub_estimates, float), np.asarray(base_predictions, float)):
         if values.size > 1:
@@ -82,6 +82,6 @@ def normalised_scores(residuals: np.ndarray, spreads: np.ndarray, offset: float)
     """Residuals (n,) in units of how unsure the ensemble was of each person.
 
     |residual| / (spread + offset), the normalised nonconformity score of Papadopoulos et al. 2011 (JAIR
-    40, 815); the offset keeps people whom all models agree on from ruling the quantile.
+    40, 815); the offset keeps people on whom all models agree from dominating the quantile.
     """
     return np.abs(residuals) / (np.asarray(spreads) + offset)

@@ -24,21 +24,21 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Coverage:
-    """How often the calibrated intervals of one ensemble, given some modalities, hold the measured value.
+    """How often the calibrated intervals of one ensemble, given some modalities, contain the measured value.
 
     Attributes
     ----------
     ensemble : str
     modalities : tuple of str
     level : float
-        The share of people that they ought to hold.
+        The share of people that they should cover.
     n : int
         People.
     covered : float
-        Share of them whose interval holds the measured value.
+        Share of them whose interval contains the measured value.
     expected : tuple of float, or None
-        In 19 of 20 such evaluations `covered` lies between these, if the people are of the population
-        that the bundle was calibrated on: chance in who was calibrated on, and in who is evaluated.
+        In 19 of 20 such evaluations `covered` lies between these, if the people come from the population
+        that the bundle was calibrated on: chance affects both calibration and evaluation.
     width : float
         Mean width of the intervals, years or the target's unit.
     """
@@ -64,7 +64,7 @@ class Evaluation:
         By ensemble: of base models, sub-ensembles, and the ensemble for every subset of modalities.
     coverage : sequence of Coverage
     estimates : mapping of str to sequence of EnsembleEstimate
-        By ensemble, one a person, with no modality missing.
+        By ensemble, one per person, with no modality missing.
     """
 
     people: tuple[TrainingPerson, ...]
@@ -76,7 +76,7 @@ class Evaluation:
 def evaluate_bundle(
     bundle: Bundle, derivatives: Path, participants: Path, work_dir: Path, nprocs: int = 1
 ) -> Evaluation:
-    """Estimate people the bundle has not been trained on, and compare with what is known of them.
+    """Estimate people not in the bundle's training, and compare with their measured values.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def evaluate_bundle(
     Raises
     ------
     InputError
-        Nobody has a measured value, all modalities, and was not trained on.
+        Nobody has a measured value and all modalities and was not in training.
     """
     subs = [(e.name, sub) for e in bundle.record.ensembles for sub in e.sub_ensembles]
     modalities = dict.fromkeys(sub.input.modality for _, sub in subs)
@@ -116,7 +116,7 @@ def evaluate_bundle(
 
 
 def unseen(bundle: Bundle, cohort: TrainingCohort) -> tuple[TrainingPerson, ...]:
-    """Those whom neither the bundle nor one it was transferred from knows from training."""
+    """Those on whom neither the bundle nor one it was transferred from was trained."""
     known = {p.participant: bundle.in_training_set(p.participant, cohort.dataset) for p in cohort.people}
     seen = sum(answer is True for answer in known.values())
     if seen:
@@ -130,11 +130,11 @@ def unseen(bundle: Bundle, cohort: TrainingCohort) -> tuple[TrainingPerson, ...]
 
 
 def expected_coverage(level: float, n_calibration: int, n: int) -> tuple[float, float] | None:
-    """Central 95 % range of the share of `n` new people that a split-conformal interval holds.
+    """Central 95 % range of the share of `n` new people that a split-conformal interval covers.
 
-    The share of the population that it holds is Beta(k, n_calibration + 1 - k) with k = ceil((n_calibration
+    The share of the population that it covers is Beta(k, n_calibration + 1 - k) with k = ceil((n_calibration
     + 1) level) (Vovk 2012, Proc. ACML 25, 475, proposition 2a), so the number of new people is
-    beta-binomial. None where `n_calibration` is too small for that level.
+    beta-binomial. None if `n_calibration` is too small for that level.
     """
     from scipy.stats import betabinom
 
@@ -160,7 +160,7 @@ def _predictions(ensemble: MultiLevelEnsemble, store: VolumeStore) -> dict[str, 
 def _estimated(
     ensemble: MultiLevelEnsemble, predictions: Mapping[str, np.ndarray]
 ) -> Iterator[tuple[tuple[str, ...], list[EnsembleEstimate]]]:
-    """Everybody's estimates, by the modalities they are made of."""
+    """Everyone's estimates, by the modalities used."""
     n = len(next(iter(predictions.values())))
     for head in ensemble.top_heads:
         own = {name: predictions[name] for name in head.sub_ensembles}
@@ -187,7 +187,7 @@ def _errors(
 
 
 def _guess(bundle: Bundle, values: np.ndarray) -> float:
-    """The training people's mean; that of the people at hand where it is not known."""
+    """The training people's mean; that of the people at hand if it is unknown."""
     cohort = bundle.record.cohort
     known = cohort.age_mean if bundle.estimates_age else cohort.target_mean
     return float(values.mean()) if known is None else known

@@ -1,4 +1,4 @@
-"""The tables of an evaluation: errors, coverage of the intervals, everybody's estimate."""
+"""The tables of an evaluation: errors, coverage of the intervals, each person's estimate."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from bids_brainage.terms import AGE
 ERROR_COLUMNS = {
     "level": "base_model, sub_ensemble or ensemble",
     "name": "Name of the model",
-    "modalities": "Sequences it was given",
-    "n": "People it was judged on, none of whom its networks were trained on",
+    "modalities": "Sequences it used",
+    "n": "People it was evaluated on, none of them in its networks' training",
     "mae": "Mean absolute error, years",
     "rmse": "Root mean squared error, years",
     "r2": "Coefficient of determination",
@@ -27,11 +27,11 @@ ERROR_COLUMNS = {
 }
 COVERAGE_COLUMNS = {
     "ensemble": "Ensemble",
-    "modalities": "Sequences it was given",
-    "level": "Share of people whose interval ought to hold the measured value",
+    "modalities": "Sequences it used",
+    "level": "Share of people whose interval should contain the measured value",
     "n": "People",
     "covered": "Share of them whose interval does",
-    "expected_low": "Covered is above this in 39 of 40 evaluations of people like those calibrated on",
+    "expected_low": "Covered is above this in 39 of 40 evaluations of people like those in calibration",
     "expected_high": "Covered is below this in 39 of 40 such evaluations",
     "width": "Mean width of the intervals, years",
 }
@@ -72,7 +72,7 @@ def write_evaluation(folder: Path, bundle: Bundle, evaluation: Evaluation) -> tu
 
 
 def coverage_frame(evaluation: Evaluation) -> pd.DataFrame:
-    """One row an ensemble, subset of modalities and nominal level."""
+    """One row per ensemble, subset of modalities and nominal level."""
     rows = [
         {
             "ensemble": row.ensemble,
@@ -90,7 +90,7 @@ def coverage_frame(evaluation: Evaluation) -> pd.DataFrame:
 
 
 def estimates_frame(evaluation: Evaluation) -> pd.DataFrame:
-    """One row a person and ensemble."""
+    """One row per person and ensemble."""
     rows = [
         {
             "participant_id": f"sub-{person.participant}",
@@ -114,7 +114,7 @@ def _text(frame: pd.DataFrame, columns: Mapping[str, str], form: str) -> str:
 
 
 def for_target(columns: Mapping[str, str], target: str, unit: str) -> dict[str, str]:
-    """Columns and what they mean, said of ages and years, for a target and its unit."""
+    """Columns and their meaning, worded for ages and years, for a target and its unit."""
     if target == AGE:
         return dict(columns)
     swaps = {"Brain age": "Estimate", "Chronological age": f"Measured {target}", "mean age": "mean"}
@@ -123,7 +123,7 @@ def for_target(columns: Mapping[str, str], target: str, unit: str) -> dict[str, 
 
 
 def column_name(name: str, target: str) -> str:
-    """Measured values stand in a column age only if they are ages."""
+    """Measured values are in a column age only if they are ages."""
     return "measured" if name == "age" and target != AGE else name
 
 

@@ -1,1 +1,1 @@
-"""Networks that other programs trained, brought into bundles."""
+"""Networks trained by other programs, imported into bundles."""

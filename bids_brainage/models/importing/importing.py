@@ -1,7 +1,7 @@
-"""A model bundle of networks that another program trained.
+"""A model bundle of networks trained by another program.
 
-One network or several for each sequence become the base models of a sub-ensemble, the sub-ensembles one
-ensemble. Where no heads are given, every head is a plain mean. Such heads were not fitted on anybody, so the
+One or several networks for each sequence become the base models of a sub-ensemble, and the sub-ensembles one
+ensemble. If no heads are given, every head is a plain mean. Such heads were not fitted on anyone, so the
 bundle has neither errors nor intervals, and says so.
 """
 
@@ -91,7 +91,7 @@ class Heads(_Part):
 
 
 class InputChange(_Part):
-    """Content of ``--inputs`` for one sequence: where its input departs from the paper's."""
+    """Content of ``--inputs`` for one sequence: where its input differs from the paper's."""
 
     voxel_size: float | None = Field(default=None, gt=0, description="mm")
     orientation: str = "LIA"
@@ -110,7 +110,7 @@ class Inputs(RootModel[dict[str, InputChange]]):
 
 @dataclass(frozen=True)
 class ImportPlan:
-    """All that decides what an import makes.
+    """Everything that determines an import.
 
     Attributes
     ----------
@@ -123,11 +123,11 @@ class ImportPlan:
     input_max : float
         Largest value of the networks' inputs in training: 255 for grey values, 1 if they were divided.
     age_range : tuple of float, optional
-        Youngest and oldest person trained on, in years, where it is known.
+        Youngest and oldest training participant, in years, if known.
     simulated : bool
         Whether the networks were trained on simulated people.
     hints : Hints
-        For files of weights alone.
+        For files with only weights.
     heads : Path, optional
         JSON as `Heads`.
     inputs : Path, optional
@@ -164,13 +164,13 @@ class _Imported:
 
 
 def import_bundle(plan: ImportPlan, out: Path) -> Bundle:
-    """Make a bundle of Keras' HDF5 files.
+    """Make a bundle from Keras HDF5 files.
 
     Parameters
     ----------
     plan : ImportPlan
     out : Path
-        Folder to make; it must not be there. In the end it is there whole, or not at all.
+        Folder to make; it must not exist. In the end it is complete, or does not exist.
 
     Raises
     ------
@@ -187,7 +187,7 @@ def import_bundle(plan: ImportPlan, out: Path) -> Bundle:
 
 
 def reference_image(box: Sequence[int]) -> np.ndarray:
-    """Grey values (*box, 1) of nobody's brain: an ellipsoid of waves on black, always the same."""
+    """Grey values (*box, 1) of an artificial brain: an ellipsoid of waves on black, always the same."""
     axes = np.meshgrid(*[np.linspace(-1, 1, extent) for extent in box], indexing="ij", sparse=True)
     waves = sum(np.cos((5 + 2 * number) * axis + number) for number, axis in enumerate(axes))
     inside = sum(axis**2 for axis in axes) < 0.9
@@ -221,7 +221,7 @@ def _check_option(kind: Any, value: str, sentence: str) -> None:
 
 
 def _read_networks(plan: ImportPlan, modality: str) -> list[_Imported]:
-    """The base models of one sequence, which are alike in all but their weights."""
+    """The base models of one sequence, which differ only in their weights."""
     found: list[_Imported] = []
     for index, path in enumerate(plan.files[modality]):
         network = read_isolated(path, plan.hints)
@@ -245,9 +245,9 @@ def _read_networks(plan: ImportPlan, modality: str) -> list[_Imported]:
 
 
 def _for_unit_range(weights: Mapping[str, np.ndarray], input_max: float) -> dict[str, np.ndarray]:
-    """Weights for inputs in [0, 1]: the first kernel takes up the factor.
+    """Weights for inputs in [0, 1]: the factor goes into the first kernel.
 
-    Convolving ``input_max * x`` with W is convolving x with ``input_max * W``; what SAME pads stays zero.
+    Convolving ``input_max * x`` with W is convolving x with ``input_max * W``; SAME padding stays zero.
     """
     with np.errstate(over="ignore"):
         first = weights["conv_1/kernel"] * np.float32(input_max)
@@ -268,7 +268,7 @@ def _read_json(file: Path, option: str, schema: type[_Content]) -> _Content:
 
 
 def _read_heads(plan: ImportPlan) -> Heads:
-    """Heads given, each with one coefficient for all that it stands above."""
+    """The heads given, each with one coefficient for each of its inputs."""
     if plan.heads is None:
         return Heads()
     heads = _read_json(plan.heads, "--heads", Heads)
@@ -370,7 +370,7 @@ def _protocol(plan: ImportPlan, heads: Heads, everything: Sequence[_Imported]) -
 
 
 def _who(given: Mapping[str, bool]) -> str:
-    """What a reader must know of the heads: which were given, which are plain means."""
+    """What a reader must know about the heads: which were given, which are plain means."""
     plain = [name for name, was_given in given.items() if not was_given]
     if not plain:
         return AS_GIVEN
@@ -411,7 +411,7 @@ def _given(subset: Sequence[str], tops: Sequence[TopHead]) -> TopHead | None:
 
 
 def _top_head(subset: tuple[str, ...], heads: Heads) -> TopHeadRecord:
-    """The head given for just these sequences, or their plain mean; nobody was held out for an interval."""
+    """The head given for just these sequences, or their plain mean; no interval, as nobody was held out."""
     given = _given(subset, heads.top) or TopHead(coefficients=dict.fromkeys(subset, 1 / len(subset)))
     return TopHeadRecord(
         modalities=subset,
@@ -435,7 +435,7 @@ def _predict(plan: ImportPlan, model: BaseModel, image: np.ndarray) -> float:
 
 @contextmanager
 def _whole_folder(out: Path) -> Iterator[Path]:
-    """A folder beside `out` that is renamed to it in the end, and is gone if anything fails."""
+    """A folder beside `out` that is renamed to it in the end, and removed if anything fails."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=".tmp-", dir=out.parent))

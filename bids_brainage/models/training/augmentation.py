@@ -1,4 +1,4 @@
-"""Training images changed a little at random, so that a network sees more than there is."""
+"""Training images changed slightly at random, so that a network sees more variety."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ LEFT_RIGHT = 0  # of a volume in LIA
 
 
 class AugmentationPlan(PydanticModel):
-    """What is changed, and how much at most; nothing by default."""
+    """What is changed, and by how much at most; nothing by default."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     rotation: float = Field(default=0.0, ge=0, le=45, description="degrees about each axis, at most")
-    scaling: float = Field(default=0.0, ge=0, lt=0.5, description="part of each extent, at most")
+    scaling: float = Field(default=0.0, ge=0, lt=0.5, description="fraction of each extent, at most")
     shift: float = Field(default=0.0, ge=0, description="voxels along each axis, at most")
-    intensity: float = Field(default=0.0, ge=0, lt=1, description="part of the grey values, at most")
+    intensity: float = Field(default=0.0, ge=0, lt=1, description="fraction of the grey values, at most")
     noise: float = Field(default=0.0, ge=0, le=50, description="standard deviation, grey values of 255")
 
     @property
@@ -30,7 +30,7 @@ class AugmentationPlan(PydanticModel):
 def augment(
     images: np.ndarray, plan: AugmentationPlan, rng: np.random.Generator, *, flip: bool
 ) -> np.ndarray:
-    """Change each image by draws of its own.
+    """Change each image by its own random draws.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def augment(
     Returns
     -------
     uint8 array (n, x, y, z)
-        What was zero stays zero, but for what moves there: background gets no noise.
+        Zeros stay zero unless something moves there: background gets no noise.
     """
     images = np.array(images)
     if flip:

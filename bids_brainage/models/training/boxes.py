@@ -1,4 +1,4 @@
-"""What each sub-ensemble of a plan sees: input specifications, and boxes that hold everybody's brain."""
+"""What each sub-ensemble of a plan sees: input specifications, and boxes that fit everyone's brain."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Box = tuple[int, int, int]
 def input_specs(plan: TrainingPlan, people: Sequence[TrainingPerson]) -> dict[str, InputSpec]:
     """The input specification of every sub-ensemble, by ``<ensemble>/<sub-ensemble>``.
 
-    The subject stage's box holds the largest brain of the cohort with the plan's margin, and is not
-    smaller than the plan asks; that of the standard stage holds the template's region.
+    The subject stage's box fits the largest brain of the cohort with the plan's margin, and is not
+    smaller than the plan asks; that of the standard stage fits the template's region.
     """
     specs: dict[str, InputSpec] = {}
     boxes: dict[tuple[str, str], Box] = {}
@@ -46,7 +46,7 @@ def subject_box(plan: TrainingPlan, people: Sequence[TrainingPerson]) -> Box:
 
 
 def standard_box(plan: TrainingPlan, region: str) -> Box:
-    """Box (voxels) for a region of the template; it is the same for everyone, so needs no slack."""
+    """Box (voxels) for a region of the template; it is the same for everyone, so it needs no margin."""
     from bids_brainage.preprocessing.model_input import largest_box
     from bids_brainage.preprocessing.templates import region_mask
 

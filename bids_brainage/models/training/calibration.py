@@ -1,4 +1,4 @@
-"""Heads, intervals and errors from the predictions of people that no network was trained on."""
+"""Heads, intervals and errors from predictions for people not in the networks' training."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ class FoldPredictions:
     guess : float
         Mean age of the training people.
     base_scale, scale : float
-        Units of the base models' predictions and of the target that penalties are meant in.
+        Units of the base models' predictions and of the target in which penalties are defined.
     same_target : bool
-        Whether base models predict the target themselves, so that their errors mean something.
+        Whether base models predict the target themselves, so that their errors are meaningful.
     """
 
     people: np.ndarray
@@ -68,7 +68,7 @@ class HeadFit:
 
     @classmethod
     def of(cls, plan: HeadPlan, level: Literal["sub_ensemble", "top"], scale: float) -> HeadFit:
-        """As the plan says; `scale` is the unit of the predictions that penalties are meant in."""
+        """As the plan says; `scale` is the unit of predictions in which penalties are defined."""
         kind, alpha = (plan.kind, plan.top_alpha) if level == "top" else (plan.sub_ensemble_kind, plan.alpha)
         return cls(kind, alpha * scale**2, plan.spline_alpha, plan.knots, scale)
 
@@ -80,7 +80,7 @@ class HeadFit:
         return SplineHead.fit(predictions, ages, self.alpha, self.spline_alpha, self.knots, spread)
 
     def record(self, predictions: np.ndarray, ages: np.ndarray) -> HeadRecord:
-        """The same as ``bundle.json`` keeps it."""
+        """The same as stored in ``bundle.json``."""
         return head_record(self.fit(predictions, ages), self.alpha)
 
 
@@ -97,13 +97,13 @@ class FittedFold:
     people : array (n,)
         Numbers in the cohort of the people the top heads were fitted and cross-validated on.
     tested : bool array (n,)
-        Who of them is in the test set; the others validated.
+        Which of them are in the test set; the others are validation people.
     ages, guess : array (n,)
         Of the people the top heads were fitted and cross-validated on.
     estimates : mapping of tuple to array (n,)
         By (level, name, modalities).
     spreads : mapping of tuple to array (n,)
-        By modalities, how far the models are apart for each person, in years.
+        By modalities, how much the models differ for each person, in years.
     """
 
     heads: Mapping[str, HeadRecord]
@@ -119,9 +119,9 @@ class FittedFold:
 def fit_fold(ensemble: EnsemblePlan, plan: HeadPlan, fold: FoldPredictions, seed: int) -> FittedFold:
     """Fit the heads of one ensemble in one fold.
 
-    Sub-ensembles' heads are models of the validation people. Top heads, one a subset of
-    modalities, are fitted on the test people; where the plan says so, to have more of them, on the
-    validation people as well, whose sub-ensemble estimates then come from cross-validation. Top heads'
+    Sub-ensembles' heads are fitted on the validation people. Top heads, one per subset of modalities,
+    are fitted on the test people and, if the plan says so to have more of them, on the validation
+    people as well, whose sub-ensemble estimates then come from cross-validation. Top heads'
     errors and intervals come from cross-validation in any case.
     """
     n_val = fold.n_validation
@@ -166,8 +166,8 @@ def fit_fold(ensemble: EnsemblePlan, plan: HeadPlan, fold: FoldPredictions, seed
 def calibrated(folds: Sequence[FittedFold], ensemble: str, plan: HeadPlan) -> list[FittedFold]:
     """The folds with intervals and age bias, from all folds' held-out people together.
 
-    Cross-conformal (Vovk 2015, Ann Math Artif Intell 74, 9): every residual is of a person whom neither
-    networks nor heads were fitted on, and the folds' residuals are pooled.
+    Cross-conformal (Vovk 2015, Ann Math Artif Intell 74, 9): every residual is of a person on whom neither
+    networks nor heads were fitted, and the folds' residuals are pooled.
     """
     ages = np.concatenate([fold.ages for fold in folds])
     result = []
@@ -236,7 +236,7 @@ def pooled_errors(folds: Sequence[FittedFold]) -> tuple[Errors, ...]:
 
 
 def head_record(head: Head, alpha: float) -> HeadRecord:
-    """A head as ``bundle.json`` keeps it."""
+    """A head as stored in ``bundle.json``."""
     linear = head.linear if isinstance(head, SplineHead) else head
     if not isinstance(linear, HeadModel):
         raise TypeError(f"no head to be kept: {head!r}")

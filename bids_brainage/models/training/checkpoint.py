@@ -1,4 +1,4 @@
-"""Where the training of a base model stands, kept on disk after every epoch."""
+"""State of the training of a base model, saved after every epoch."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _NOTE = "note"
 
 @dataclass
 class Checkpoint:
-    """All that the next epoch depends on.
+    """Everything the next epoch depends on.
 
     Attributes
     ----------
     fingerprint : str
-        Of the task; a checkpoint of another one is none.
+        Of the task; a checkpoint of another task does not count.
     attempt : int
         How often training restarted from other initial weights.
     history : list of dict
@@ -51,7 +51,7 @@ class Checkpoint:
 
 
 def load_checkpoint(path: Path, fingerprint: str) -> Checkpoint | None:
-    """The checkpoint of that task, or None where there is none that can be used."""
+    """The checkpoint of that task, or None if there is no usable one."""
     try:
         arrays = read_arrays(path.read_bytes(), str(path))
         note = json.loads(arrays.pop(_NOTE).tobytes())

@@ -1,4 +1,4 @@
-"""The design of a training: who is shown to which base model. A file, so that any process can take part."""
+"""The design of a training: which people each base model sees. A file, so that any process can take part."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ from bids_brainage.networks.architecture import BaseModelSpec
 from bids_brainage.preprocessing.model_input import InputSpec
 from bids_brainage.terms import AGE
 
-# Learning rates and penalties are made for ages, whose standard deviation is about so many years. Other
+# Learning rates and penalties are meant for ages, whose standard deviation is about this many years. Other
 # targets are trained, and their heads fitted, in a unit in which theirs is the same.
 SPREAD_OF_AGES = 15.0
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingDesign:
-    """All that the base models' trainings depend on.
+    """Everything the base models' training depends on.
 
     Attributes
     ----------
     plan : TrainingPlan
     store : VolumeStore
     ages : array (n,)
-        The target of everybody in the store, in years (or the target's unit).
+        The target of everyone in the store, in years (or the target's unit).
     splits : sequence of Split
-        One a fold.
+        One per fold.
     folder : Path
-        Where trained base models are kept.
+        Where trained base models are stored.
     starts : mapping of str to sequence of Start
         By sub-ensemble, where its base models start from; empty if all are trained from scratch.
     """
@@ -55,16 +55,16 @@ class TrainingDesign:
 
     @property
     def kept(self) -> bool:
-        """Whether base models are another bundle's as they are, so that only heads are fitted."""
+        """Whether base models are taken unchanged from another bundle, so that only heads are fitted."""
         return any(start.kept for group in self.starts.values() for start in group)
 
     @property
     def base_predicts_target(self) -> bool:
-        """Whether base models predict the target; those that are kept may predict another bundle's."""
+        """Whether base models predict the target; kept ones may predict that of another bundle."""
         return all(s.same_target or not s.kept for group in self.starts.values() for s in group)
 
     def scale(self, fold: int) -> float:
-        """The target's unit of training and of the heads' penalties; 1 year of ages."""
+        """The target's unit for training and for the heads' penalties; 1 year for ages."""
         if self.plan.target == AGE:
             return 1.0
         split = self.splits[fold]
@@ -72,7 +72,7 @@ class TrainingDesign:
         return float(self.ages[fitted_on].std()) / SPREAD_OF_AGES or 1.0
 
     def base_scale(self, fold: int) -> float:
-        """The unit that the heads' penalties take base models' predictions in."""
+        """The unit of base models' predictions for the heads' penalties."""
         kept = [start.scale for group in self.starts.values() for start in group if start.kept]
         return kept[0] if kept else self.scale(fold)
 
@@ -170,9 +170,9 @@ def _start_on_disk(start: Start) -> dict[str, Any]:
 
 
 def make_splits(plan: TrainingPlan, cohort: TrainingCohort, heads_only: bool = False) -> list[Split]:
-    """The plan's folds; InputError where the people do not suffice for them.
+    """The plan's folds; InputError if there are too few people for them.
 
-    With `heads_only` no base model is trained on anybody, so everybody who is not tested validates.
+    With `heads_only` no base model is trained, so everyone who is not tested validates.
     """
     values = cohort.values
     least = 2 * sum(plan.split.parts)

@@ -1,6 +1,6 @@
 """Training one base model on images held in memory; an interrupted training continues.
 
-For small studies: a whole epoch is one call, so that steps of a few milliseconds lose no time between them.
+For small studies: a whole epoch is one call, so that no time is lost between steps of a few milliseconds.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tensorflow import keras
 
 log = logging.getLogger(__name__)
-# What of a fitting plan is used here.
+# The parts of a fitting plan that are used here.
 DECISIVE = {"epochs", "batch_size", "learning_rate", "schedule", "initializer", "flip"}
 Weights = dict[str, NDArray[np.float32]]
 #: Shows the images `order` (steps, batch) once, mirrored where `mirrored` (steps, batch, 2) says; mean loss.
@@ -46,7 +46,7 @@ class ImageTask:
     Attributes
     ----------
     file : Path
-        Where the weights go (``.safetensors``); notes and the state of an unfinished training lie beside it.
+        Where the weights go (``.safetensors``); notes and the state of an unfinished training are beside it.
     images : array (n, height, width, 1), float32
         Intensities in [0, 1].
     ages : array (n,)
@@ -67,7 +67,7 @@ class ImageTask:
     seed: int
 
     def fingerprint(self) -> str:
-        """Changes with everything that decides the result."""
+        """Changes with everything that determines the result."""
         fitting = self.fitting.model_dump(include=DECISIVE)
         digest = hashlib.sha256(f"{self.architecture!r} {fitting} {self.seed}".encode())
         for array in (self.images, self.ages, *asdict(self.split).values()):
@@ -77,7 +77,7 @@ class ImageTask:
 
 @dataclass(frozen=True)
 class ImageFit:
-    """How a training went: errors in years, one entry an epoch; `best_epoch` counts from 0."""
+    """Course of a training: errors in years, one entry per epoch; `best_epoch` counts from 0."""
 
     fingerprint: str
     best_epoch: int
@@ -89,7 +89,7 @@ class ImageFit:
 
 @dataclass
 class _State:
-    """A training between two epochs."""
+    """State of a training between two epochs."""
 
     current: Weights
     best: Weights
@@ -102,7 +102,7 @@ def train_on_images(task: ImageTask) -> ImageFit:
     """Train a base model unless it is finished; continue one that was begun.
 
     The loss is the mean squared error, the optimiser Adam. The weights of the epoch with the lowest
-    validation error are kept. An interrupted training ends with the same weights as any other.
+    validation error are kept. An interrupted training ends with the same weights as an uninterrupted one.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def train_on_images(task: ImageTask) -> ImageFit:
 
 
 def read_fit(notes: Path) -> ImageFit | None:
-    """How a finished training went; None if there is none."""
+    """Course of a finished training; None if there is none."""
     try:
         return ImageFit(**json.loads(notes.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -176,7 +176,7 @@ def _fit(task: ImageTask, begun: Path, fingerprint: str) -> _State:
 
 
 def _make_epoch(model: keras.Model, optimizer: keras.optimizers.Optimizer, task: ImageTask) -> Epoch:
-    """Compile an epoch. What dropout drops depends on the epoch's seed and the step alone."""
+    """Compile an epoch. What dropout drops depends only on the epoch's seed and the step."""
     import tensorflow as tf
     from tensorflow import keras
 

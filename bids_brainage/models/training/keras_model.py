@@ -1,4 +1,4 @@
-"""The base model in Keras, for training alone: estimating and explaining need no TensorFlow."""
+"""The base model in Keras, only for training: estimating and explaining do not need TensorFlow."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def build(
     input_shape : tuple of int
         (x, y, z, channels) for volumes, (x, y, channels) for images.
     target_bias : float
-        What the output layer's bias starts from: the training people's mean age, in years.
+        Initial bias of the output layer: the training people's mean age, in years.
     seed : int
         Of the initial weights and the dropout layer.
     initializer : {"glorot", "he"}
@@ -66,7 +66,7 @@ def build(
     x = _activation(spec, "dense_activation")(x)
     outputs = layers.Dense(
         1,
-        # The output starts small in any case: the target bias is the first guess.
+        # The output always starts small: the target bias is the first guess.
         kernel_initializer=keras.initializers.GlorotUniform(seed=seed + 101),
         bias_initializer=keras.initializers.Constant(target_bias),
         name="output",

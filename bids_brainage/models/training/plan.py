@@ -1,4 +1,4 @@
-"""The training plan: everything that decides what a training makes, in one YAML file."""
+"""The training plan: everything that determines a training, in one YAML file."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ from bids_brainage.quoting import one_line
 from bids_brainage.reading import read_text
 from bids_brainage.terms import AGE, REGIONS, SPACES
 
-#: Bytes of a plan; those that come with the program have two thousand.
+#: Bytes of a plan; those that ship with the program have two thousand.
 LARGEST_PLAN = 100_000
 
 
 class Part(PydanticModel):
-    """Frozen, and nothing unknown."""
+    """Frozen, without unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class EnsemblePlan(Part):
-    """Which sub-ensembles a multi-level ensemble has, and of how many base models each."""
+    """The sub-ensembles of a multi-level ensemble, and their number of base models."""
 
     name: EnsembleName
     stage: Literal["subject", "standard"]
@@ -116,15 +116,15 @@ class FittingPlan(Part):
     flip: bool = Field(default=True, description="mirror left and right at random")
     augmentation: AugmentationPlan = AugmentationPlan()
     sampling: Literal["everybody", "even_ages"] = Field(
-        default="everybody", description="an epoch shows everybody once, or all ages equally often"
+        default="everybody", description="an epoch shows everyone once, or all ages equally often"
     )
     restart_after: int | None = Field(
         default=None,
         ge=1,
-        description="epochs after which a model that still guesses the mean age begins its schedule again",
+        description="epochs after which a model that still guesses the mean age restarts its schedule",
     )
     weights_dtype: Literal["float32", "float16"] = Field(
-        default="float32", description="kernels are rounded to this before they are judged and kept"
+        default="float32", description="kernels are rounded to this before they are evaluated and kept"
     )
 
 
@@ -145,7 +145,7 @@ class SplitPlan(Part):
 class HeadPlan(Part):
     """How the heads are fitted; `top_alpha` 0 is the plain linear model of the paper.
 
-    Penalties are those for ages in years; for another target they are scaled with its spread.
+    Penalties are for ages in years; for another target they are scaled with its spread.
     """
 
     kind: Literal["linear", "spline"] = Field(
@@ -165,12 +165,12 @@ class HeadPlan(Part):
     cross_validation: int = Field(default=5, ge=2)
     levels: tuple[float, ...] = (0.8, 0.9, 0.95)
     interval: Literal["normalised", "constant"] = Field(
-        default="normalised", description="wider where the models disagree, or the same for everybody"
+        default="normalised", description="wider if the models disagree, or the same for everyone"
     )
 
 
 class TrainingPlan(Part):
-    """All that decides what a training makes; the defaults are the paper's."""
+    """Everything that determines a training; the defaults are the paper's."""
 
     name: Label
     version: Label = "1"
@@ -189,7 +189,7 @@ class TrainingPlan(Part):
     @model_validator(mode="after")
     def _names_once(self) -> TrainingPlan:
         if len({ensemble.name for ensemble in self.ensembles}) != len(self.ensembles):
-            raise ValueError("two ensembles have one name")
+            raise ValueError("two ensembles have the same name")
         return self
 
     @property
@@ -205,27 +205,27 @@ def find_plan(name_or_path: str) -> Path:
 
 
 def load_plan(path: Path) -> TrainingPlan:
-    """Read a plan from YAML; InputError where it is missing or wrong."""
+    """Read a plan from YAML; InputError if it is missing or wrong."""
     return make_plan(read_plan_file(path), str(path))
 
 
 def read_plan_file(path: Path) -> dict[str, Any]:
-    """What a plan's YAML says, not checked yet; InputError where it cannot be read."""
+    """What a plan's YAML says, not checked yet; InputError if it cannot be read."""
     try:
         content = yaml.safe_load(read_text(path, LARGEST_PLAN))
     except OSError as error:
         raise InputError(messages.PLAN_UNREADABLE.format(file=path, reason=error.strerror)) from error
-    # A ValueError is a date or a number that is none; depth is what a RecursionError is about.
+    # A ValueError comes from an invalid date or number, a RecursionError from depth.
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(messages.PLAN_UNREADABLE.format(file=path, reason=one_line(error))) from error
     if not isinstance(content, dict):
-        reason = "it must hold settings by name"
+        reason = "it must contain settings by name"
         raise InputError(messages.PLAN_WRONG.format(file=path, where="plan", reason=reason))
     return content
 
 
 def make_plan(content: Mapping[str, Any], file: str) -> TrainingPlan:
-    """The plan of that content; InputError where it is wrong."""
+    """The plan of that content; InputError if it is wrong."""
     try:
         return TrainingPlan.model_validate(content)
     except ValidationError as error:

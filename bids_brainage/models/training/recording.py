@@ -1,4 +1,4 @@
-"""What a finished training goes into: the bundle's record and the arrays of its files."""
+"""The result of a training: the bundle's record and the arrays of its files."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from bids_brainage.models.training.trainer import TrainingTask, load_trained
 from bids_brainage.networks.weights_file import read_arrays
 from bids_brainage.terms import AGE
 
-# What reference predictions may differ by, in years; in proportion for other targets.
+# Tolerance of reference predictions, in years; in proportion for other targets.
 TOLERANCE = 0.01
 Tasks = Mapping[tuple[str, int], Sequence[TrainingTask]]
 
@@ -80,7 +80,7 @@ def bundle_record(
 
 
 def _mean_volume(store: VolumeStore, key: str, people: np.ndarray) -> np.ndarray:
-    """Mean of many people's inputs (*box, 1): brain-like, and nobody's."""
+    """Mean of many people's inputs (*box, 1): like a brain, but nobody's."""
     volumes = store.volumes(key)
     total = sum(volumes[person].astype(np.float64) for person in people)
     return np.rint(np.asarray(total) / len(people)).astype(np.uint8)[..., None]
@@ -174,7 +174,7 @@ def _ensemble(
 
 
 def _participants(plan: TrainingPlan, cohort: TrainingCohort, splits: Sequence[Split]) -> Participants:
-    # Derived, not drawn, so that the same training makes the same bundle.
+    # Derived, not random, so that the same training makes the same bundle.
     salt = hashlib.sha256(f"{plan.name} {plan.version} {plan.seed} {cohort.dataset}".encode()).hexdigest()
     tested = {int(index): fold for fold, split in enumerate(splits) for index in split.test}
     keys = [participant_key(salt, person.participant, cohort.dataset) for person in cohort.people]

@@ -1,4 +1,4 @@
-"""Who trains, who validates, who tests: stratified by age, groups kept together."""
+"""Training, validation and test people: stratified by age, groups kept together."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def split_by_age(
 
     Groups (one person, a family) are sorted by their mean age and dealt out, stratum by stratum, to
     as many equal portions as `parts` sums to. Fold f tests on the next `parts[2]` portions, so that
-    with enough folds everybody is tested once, and validates on the `parts[1]` after them.
+    with enough folds everyone is tested once, and validates on the `parts[1]` after them.
 
     Parameters
     ----------

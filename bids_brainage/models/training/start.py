@@ -25,9 +25,9 @@ class Start:
         Of the file, as the bundle says.
     architecture : BaseModelSpec
     kept : bool
-        Whether they stay as they are (only heads are fitted), or are trained on.
+        Whether they stay unchanged (only heads are fitted), or are trained further.
     same_target : bool
-        Whether they were trained on what is to be estimated now.
+        Whether they were trained on the current target.
     scale : float
         Of the target they were trained on, in its unit; see `TrainingTask.scale`.
     """
@@ -40,11 +40,11 @@ class Start:
     scale: float = 1.0
 
     def fingerprint(self) -> str:
-        """Changes with the weights and with what is made of them; not with where they lie."""
+        """Changes with the weights and their use, not with their location."""
         return f"{self.sha256} {self.kept} {self.same_target} {self.scale}"
 
     def weights(self) -> dict[str, np.ndarray]:
-        """The weights as they are stored; BundleError where the file is not the one that was named."""
+        """The weights as they are stored; BundleError if the file is not the one that was named."""
         try:
             content = self.file.read_bytes()
         except OSError as error:

@@ -1,4 +1,4 @@
-"""The tables of a training: errors (the paper's table 1), everybody's held-out estimates, the log."""
+"""The tables of a training: errors (the paper's table 1), each person's held-out estimates, the log."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def described(target: str, unit: str) -> dict[str, dict[str, str]]:
 def predictions_table(
     participants: Sequence[str], fitted: dict[str, Sequence[FittedFold]], target: str = AGE
 ) -> str:
-    """Everybody's held-out estimates as tab-separated text.
+    """Each person's held-out estimates as tab-separated text.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def predictions_table(
 
 
 def whole_estimates(fold: FittedFold) -> list[tuple[tuple[str, str, tuple[str, ...]], np.ndarray]]:
-    """Estimates of the sub-ensembles, and of the ensemble where nothing is missing."""
+    """Estimates of the sub-ensembles, and of the ensemble if nothing is missing."""
     most = max(len(key[2]) for key in fold.estimates if key[0] == "ensemble")
     return [
         (key, values)
@@ -88,7 +88,7 @@ def _number(value: float) -> str:
 
 def log_table(results: Sequence[TrainingResult]) -> str:
     """How every base model was trained, as tab-separated text."""
-    # Epoch -1: the weights that were there before, of a transferred model.
+    # Epoch -1: the initial weights of a transferred model.
     lines = ["base_model\tepochs\tbest_epoch\tvalidation_mae\trestarts\tseconds"]
     lines += [
         f"{r.file}\t{len(r.history)}\t{r.best_epoch}\t{_number(r.validation_mae)}\t{r.restarts}\t{r.seconds:.1f}"

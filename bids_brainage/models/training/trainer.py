@@ -1,4 +1,4 @@
-"""Training one base model: our own step, deterministic from its seed, kept on disk when done."""
+"""Training one base model: our own step, determined by its seed, saved when done."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 Step = Callable[[Any, Any, Any], Any]
-# A model whose validation error is above this part of the mean-guesser's has learned nothing yet.
+# A model whose validation error is above this fraction of that of guessing the mean has not learned yet.
 STUCK = 0.85
 MOST_RESTARTS = 3
 
@@ -60,7 +60,7 @@ class TrainingTask:
     folder : Path
         Where finished models are kept.
     scale : float
-        The target's unit of training: learning rates are made for the spread of ages. Finished weights
+        The target's unit for training: learning rates are meant for the spread of ages. Finished weights
         predict in the target's own unit.
     start : Start or None
         Where the model starts from, if not from scratch.
@@ -81,7 +81,7 @@ class TrainingTask:
 
     @property
     def file(self) -> str:
-        """Path of the weights, below `folder` and in the bundle alike; all folds share what is kept."""
+        """Path of the weights, the same below `folder` and in the bundle; all folds share kept weights."""
         ensemble, _, sub = self.key.partition("/")
         fold = 0 if self.start and self.start.kept else self.fold
         return f"{ensemble}/fold-{fold}/{sub}_bm-{self.index:02d}.safetensors"
@@ -93,17 +93,17 @@ class TrainingTask:
 
     @property
     def notes(self) -> Path:
-        """Beside the weights: how the training went; written last."""
+        """Beside the weights: the course of the training; written last."""
         return (self.folder / self.file).with_suffix(".json")
 
     @property
     def checkpoint(self) -> Path:
-        """Where training stands; gone when it is done."""
+        """State of the training; removed when it is done."""
         return (self.folder / self.file).with_suffix(".checkpoint.safetensors")
 
     @property
     def model_seed(self) -> int:
-        """Seed of this model: depends on nothing but the training's seed and the model's place."""
+        """Seed of this model: depends only on the training's seed and the model's place."""
         text = f"{self.seed} {self.key} {self.fold} {self.index}"
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") % 2**30
 
@@ -113,7 +113,7 @@ class TrainingTask:
         return (*self.store.specs[self.key].box, 1)
 
     def fingerprint(self) -> str:
-        """Changes with everything that decides the result."""
+        """Changes with everything that determines the result."""
         digest = hashlib.sha256()
         parts = (self.architecture, self.fitting, self.store.specs[self.key])
         digest.update("\n".join(part.model_dump_json() for part in parts).encode())
@@ -129,10 +129,10 @@ class TrainingTask:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """How a base model's training went.
+    """The course of a base model's training.
 
-    `validation_mae` is in the target's unit, `history` in units of training. `best_epoch` is -1 where the
-    weights it began from were better than those of any epoch.
+    `validation_mae` is in the target's unit, `history` in units of training. `best_epoch` is -1 if
+    the initial weights were better than those of any epoch.
     """
 
     file: str
@@ -147,7 +147,7 @@ class TrainingResult:
 def train_base_model(task: TrainingTask) -> TrainingResult:
     """Train a base model, unless a finished one of the same plan and data is on disk.
 
-    The weights of the epoch with the lowest validation error are kept. Every epoch leaves a checkpoint:
+    The weights of the epoch with the lowest validation error are kept. Every epoch writes a checkpoint:
     if killed at any moment, training continues from there to the same result.
 
     Raises
@@ -182,14 +182,14 @@ def train_base_model(task: TrainingTask) -> TrainingResult:
 
 
 def keep_start(task: TrainingTask) -> TrainingResult:
-    """Take the weights a base model begins from as they are; nothing is trained.
+    """Take the initial weights of a base model unchanged; nothing is trained.
 
-    Its error is NaN where it predicts another target.
+    Its error is NaN if it predicts another target.
 
     Raises
     ------
     BundleError
-        They are not there any more, or altered.
+        They are missing, or altered.
     """
     if task.start is None:
         raise ValueError("a base model without a start has nothing to keep")
@@ -202,7 +202,7 @@ def keep_start(task: TrainingTask) -> TrainingResult:
 
 
 def _as_stored(task: TrainingTask, weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Weights as they are kept: in the target's unit, kernels rounded as the plan says."""
+    """Weights as they are stored: in the target's unit, kernels rounded as the plan says."""
     stored = {
         name: array.astype(task.fitting.weights_dtype) if array.ndim > 1 else array
         for name, array in weights.items()
@@ -221,12 +221,12 @@ def load_trained(task: TrainingTask) -> BaseModel:
 
 
 def limit_threads(threads: int = 1) -> None:
-    """Let TensorFlow use so many threads; the last bits of a sum may depend on their number."""
+    """Let TensorFlow use this many threads; the last bits of a sum may depend on their number."""
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    # It fails on the graph of a training step, and says so each time.
+    # It fails on the graph of a training step, and warns each time.
     tf.config.optimizer.set_experimental_options({"remapping": False})
 
 
@@ -251,7 +251,7 @@ def make_step(model: keras.Model, spec: BaseModelSpec, optimizer: keras.optimize
     -------
     callable
         (images uint8 (b, *box, 1), ages float32 (b,), seed int32 (2,)) to the loss in squared years.
-        What dropout drops depends on the seed alone, so that a step can be repeated.
+        What dropout drops depends only on the seed, so that a step can be repeated.
     """
     import tensorflow as tf
 
@@ -290,7 +290,7 @@ def _features(model: keras.Model, spec: BaseModelSpec) -> Callable[[Any], Any]:
     """The model up to its flatten layer, from images scaled to [0, 1].
 
     Bias and activation come after the pooling instead of before it. As neither changes which voxel of a
-    window is the largest, the result is the same, for an eighth of the work.
+    window is the largest, the result is the same, with an eighth of the work.
     """
     import tensorflow as tf
 
@@ -309,7 +309,7 @@ def _features(model: keras.Model, spec: BaseModelSpec) -> Callable[[Any], Any]:
 
 
 class _Fit:
-    """One base model in training: a network, its optimiser, and how far they have come."""
+    """One base model in training: a network, its optimiser, and their progress."""
 
     def __init__(self, task: TrainingTask) -> None:
         from tensorflow import keras
@@ -323,7 +323,7 @@ class _Fit:
         self.step = make_step(self.model, task.architecture, self.optimizer)
         self.fingerprint = task.fingerprint()
         self.fresh_optimizer = self._optimizer_arrays()
-        #: Validation errors of the weights it begins from, where they are another bundle's.
+        #: Validation errors of the initial weights, if they come from another bundle.
         self.begun: dict[str, float] | None = None
         if task.start is not None:
             set_weights(self.model, task.start.begin(self.mean_age, task.scale))
@@ -331,7 +331,7 @@ class _Fit:
         self.state = Checkpoint(self.fingerprint, 0, [], get_weights(self.model), get_weights(self.model))
 
     def run(self) -> Checkpoint:
-        """Go on from the last checkpoint to the last epoch."""
+        """Continue from the last checkpoint to the last epoch."""
         kept = load_checkpoint(self.task.checkpoint, self.fingerprint)
         if kept is not None:
             self.state = kept
@@ -359,9 +359,9 @@ class _Fit:
         state.history.append({"loss": round(loss, 4), **errors})
 
     def _is_stuck(self) -> bool:
-        """Whether, when it is time to look, the model is hardly better than guessing the mean age.
+        """Whether the model, when it is time to check, is hardly better than guessing the mean age.
 
-        A model that began from another bundle's weights may be as bad for another reason.
+        A model that started from another bundle's weights may be as bad for another reason.
         """
         if self.task.start is not None:
             return False
@@ -371,7 +371,7 @@ class _Fit:
         return bool(min(e["validation_mse"] for e in self.state.history) > STUCK * guess)
 
     def _begin_again(self) -> None:
-        """Begin the schedule again, so that the learning rate does not fall before anything is learnt.
+        """Restart the schedule, so that the learning rate does not fall before anything is learned.
 
         A leaky network keeps its weights: it leaves the flat plateau at the mean age in time. ReLUs can all
         die for good: such a network gets other weights, drawn from seed and attempt.
@@ -394,18 +394,18 @@ class _Fit:
     def _restore(self, weights: Mapping[str, np.ndarray], optimizer: Sequence[np.ndarray]) -> None:
         set_weights(self.model, weights)
         for variable, value in zip(_variables(self.optimizer), optimizer, strict=True):
-            # A file of arrays makes scalars vectors.
+            # A file of arrays turns scalars into vectors.
             variable.assign(np.reshape(value, variable.shape))
 
 
 def _variables(optimizer: keras.optimizers.Optimizer) -> Sequence[Any]:
-    """An optimiser's variables: a list in Keras 3, to be called in some releases of Keras 2."""
+    """An optimiser's variables: a list in Keras 3, a method in some releases of Keras 2."""
     found = optimizer.variables
     return list(found() if callable(found) else found)
 
 
 def _run_epoch(task: TrainingTask, step: Step, epoch: int, attempt: int) -> float:
-    """Show the training people in random order; the mean loss in squared units of training."""
+    """Show the training people in random order; return the mean loss in squared units of training."""
     rng = np.random.default_rng([task.model_seed, attempt, epoch])
     volumes = task.store.volumes(task.key)
     targets = task.targets.astype(np.float32)
@@ -420,7 +420,7 @@ def _run_epoch(task: TrainingTask, step: Step, epoch: int, attempt: int) -> floa
 
 
 def _order(task: TrainingTask, rng: np.random.Generator) -> np.ndarray:
-    """Who is shown when: everybody once, or as many, drawn so that ages come equally often."""
+    """Order of people: everyone once, or as many, drawn so that ages are equally frequent."""
     people = task.split.training
     if task.fitting.sampling == "everybody":
         return rng.permutation(people)
@@ -438,7 +438,7 @@ def _validation_errors(task: TrainingTask, weights: dict[str, np.ndarray]) -> di
 
 
 def finished_result(task: TrainingTask) -> TrainingResult | None:
-    """How the training of a base model went, if it is finished and of this plan and data."""
+    """Result of a base model's training, if it is finished and of this plan and data."""
     try:
         result = TrainingResult(**json.loads(task.notes.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):

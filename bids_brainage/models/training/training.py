@@ -38,7 +38,7 @@ RunTasks = Callable[[TrainingDesign], Sequence[TrainingResult]]
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """What a training has come to.
+    """The result of a training.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Trained:
     results : sequence of TrainingResult
         One per base model.
     fitted : mapping of str to sequence of FittedFold
-        By ensemble, one a fold.
+        By ensemble, one per fold.
     """
 
     bundle: Bundle
@@ -86,14 +86,14 @@ def train_bundle(
     run : callable, optional
         Trains all base models of a design; by default in processes of this machine.
     labels : sequence of str
-        Train on these participants only; on all where it is empty.
+        Train on these participants only; on all if it is empty.
     transfer : Transfer, optional
         A bundle to start from; the plan must be of its shape (`Transfer.complete`).
 
     Raises
     ------
     InputError
-        Too few people, or all of one age.
+        Too few people, or all of the same age.
     """
     cohort = read_cohort(
         derivatives, participants, plan.modalities, plan.split.group_column, labels, plan.target
@@ -113,7 +113,7 @@ def train_bundle(
 
 
 def _results(design: TrainingDesign, nprocs: int, run: RunTasks | None) -> Sequence[TrainingResult]:
-    """Train all base models, or take them as they are."""
+    """Train all base models, or take them unchanged."""
     if design.kept:
         unique = {task.file: task for group in design.tasks().values() for task in group}
         return [keep_start(task) for task in unique.values()]
@@ -121,7 +121,7 @@ def _results(design: TrainingDesign, nprocs: int, run: RunTasks | None) -> Seque
 
 
 def warn_of_known(transfer: Transfer, cohort: TrainingCohort) -> None:
-    """Say how many people the bundle to start from has seen already."""
+    """Warn how many people the bundle to start from has already seen."""
     seen = [p for p in cohort.people if transfer.bundle.in_training_set(p.participant, cohort.dataset)]
     if seen:
         _log.warning(
@@ -149,7 +149,7 @@ def train_all(design: TrainingDesign, nprocs: int) -> list[TrainingResult]:
 
 
 class TrainingProgress:
-    """Says after each base model how far the training is, and how long it may still take."""
+    """Reports progress and remaining time after each base model."""
 
     def __init__(self, total: int, target: str = AGE) -> None:
         self.total = total
@@ -158,7 +158,7 @@ class TrainingProgress:
         self.started = time.monotonic()
 
     def tell(self, result: TrainingResult) -> None:
-        """One more is done."""
+        """Count one more finished base model."""
         self.done += 1
         left = (time.monotonic() - self.started) / self.done * (self.total - self.done)
         _log.info(
@@ -198,7 +198,7 @@ def fit_ensemble(ensemble: EnsemblePlan, design: TrainingDesign, tasks: Tasks) -
 
 
 class Columns:
-    """Base models' predictions; one that is of all folds predicts everybody once."""
+    """Base models' predictions; a model shared by all folds predicts everyone once."""
 
     def __init__(self, design: TrainingDesign) -> None:
         self.kept = design.kept

@@ -1,4 +1,4 @@
-"""Transfer: training from another bundle, with new heads alone or with all weights trained on."""
+"""Transfer: training from another bundle, with only new heads, or with all weights trained further."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ class Transfer:
     Attributes
     ----------
     bundle : Bundle
-        Its first fold's base models are taken: those for people it was not trained on.
+        Its first fold's base models are taken: those for people not in its training.
     refit : str
-        ``heads``: base models stay as they are; ``all``: they are trained on.
+        ``heads``: base models stay unchanged; ``all``: they are trained further.
     """
 
     bundle: Bundle
     refit: Refit
 
     def sub_ensembles(self) -> dict[str, SubEnsembleRecord]:
-        """What the bundle has, by ``<ensemble>/<sub-ensemble>``."""
+        """The bundle's sub-ensembles, by ``<ensemble>/<sub-ensemble>``."""
         ensembles = self.bundle.record.ensembles
         return {f"{e.name}/{sub.name}": sub for e in ensembles for sub in e.sub_ensembles}
 
     def specs(self) -> dict[str, InputSpec]:
-        """What each sub-ensemble must be shown."""
+        """The input of each sub-ensemble."""
         return {key: sub.input for key, sub in self.sub_ensembles().items()}
 
     def complete(self, content: Mapping[str, Any], file: str) -> dict[str, Any]:
-        """Put into a plan's content what the bundle decides: ensembles, input, architecture.
+        """Complete a plan's content with what the bundle determines: ensembles, input, architecture.
 
         Target and licence are the bundle's too, unless the plan names others.
 
@@ -63,7 +63,7 @@ class Transfer:
         Raises
         ------
         InputError
-            The plan asks for something else than the bundle has, or for new beginnings.
+            The plan asks for something other than the bundle has, or for restarts.
         """
         first = next(iter(self.sub_ensembles().values()))
         record = self.bundle.record
@@ -73,7 +73,7 @@ class Transfer:
             "architecture": first.architecture.model_dump(),
         }
         self._check(content, file)
-        # What was learnt from simulated brains alone stays a demonstration.
+        # What was learned only from simulated brains stays a demonstration.
         stays = self.refit == "heads" and self.bundle.is_demonstration
         purpose = {"purpose": record.purpose} if stays else {}
         return {"licence": record.licence, "target": record.target, **content, **own, **purpose}
@@ -89,7 +89,7 @@ class Transfer:
             raise InputError(messages.TRANSFER_RESTARTS.format(file=file))
 
     def _compare(self, content: Mapping[str, Any], file: str) -> None:
-        """Whatever the plan does say of these parts must be so in the bundle."""
+        """Whatever the plan says about these parts must agree with the bundle."""
         if "ensembles" in content:
             asked = {EnsemblePlan.model_validate(e) for e in content["ensembles"]}
             there = {ensemble_plan(e) for e in self.bundle.record.ensembles}
@@ -112,7 +112,7 @@ class Transfer:
             )
 
     def starts(self, plan: TrainingPlan, unit: str) -> dict[str, tuple[Start, ...]]:
-        """Where each base model begins from, by sub-ensemble.
+        """Where each base model starts from, by sub-ensemble.
 
         Parameters
         ----------
@@ -138,9 +138,9 @@ class Transfer:
         }
 
     def predicted(self) -> tuple[str, str, float]:
-        """What the base models predict, its unit and its unit of training: that of those who trained them.
+        """What the base models predict, its unit and its unit for training: those of their own training.
 
-        A bundle of new heads above kept networks estimates what its heads were fitted to.
+        A bundle of new heads on kept networks estimates what its heads were fitted to.
         """
         record: BundleRecord | Parent = self.bundle.record
         for parent in self.bundle.record.parents:
@@ -152,7 +152,7 @@ class Transfer:
         return record.target, record.unit, scale
 
     def parents(self) -> tuple[Parent, ...]:
-        """The bundle and those it comes from, as the new one remembers them."""
+        """The bundle and those it comes from, as the new one records them."""
         record = self.bundle.record
         own = Parent(
             name=record.name,
@@ -168,7 +168,7 @@ class Transfer:
 
 
 def ensemble_plan(record: EnsembleRecord) -> EnsemblePlan:
-    """The plan that an ensemble of a bundle follows; InputError where it follows none."""
+    """The plan that an ensemble of a bundle follows; InputError if it follows none."""
     subs = record.sub_ensembles
     stage = subs[0].input.stage
     plan = EnsemblePlan(

@@ -1,1 +1,1 @@
-"""Readers of networks that other programs made; nothing in their files is executed."""
+"""Readers of networks made by other programs; nothing in their files is executed."""

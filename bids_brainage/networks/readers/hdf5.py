@@ -1,7 +1,7 @@
-"""HDF5 files of strangers: looked up name by name, no link followed, every size checked before it is read.
+"""Untrusted HDF5 files: looked up name by name, no link followed, every size checked before it is read.
 
 An HDF5 file can point to other files (external links, external and virtual datasets) and can ask the
-library to load a plug-in (filters of its own). None of that is ever followed here, and no type but
+library to load a plug-in (custom filters). None of that is ever followed here, and no type but
 plain floats and plain text is read.
 """
 
@@ -59,7 +59,7 @@ def member(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset | None:
     Raises
     ------
     InputError
-        On the way is a link, which could lead out of the file.
+        There is a link on the way, which could lead out of the file.
     """
     import h5py
 
@@ -82,7 +82,7 @@ def texts(node: h5py.Group, name: str) -> list[str] | None:
     Raises
     ------
     InputError
-        It holds something else, or more strings than any network has layers.
+        It contains something else, or more strings than any network has layers.
     """
     import h5py
 
@@ -100,7 +100,7 @@ def texts(node: h5py.Group, name: str) -> list[str] | None:
 
 
 def names(group: h5py.Group) -> list[str]:
-    """Names of a group's members; InputError where there are more than any network has."""
+    """Names of a group's members; InputError if there are more than any network has."""
     if len(group) > MOST_MEMBERS:
         raise _refusal(group, messages.HDF5_ATTRIBUTE, name=group.name, most=MOST_MEMBERS)
     return [str(name) for name in group]
@@ -113,7 +113,7 @@ def floats(dataset: h5py.Dataset, shape: Sequence[int]) -> np.ndarray:
     ----------
     dataset : h5py.Dataset
     shape : sequence of int
-        That it must have; the caller has made sure that so many fit into memory.
+        That it must have; the caller has made sure that this much fits into memory.
 
     Returns
     -------

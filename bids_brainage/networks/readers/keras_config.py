@@ -1,8 +1,8 @@
-"""A base model's architecture out of Keras' own description, which is JSON and is read as nothing else.
+"""A base model's architecture from Keras' own description, which is read only as JSON.
 
-Understood is what `BaseModelSpec` can express: blocks of convolution, (leaky) ReLU and max-pooling, one dense
-layer, one output; sequential or functional, also as a model within a model. Everything else is refused, above
-all what brings code along (Lambda layers, custom classes).
+It understands what `BaseModelSpec` can express: blocks of convolution, (leaky) ReLU and max-pooling, one
+dense layer, one output; sequential or functional, also as a model within a model. Everything else is refused,
+above all anything with code (Lambda layers, custom classes).
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ CONTAINERS = ("Functional", "Model", "Sequential")
 DEEPEST_NESTING = 5
 #: Modules of Keras' own layers, which Keras 3 notes beside each layer.
 OWN_MODULE = re.compile(r"(tf_|tensorflow\.(python\.)?)?keras(\.|$)")
-#: Slopes below zero of activations that are named by a string alone (``keras.activations``).
+#: Slopes below zero of activations that are given only as a string (``keras.activations``).
 NAMED_SLOPES = {"relu": 0.0, "leaky_relu": 0.2}
 
 
 class UnfitError(Exception):
-    """What is wrong with a file: a sentence of `messages` that lacks nothing but the file's name."""
+    """What is wrong with a file: a sentence of `messages` that lacks only the file's name."""
 
     def __init__(self, sentence: str, **fields: object) -> None:
         super().__init__(sentence)
@@ -61,7 +61,7 @@ class Design:
 
 @dataclass(frozen=True)
 class _Layer:
-    """A layer: its letter in `LAYOUT` (empty for the identity), and all of it that matters."""
+    """A layer: its letter in `LAYOUT` (empty for the identity), and its relevant properties."""
 
     name: str
     letter: str = ""
@@ -88,7 +88,7 @@ def read_config(text: str) -> Design:
 
 
 def make_spec(**values: Any) -> BaseModelSpec:
-    """A `BaseModelSpec` of these values; UnfitError where it does not allow one of them."""
+    """A `BaseModelSpec` of these values; UnfitError if it does not allow one of them."""
     try:
         return BaseModelSpec.model_validate(values)
     except ValidationError as error:
@@ -133,7 +133,7 @@ def _the_same(value: str, layers: Sequence[_Layer]) -> Any:
 
 
 def _chain(node: Mapping[str, Any], depth: int = 0) -> Iterator[_Layer]:
-    """The layers of a model from its input to its output, those of models within it too."""
+    """The layers of a model from its input to its output, including those of models within it."""
     _check_own(node)
     kind, config = node["class_name"], node["config"]
     if kind not in CONTAINERS:
@@ -141,7 +141,7 @@ def _chain(node: Mapping[str, Any], depth: int = 0) -> Iterator[_Layer]:
         return
     if depth > DEEPEST_NESTING:
         raise UnfitError(messages.KERAS_GRAPH, layer=_name(node))
-    # Keras before 2.2.3 wrote a bare list.
+    # Keras before 2.2.3 wrote a plain list.
     settings = config if isinstance(config, Mapping) else {"layers": config}
     yield _Layer(_name(node), values={"shape": _shape(settings.get("build_input_shape"))})
     for layer in settings["layers"] if kind == "Sequential" else _in_order(settings):
@@ -149,7 +149,7 @@ def _chain(node: Mapping[str, Any], depth: int = 0) -> Iterator[_Layer]:
 
 
 def _check_own(node: Mapping[str, Any]) -> None:
-    """Refuse classes that are not Keras' own, and the one that brings code."""
+    """Refuse classes that are not Keras' own, and the one that contains code."""
     kind, registered, module = node["class_name"], node.get("registered_name"), node.get("module")
     if kind == "Lambda":
         raise UnfitError(messages.KERAS_CODE, layer=_name(node))
@@ -179,7 +179,7 @@ def _in_order(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _source(layer: Mapping[str, Any]) -> str | None:
-    """Name of the one layer whose output this one takes, or None where it is not that simple."""
+    """Name of the one layer whose output this one takes, or None if it is not that simple."""
     nodes = layer["inbound_nodes"]
     if len(nodes) != 1:
         return None
@@ -200,7 +200,7 @@ def _strings(value: Any) -> list[str]:
 
 
 def _layer(kind: str, config: Mapping[str, Any]) -> Iterator[_Layer]:
-    """What Keras' layer is here, followed by the activation inside it."""
+    """Our equivalent of a Keras layer, followed by the activation inside it."""
     name = str(config.get("name"))
     yield _Layer(name, values={"shape": _shape(config.get("batch_input_shape") or config.get("batch_shape"))})
     if kind in IDENTITIES:
@@ -227,7 +227,7 @@ def _layer(kind: str, config: Mapping[str, Any]) -> Iterator[_Layer]:
 
 
 def _slope_inside(activation: Any, layer: str) -> float:
-    """Slope of what stands as a layer's ``activation``: a name, or a serialised function or layer."""
+    """Slope of a layer's ``activation``: a name, or a serialised function or layer."""
     if isinstance(activation, Mapping):
         kind, config = activation["class_name"], activation["config"]
         if kind in ("LeakyReLU", "ReLU"):
@@ -253,7 +253,7 @@ def _slope(kind: str, config: Mapping[str, Any]) -> float:
 
 
 def _check_options(config: Mapping[str, Any], **expected: Any) -> None:
-    """Refuse an option that has another value than a base model's."""
+    """Refuse an option whose value differs from that of a base model."""
     for option, value in {"data_format": "channels_last", **expected}.items():
         found = config.get(option, value)
         if found not in (value, [value] * 3):
@@ -274,7 +274,7 @@ def _option(layer: object, option: str, found: object, expected: object) -> Unfi
 
 
 def _shape(batch_shape: Any) -> Shape | None:
-    """Shape of one image, where all of it is given."""
+    """Shape of one image, if all of it is given."""
     if not isinstance(batch_shape, list) or not all(type(extent) is int for extent in batch_shape[1:]):
         return None
     return tuple(batch_shape[1:])

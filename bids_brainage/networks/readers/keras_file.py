@@ -1,8 +1,8 @@
-"""Base models out of Keras' HDF5 files, read as data: the architecture is JSON, the weights are arrays.
+"""Base models from Keras HDF5 files, read as data: the architecture is JSON, the weights are arrays.
 
-Read are whole models (``model.save("x.h5")`` of standalone Keras 2, TensorFlow's Keras 2 and Keras 3) and
+It reads whole models (``model.save("x.h5")`` of standalone Keras 2, TensorFlow's Keras 2 and Keras 3) and
 weights alone (``save_weights`` to ``.h5``, in Keras 3 to ``.weights.h5``). Keras is never asked to load them:
-it would run what Lambda layers and custom objects bring along. Weights are matched by order and shape, so
+it would run the code of Lambda layers and custom objects. Weights are matched by order and shape, so
 the names of layers do not matter.
 """
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 ActivationName = Literal["relu", "leaky_relu"]
 
-#: Bounds of what one network may take: parameters, and values that a layer gives for one image.
+#: Limits for one network: parameters, and values that a layer gives for one image.
 MOST_PARAMETERS = 100_000_000
 MOST_VALUES = 400_000_000
 LARGEST_BOX = 512
@@ -44,7 +44,7 @@ LARGEST_BOX = 512
 
 @dataclass(frozen=True, eq=False)
 class KerasNetwork:
-    """What a file holds, in our terms.
+    """The content of a file, in our terms.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class KerasNetwork:
     weights : mapping of str to float32 array
         Named as `spec.weight_shapes(input_shape)` says.
     program : str
-        What wrote the file, such as ``Keras 2.3.1``.
+        The program that wrote the file, such as ``Keras 2.3.1``.
     """
 
     spec: BaseModelSpec
@@ -65,7 +65,7 @@ class KerasNetwork:
 
 @dataclass(frozen=True)
 class Hints:
-    """What a file of weights alone does not tell.
+    """What a file with only weights does not say.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ def read_keras_file(path: Path, hints: Hints | None = None) -> KerasNetwork:
     path : Path
         An HDF5 file that Keras wrote.
     hints : Hints, optional
-        Needed for weights alone; where they contradict the file, it is refused.
+        Needed for files with only weights; if they contradict the file, it is refused.
 
     Raises
     ------
@@ -135,7 +135,7 @@ def _listed(weights: h5py.Group, layers: Sequence[str]) -> Iterator[Any]:
 def _numbered(root: h5py.Group) -> Iterator[h5py.Dataset]:
     """The layout of Keras 3's ``.weights.h5``: layers named by class and number, weights by number.
 
-    All kinds of layers stand side by side; each kind's numbers are in the order of the network, and its
+    All kinds of layers are side by side; each kind's numbers are in the order of the network, and its
     convolutions come before its dense layers.
     """
     layers = [(-len(own[0].shape), _natural(name), own) for name, own in _variables(root)]
@@ -144,7 +144,7 @@ def _numbered(root: h5py.Group) -> Iterator[h5py.Dataset]:
 
 
 def _variables(group: h5py.Group, depth: int = 0) -> Iterator[tuple[str, list[h5py.Dataset]]]:
-    """Name and weights of each layer that has some, those of models within the model too."""
+    """Name and weights of each layer that has some, including models within the model."""
     import h5py
 
     for container in ("layers", "_layer_checkpoint_dependencies"):
@@ -168,7 +168,7 @@ def _natural(name: str) -> list[tuple[int, str]]:
 
 
 def _design_of_shapes(datasets: Sequence[h5py.Dataset], hints: Hints) -> Design:
-    """The architecture behind weights alone: kernel and bias of each layer in turn; the rest is told."""
+    """The architecture of a file with only weights: kernel and bias of each layer; hints give the rest."""
     if hints.box is None or hints.activation is None:
         raise UnfitError(messages.KERAS_WEIGHTS_ALONE)
     kernels = [dataset.shape for dataset in datasets[::2]]
@@ -195,7 +195,7 @@ def _check_hints(design: Design, hints: Hints) -> None:
 
 
 def _check_size(design: Design) -> None:
-    """Refuse what could not be run, before anything is allocated for it."""
+    """Refuse networks that could not be run, before anything is allocated for them."""
     box, spec = design.input_shape[:-1], design.spec
     if len(box) != 3 or design.input_shape[-1] != 1 or not all(1 <= extent <= LARGEST_BOX for extent in box):
         raise UnfitError(messages.KERAS_INPUT, found=design.input_shape, most=LARGEST_BOX)

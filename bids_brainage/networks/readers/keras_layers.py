@@ -62,7 +62,7 @@ def from_keras(model: Any) -> Network:
     shape = tuple(model.inputs[0].shape)[1:]
     if None in shape or len(shape) not in (3, 4):
         raise NetworkError(messages.NETWORK_INPUT.format(shape=shape))
-    # What stands for each Keras tensor: the name of a layer of ours.
+    # For each Keras tensor, the name of our layer.
     names = {id(model.inputs[0]): IMAGE}
     layers: list[Layer] = []
     for keras_layer in model.layers:
@@ -73,7 +73,7 @@ def from_keras(model: Any) -> Network:
 
 
 def _read_layer(keras_layer: Any, names: dict[int, str], layers: list[Layer]) -> None:
-    """Append what `keras_layer` is to `layers`, and name its output in `names`."""
+    """Append our equivalent of `keras_layer` to `layers`, and its output's name to `names`."""
     kind = type(keras_layer).__name__
     try:
         inputs = tuple(names[id(tensor)] for tensor in _as_list(keras_layer.input))
@@ -202,7 +202,7 @@ READERS: dict[str, Reader] = {
 
 
 def _with_activation(layer: Layer, keras_layer: Any, config: dict[str, Any]) -> list[Layer]:
-    """Add `layer` and, behind it, the activation that Keras keeps inside it."""
+    """Add `layer` and, after it, the activation that Keras keeps inside it."""
     inner = f"{layer.name}/activation"
     activation = config.get("activation", "linear")
     return [layer, *_activations(inner, (layer.name,), activation, keras_layer.name, own_layer=False)]

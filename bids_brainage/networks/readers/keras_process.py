@@ -1,6 +1,6 @@
-"""Keras files are read in a process of its own: a damaged one can make the HDF5 library hang or crash.
+"""Keras files are read in a separate process: a damaged one can make the HDF5 library hang or crash.
 
-That process may take only so much time and memory. It hands back JSON and safetensors, never a pickle.
+That process has limited time and memory. It returns JSON and safetensors, never a pickle.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ def read_isolated(path: Path, hints: Hints | None = None, seconds: int = SECONDS
     path : Path
     hints : Hints, optional
     seconds : int
-        What reading may take.
+        Time limit for reading.
 
     Raises
     ------
     InputError
-        As `read_keras_file`; also where the file makes the library hang, crash or ask for too much memory.
+        As `read_keras_file`; also if the file makes the library hang, crash or ask for too much memory.
     """
     told = json.dumps(asdict(hints or Hints()))
     command = [sys.executable, "-P", "-m", "bids_brainage.networks.readers.keras_process", str(path), told]

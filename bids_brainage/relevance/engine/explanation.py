@@ -23,7 +23,7 @@ from bids_brainage.relevance.peers import plain
 Account = tuple[LayerAccount, ...]
 #: Weights (k,) from the outputs (k,) of networks.
 Weigh = Callable[[NDArray[np.float64]], NDArray]
-#: What one network says of one image: its output in years, relevance (d, h, w, c) and account.
+#: One network's result for one image: output in years, relevance (d, h, w, c) and account.
 Explained = tuple[float, Floats, Account]
 
 T = TypeVar("T")
@@ -84,7 +84,7 @@ class EnsembleExplanation:
     relevance_sums : array (k,)
         Sum of each network's relevance, not weighted.
     weights : array (k,)
-        What the estimate makes of each network's output.
+        The weight of each network's output in the estimate.
     target_biases : array (k,)
         Biases of the output neurons.
     agreement : float or None
@@ -127,7 +127,7 @@ def predict(network: Network, images: NDArray, *, threads: int = 1) -> NDArray[n
     images : array (n, ..., channels)
         Its input.
     threads : int
-        How many images, or parts of a single one, are worked on at a time. It changes no result.
+        How many images, or parts of a single one, are worked on at a time. It does not change the result.
 
     Raises
     ------
@@ -161,9 +161,9 @@ def explain(
     composite : str or Composite
         The rules; names are the keys of `composites.COMPOSITES`.
     engine : {"fast", "plain"}
-        The plain engine gives the same maps up to rounding, slower; it is there to check the fast one.
+        The plain engine gives the same maps up to rounding, slower; it serves to check the fast one.
     threads : int
-        How many images, or parts of a single one, are worked on at a time. It changes no result.
+        How many images, or parts of a single one, are worked on at a time. It does not change the result.
 
     Raises
     ------
@@ -206,13 +206,13 @@ def explain_ensemble(
     image : array (..., channels)
         The image.
     weights : array (k,) or callable
-        The weights, such as the derivatives of the ensemble's estimate by each network's output. A callable
-        makes them from the outputs (k,), for heads whose weights depend on what the networks say; then all
-        k maps are kept until the last network has run.
+        The weights, such as the derivatives of the ensemble's estimate with respect to each network's output.
+        A callable computes them from the outputs (k,), for heads whose weights depend on the outputs; then
+        all k maps are kept until the last network has run.
     composite : str or Composite
         The rules.
     threads : int
-        How many networks, or parts of a single one, are worked on at a time. It changes no result.
+        How many networks, or parts of a single one, are worked on at a time. It does not change the result.
 
     Raises
     ------
@@ -301,7 +301,7 @@ class _Engine:
     threads: int
 
     def forward(self, network: Network, volume: Floats) -> tuple[plain.State, float]:
-        """Run one volume (1, d, h, w, c) through the network: what it leaves, and its output in years."""
+        """Run one volume (1, d, h, w, c) through the network: the kept state, and its output in years."""
         if self.kind == "plain":
             state = plain.forward(network, volume, self.composite)
         else:
@@ -323,7 +323,7 @@ class _Engine:
     def each(self, work: Callable[[_Engine, T], R], items: Sequence[T]) -> Iterator[R]:
         """Do `work` for each item, as many at a time as there are threads; yields in order.
 
-        One thread an item wastes less than all threads on one item after the other. No more results than
+        One thread per item wastes less than all threads on one item after the other. No more results than
         there are threads wait in memory.
         """
         if self.threads == 1 or len(items) == 1:
@@ -341,7 +341,7 @@ class _Engine:
 
 
 def with_target_bias(lines: Sequence[LayerAccount], target_bias: float, output: float) -> Account:
-    """Give the target bias a line of its own before the line of the output layer, which absorbed it."""
+    """Give the target bias its own line before the line of the output layer, which absorbed it."""
     rest = output - target_bias
     first = replace(lines[0], received=rest, absorbed=lines[0].absorbed - target_bias)
     return (LayerAccount(TARGET_BIAS, output, rest, target_bias), first, *lines[1:])

@@ -1,4 +1,4 @@
-"""Rivals of LRP: gradient x input, integrated gradients and SmoothGrad, in years.
+"""Methods to compare LRP with: gradient x input, integrated gradients and SmoothGrad, in years.
 
 The gradient runs over the same neutral network and the same winners of max pooling, so that it does not
 depend on the processor either.
@@ -55,9 +55,9 @@ def smooth_grad(
     network, images
         As for `gradient`.
     noise : float
-        Standard deviation of the noise, in parts of each image's range.
+        Standard deviation of the noise, as a fraction of each image's range.
     samples : int
-        Over how many noisy copies the gradient is averaged.
+        Number of noisy copies over which the gradient is averaged.
     seed : int
         Of the noise.
     """

@@ -1,4 +1,4 @@
-"""The peer: innvestigate 2.1.2 (Alber et al. 2019, JMLR 20:93) in a process of its own.
+"""The peer: innvestigate 2.1.2 (Alber et al. 2019, JMLR 20:93) in a separate process.
 
 innvestigate switches TensorFlow's eager execution off for the whole process, so it never runs in ours. A
 network goes over as plain arrays and JSON, is rebuilt with Keras there, and a map comes back.
@@ -24,7 +24,7 @@ from bids_brainage.errors import NetworkError
 from bids_brainage.networks import network as layers
 from bids_brainage.networks.network import Floats, Layer, Network
 
-#: innvestigate's name of each composite that it knows.
+#: innvestigate's name for each composite that it knows.
 ANALYZERS = {
     "preset-a": "LRPSequentialPresetA",
     "innvestigate-preset-a": "LRPSequentialPresetA",

@@ -220,7 +220,7 @@ def test_one_file_cannot_stand_for_a_hundred_networks(bundle: Bundle) -> None:
             fold["head"]["coefficients"] = [0.01] * 100
 
     change_json(bundle, repeat)
-    refused(bundle, "two base models of one file")
+    refused(bundle, "two base models with the same file")
 
 
 @pytest.mark.parametrize(

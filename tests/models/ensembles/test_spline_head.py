@@ -182,7 +182,7 @@ def test_a_bundle_keeps_the_curves_as_plain_numbers(bundle):
 @pytest.mark.parametrize(
     ("curve", "words"),
     [
-        ({"knots": [0, 0, 1, 1], "coefficients": [1, 2], "degree": 3}, "as many knots"),
+        ({"knots": [0, 0, 1, 1], "coefficients": [1, 2], "degree": 3}, "more knots than"),
         ({"knots": [0, 0, 2, 1], "coefficients": [1, 2], "degree": 1}, "not descend"),
         ({"knots": [1, 1, 1, 1], "coefficients": [1, 2], "degree": 1}, "span a range"),
         ({"knots": [0, 0, 1, "x"], "coefficients": [1, 2], "degree": 1}, "number"),

@@ -394,9 +394,7 @@ def test_weights_that_changed_since_are_not_taken(source, others, tmp_path):
     ],
 )  # fmt: skip
 def test_a_plan_of_another_shape_is_refused(source, change, where):
-    with pytest.raises(
-        InputError, match=f"plan.yaml asks for a different {where} from that of the bundle balls"
-    ):
+    with pytest.raises(InputError, match=f"plan.yaml and the bundle balls differ in {where}"):
         transferred_plan(Transfer(source, "all"), **change)
 
 
