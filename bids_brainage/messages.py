@@ -99,23 +99,23 @@ WORK_NOT_OURS = (
     "another --work-dir."
 )
 WORK_IS_NEEDED = (
-    "--clean-workdir: the work folder {work_dir} is, or lies in, {path} ({name}), so nothing is "
-    "removed; give another --work-dir, or remove what is in the way yourself."
+    "--clean-workdir: the work folder {work_dir} is, or lies inside, {path} ({name}), so nothing is removed; "
+    "give another --work-dir, or remove what is in the way yourself."
 )
 WORK_HOLDS_NEEDED = (
-    "{item} is made anew and removed by bids_brainage, but {path} ({name}) of this run lies in it, so nothing is done; "
-    "move that elsewhere, or give another --work-dir."
+    "bids_brainage creates and removes {item}, but {path} ({name}) of this run lies inside it, so nothing is "
+    "done; move that elsewhere, or give another --work-dir."
 )
-WORK_KEPT = "{item} is kept, because {path}, which this run needs, lies in it."
+WORK_KEPT = "{item} is kept, because {path}, which this run needs, lies inside it."
 WORK_LEFT = "--clean-workdir leaves what bids_brainage did not make in {path}: {names}."
 WORK_NOT_REMOVED = "{path} cannot be removed ({reason}); remove it yourself or give another --work-dir."
 BUSY = (
-    "Another run is at work on {what} ({holder}); wait for it, or give this run a --work-dir of its own and leave "
+    "Another run is working on {what} ({holder}); wait for it, or give this run its own --work-dir and leave "
     "the participant to one of them."
 )
 NO_LOCKS = (
-    "Files in {folder} cannot be locked ({reason}): see to it that no two runs work on the same participant at the "
-    "same time."
+    "Files in {folder} cannot be locked ({reason}): make sure that no two runs work on the same participant at "
+    "the same time."
 )
 WORK_INSIDE_INPUT = "The work folder {path} is inside BIDS_DIR, which is never written to; give another folder with --work-dir."
 
@@ -128,7 +128,7 @@ TABLE_NO_ID = (
     "{path} has no column {column} (its columns: {columns}); add it, and separate columns with tabs."
 )
 TABLE_DUPLICATE = "{path} lists {name} twice, on lines {first} and {second}; keep one of them."
-TABLE_COLUMN_TWICE = "{path} has two columns {column}; rename or remove one of them."
+TABLE_COLUMN_TWICE = "{path} has two columns named {column}; rename or remove one of them."
 TABLE_ODD_LABELS = "{path}: rows of {names} are left out, because labels may only contain letters, digits and +; correct them."
 TABLE_NOT_READABLE = "{path} cannot be read ({reason}); check the file and its permissions."
 NO_PARTICIPANTS_TABLE = "{path} does not exist, so ages are not known: {name} gets an estimate but no DBA."
@@ -170,14 +170,13 @@ NOTHING_LEFT = "None of the {count} selected sessions can be processed; the firs
 UNEXPECTED_ERROR = "Unexpected {kind}: {text}; this is a bug in bids_brainage. Details are in {log}; --debug shows them here."
 UNEXPECTED_ERROR_UNLOGGED = "Unexpected {kind}: {text}; this is a bug in bids_brainage. No log was written yet; --debug shows the details."
 NO_TEMPORARY_FOLDER = (
-    "No folder for temporary files can be written to; set TMPDIR to one that can, for instance one beside the work "
-    "folder."
+    "There is no writable folder for temporary files; set TMPDIR to one, for example beside the work folder."
 )
 ONLY_PARTICIPANT = (
-    "--reports-only and --boilerplate-only are for the level participant alone; leave out the level train."
+    "--reports-only and --boilerplate-only are only for the level participant; leave out the level train."
 )
 DISK_BROKEN = (
-    "{place} could not be read or written any more ({reason}); see to that disk or share, and run the same command "
+    "{place} could no longer be read or written ({reason}); check that disk or share, and run the same command "
     "again: finished work is kept."
 )
 DISK_FULL = (
@@ -566,7 +565,7 @@ IMPORT_AGES = (
 )
 IMPORT_TWICE = "{file} is the same as {first}; give each network once."
 IMPORT_TEXT = (
-    "{option} {value} is not a line of plain text; leave out line ends, control and direction characters."
+    "{option} {value} is not a line of plain text; leave out line breaks, control and direction characters."
 )
 IMPORT_SIZE = "{file} cannot be a base model: {reason}; give a smaller network."
 IMPORT_DIFFERENT = (
@@ -687,9 +686,18 @@ TORI_README = (
 # --- reports ---------------------------------------------------------------------------------------
 
 ESTIMATING = "{name}: estimating and explaining with {ensemble}"
-NO_IMAGE_FOR_ENSEMBLE = "none of the sequences that {ensemble} was trained on is there: estimate with another ensemble (--ensemble), or add the sequences."
-TRANSFORMS_OF_OTHERS = "{file} and its inverse do not lead to MNI152NLin6Asym and back ({reason}): make these derivatives anew, or start from the raw images (without -d)."
-NOT_PREPARED = "{name}: its prepared images are not those that this run made or found: another run on the same output folder may have changed them. Run again."
+NO_IMAGE_FOR_ENSEMBLE = (
+    "none of the sequences that {ensemble} was trained on is available: use another ensemble (--ensemble), or "
+    "add the sequences."
+)
+TRANSFORMS_OF_OTHERS = (
+    "{file} and its inverse do not lead to MNI152NLin6Asym and back ({reason}): make these derivatives again, "
+    "or start from the raw images (without -d)."
+)
+NOT_PREPARED = (
+    "{name}: its prepared images are not those that this run made or found: another run with the same output "
+    "folder may have changed them. Run again."
+)
 PAGE_FAILED = "its page could not be written: {reason}"
 RECORD_UNREADABLE = (
     "{path} cannot be read as a record of bids_brainage: {reason}. Remove it and run the participant again."

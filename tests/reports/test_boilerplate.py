@@ -70,9 +70,9 @@ def test_freesurfer_input_had_no_n4() -> None:
 
 
 def test_the_demonstration_is_named_unless_all_is_simulated() -> None:
-    assert "no estimates of that person" in boilerplate.methods_markdown(boilerplate.facts_of([RECORD]))
+    assert "not estimates of that person" in boilerplate.methods_markdown(boilerplate.facts_of([RECORD]))
     simulated = boilerplate.methods_markdown(boilerplate.facts_of([RECORD | {"simulated_input": True}]))
-    assert "no estimates of that person" not in simulated
+    assert "not estimates of that person" not in simulated
     assert "were simulated" in simulated
 
 
