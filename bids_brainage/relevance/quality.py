@@ -20,7 +20,7 @@ Explainer = Callable[[Network, NDArray], NDArray]
 
 
 def mass_accuracy(relevance: NDArray, truth: NDArray) -> float:
-    """Return which part of the positive relevance lies in the truth (Arras et al. 2022, eq. 3).
+    """Return the share of positive relevance that lies in the truth (Arras et al. 2022, eq. 3).
 
     Give -relevance for the negative part. NaN if there is no positive relevance.
     """
@@ -30,7 +30,7 @@ def mass_accuracy(relevance: NDArray, truth: NDArray) -> float:
 
 
 def rank_accuracy(relevance: NDArray, truth: NDArray) -> float:
-    """Return which part of the K most relevant voxels lies in the truth of K voxels.
+    """Return the share of the K most relevant voxels that lies in the truth of K voxels.
 
     Arras et al. 2022, eq. 4. Of voxels of equal relevance the first ones count. NaN if the truth is empty.
     """
@@ -43,25 +43,25 @@ def rank_accuracy(relevance: NDArray, truth: NDArray) -> float:
 
 
 def chance_accuracy(truth: NDArray, mask: NDArray) -> float:
-    """Return the mass and rank accuracy of a map that knows nothing but the mask: the truth's part of it."""
+    """Return the mass and rank accuracy of a map that knows only the mask: the truth's share of it."""
     inside = np.asarray(mask, bool)
     return float(np.asarray(truth, bool)[inside].mean())
 
 
 @dataclass(frozen=True)
 class PerturbationCurve:
-    """What becomes of the output when voxels are replaced in the order of their relevance.
+    """How the output changes when voxels are replaced in the order of their relevance.
 
     Attributes
     ----------
     parts : array (steps + 1,)
-        Which part of the blocks is replaced.
+        Share of the blocks that is replaced.
     outputs : array (steps + 1,)
         Output, in years, in the order of relevance.
     random_outputs : array (repeats, steps + 1)
         Output in random orders.
     area : float
-        Mean over the steps of random less ordered outputs, in years, signed so that larger is better.
+        Mean over the steps of random minus ordered outputs, in years, signed so that larger is better.
     """
 
     parts: NDArray[np.float64]
@@ -84,8 +84,8 @@ def perturbation_curve(
 ) -> PerturbationCurve:
     """Replace blocks of voxels, most relevant first, and follow the output (Samek et al. 2017, signed).
 
-    Relevance is signed, so there are two curves: with ``sign=1`` what makes older goes first and the output
-    should fall, with ``sign=-1`` what makes younger, and it should rise.
+    Relevance is signed, so there are two curves: with ``sign=1`` positive relevance goes first and the output
+    should fall; with ``sign=-1`` negative relevance goes first and it should rise.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def perturbation_curve(
     sign : {1, -1}
         Older or younger first.
     block : int
-        Edge of the blocks, in voxels. Only blocks that are not zero throughout take part.
+        Edge of the blocks, in voxels. Only blocks that are not entirely zero are used.
     steps : int
         Steps of the curve.
     replacement : float or array of the image's shape
@@ -148,7 +148,7 @@ def cascading_randomisation(
     dict
         For each layer with weights, from the output down: the rank correlation of the magnitudes of the map
         of the network randomised down to this layer with those of the original map, where the image is not
-        zero. A map that depends on what was learned loses its likeness.
+        zero. A map that depends on what was learned becomes dissimilar.
     """
     random = np.random.default_rng(seed)
     filled = image != 0
@@ -199,7 +199,7 @@ def continuity(
 
     The largest of |R(x + n) - R(x)| / |R(x)| over |n| / |x| for noise n of standard deviation `noise` times
     the image's range where the image is not zero (after Montavon et al. 2018, Digital Signal Processing 73:1,
-    section 7); small is good. NaN for an image or a map of zeros.
+    section 7); smaller is better. NaN for an image or a map of zeros.
     """
     image = np.asarray(image, np.float32)
     random = np.random.default_rng(seed)
@@ -227,12 +227,12 @@ def agreement(maps: NDArray) -> float:
 
 
 def quick_quality(explanation: EnsembleExplanation) -> dict[str, float | None]:
-    """Return the quality figures that every map's sidecar carries: those that need no truth and no time.
+    """Return the quality figures for every map's sidecar: those that need no truth and little time.
 
     Keys: ``ClosureError`` (years), ``BaseModelAgreement`` (mean cosine of each pair of base models' maps),
-    ``BaseModelsOfOneSign`` (part of the base models whose sum of relevance has the sign of the median sum),
-    ``PositiveShare`` (part of the absolute relevance that is positive), ``TopPercentShare`` (part of it in
-    the top 1 % of the voxels that have any). What cannot be said is None.
+    ``BaseModelsOfOneSign`` (share of the base models whose sum of relevance has the sign of the median sum),
+    ``PositiveShare`` (share of absolute relevance that is positive), ``TopPercentShare`` (part of it in
+    the top 1 % of the voxels that have any). Undefined figures are None.
     """
     absolute = np.abs(explanation.relevance.ravel())
     total = float(absolute.sum(dtype=np.float64))

@@ -18,9 +18,9 @@ class RegionSums:
     Attributes
     ----------
     labels : array (r,) of int
-        Labels that occur, ascending; what lies outside the atlas is label 0.
+        Labels that occur, ascending; voxels outside the atlas have label 0.
     total, positive, negative : array (r,)
-        Sum of all relevance, of that for older, of that for younger.
+        Sum of all, of positive and of negative relevance.
     voxels : array (r,) of int
         Voxels of the label.
     """

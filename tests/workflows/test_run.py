@@ -59,7 +59,7 @@ def test_whom_another_run_is_at_fails_by_name_and_the_others_are_tried(
 ) -> None:
     with participant_lock(tmp_path / "work", "01"):
         outcome = run_broken()
-    assert "Another run is at work on sub-01" in outcome.failed["sub-01"]
+    assert "Another run is working on sub-01" in outcome.failed["sub-01"]
     assert "sub-02_T1w.nii is empty" in outcome.failed["sub-02"]
     assert not list((tmp_path / "work").glob("*.lock"))
     assert not list((tmp_path / "work").rglob("sub_01"))

@@ -1,4 +1,4 @@
-"""The way back: relevance is divided, and handed on, at the winners alone."""
+"""The way back: relevance is divided and passed on only at the winners."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def run(
     accounts: list[LayerAccount],
     threads: int,
 ) -> Floats:
-    """Hand the relevance `start` (1, 1) of the output neuron back to the image, and note the accounts."""
+    """Pass the relevance `start` (1, 1) of the output neuron back to the image, and note the accounts."""
     relevance: dict[str, Floats] = {network.layers[-1].name: start}
     for step in reversed(find_steps(network, composite)):
         if isinstance(step, Block):
@@ -49,7 +49,7 @@ def run(
             x = state.outputs[step.convolution.inputs[0]]
             rule = plain.rule_of(network, step.convolution, composite)
             codes = state.winners.pop(step.pooling.name).astype(np.int16, copy=False)
-            state.outputs.pop(step.pooling.name)  # nobody needs it any more, and it is large
+            state.outputs.pop(step.pooling.name)  # it is large and no longer needed
             share, account = backward_block(step, rule, x, codes, received, threads)
             accounts.extend(_through(step, account.received))
             accounts.append(account)
@@ -60,7 +60,7 @@ def run(
 
 
 def _through(block: Block, received: float) -> list[LayerAccount]:
-    """Pooling and activation pass everything on; the convolution is where something is absorbed."""
+    """Pooling and activation pass everything on; only the convolution absorbs something."""
     return [LayerAccount(layer.name, received, received, 0.0) for layer in reversed(block.layers[1:])]
 
 
@@ -167,7 +167,7 @@ def _absorbs_without_input(rule: Rule) -> bool:
 def _list_winners(
     layout: Layout, box: Box, received: Floats, codes: Codes, spans: Spans
 ) -> tuple[Winners, Floats]:
-    """List the winners that have any relevance of a box of windows, as far as they stand in `spans`."""
+    """List the winners that have any relevance of a box of windows, within `spans`."""
     from bids_brainage.relevance.engine import loops
 
     codes = np.ascontiguousarray(codes)

@@ -1,4 +1,4 @@
-"""Which layers of a network form blocks: a convolution, an activation, a max pooling."""
+"""Which layers of a network form blocks: a convolution, an activation and a max pooling."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _block_at(network: Network, layers: list[Layer], composite: Composite) -> Bl
 
 
 def _passes(activation: Activation | None, composite: Composite) -> bool:
-    """Whether the loops know the activation and the composite hands relevance through it."""
+    """Whether the loops support the activation and the composite passes relevance through it."""
     if activation is None:
         return True
     known = activation.function in ("relu", "leaky_relu")

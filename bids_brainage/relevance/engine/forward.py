@@ -29,7 +29,7 @@ Codes = NDArray[np.int16]
 
 
 def run(network: Network, volume: Floats, composite: Composite, threads: int) -> State:
-    """Run `volume` (1, d, h, w, c) through the network; inside blocks no output is kept."""
+    """Run `volume` (1, d, h, w, c) through the network; inside blocks outputs are not kept."""
     state = State(network, volume)
     for step in find_steps(network, composite):
         if isinstance(step, Block):
@@ -79,7 +79,7 @@ def _pool_tile(
     values: Floats,
     codes: Codes,
 ) -> None:
-    """Fill a box of `values` and `codes` (d', h', w', c). Where `x` is zero there is nothing to work out."""
+    """Fill a box of `values` and `codes` (d', h', w', c). Where `x` is zero nothing needs to be computed."""
     from bids_brainage.relevance.engine.pooling_loops import pool
 
     box = bounding_box(tile, layout.spans(x, tile))
@@ -89,7 +89,7 @@ def _pool_tile(
     if box is None:
         return
     voxels = layout.voxels(box)
-    # `pool` works out eight places of the convolution at a time, and so looks at eight voxels too many.
+    # `pool` computes eight places of the convolution at a time, and so reads eight voxels too many.
     padded = pad(x[slices(clip(voxels, x.shape))], voxels, x.shape, 8 * layout.channels)
     seen = in_room(padded, voxels, layout.channels)
     z = seen if kernel.size else _convolve(block, seen)

@@ -70,7 +70,7 @@ def smooth_grad(
 
 def _gradient(network: Network, volume: Floats) -> Floats:
     """Return the gradient for one volume (1, d, h, w, c)."""
-    composite, threads = COMPOSITES["preset-a"], 1  # people or images are what others share out
+    composite, threads = COMPOSITES["preset-a"], 1  # callers distribute people or images over threads
     state = forward.run(network, volume, composite, threads)
     slopes: dict[str, Floats] = {network.layers[-1].name: np.ones((1, 1), np.float32)}
     for step in reversed(find_steps(network, composite)):

@@ -1,11 +1,11 @@
-"""Compiled loops of the way back: what windows see, their winners, and convolutions at winners alone.
+"""Compiled loops of the way back: what windows see, their winners, and convolutions only at winners.
 
-Arrays are single volumes in C order, channels last, rows flat: (d, h, w * channels). Every function lets go
-of Python's lock, so that threads can share the work. What each loop means stands in `backward`, which calls
-them. A winner's *code* is its place in its window; see `codes`.
+Arrays are single volumes in C order, channels last, rows flat: (d, h, w * channels). Every function
+releases Python's lock, so that threads can share the work. `backward`, which calls the loops, explains their
+meaning. A winner's *code* is its place in its window; see `codes`.
 
-Slices instead of sums of indices in the innermost loops are for the compiler: only then does it know that no
-index is negative, and uses vector instructions. Where that is not enough, `lanes` says what is meant.
+Slices instead of sums of indices in the innermost loops help the compiler: only then does it know that no
+index is negative, and uses vector instructions. Where that is not enough, `lanes` is explicit.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def list_winners(relevance, codes, spans, windows, places, starts, channels, val
                 at = np.int32(p * windows[0] + q * windows[1] + r * windows[2])
                 some, some_codes = relevance[p, q, r], codes[p, q, r]
                 for c in range(np.uint64(some.size)):
-                    # Written always and overwritten by the next if it does not count: quicker than to ask.
+                    # Always written; the next one overwrites it if it does not count: faster than a test.
                     starts[index] = at + of_codes[np.uint16(some_codes[c])]
                     channels[index], values[index] = c, some[c]
                     index += np.uint64(some[c] != 0)

@@ -1,4 +1,4 @@
-"""A block's convolution at its winners alone, and its transpose."""
+"""A block's convolution only at its winners, and its transpose."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ CONVOLVE = False
 
 
 def marker(width: int) -> tuple[bool, ...]:
-    """Return what tells compiled loops a width; of another type than vectors', so that code is kept apart."""
+    """Return what gives compiled loops a width, in another type than for vectors, to keep code apart."""
     return (False,) * width
 
 

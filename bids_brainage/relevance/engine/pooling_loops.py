@@ -36,7 +36,7 @@ def _activated(z, at, bias, slope, width):  # type: ignore[no-untyped-def]
 
 @compiled
 def _barely_larger(x, tolerance, width):  # type: ignore[no-untyped-def]
-    """Return what a later value must exceed to win against `x`."""
+    """Return the value that a later one must exceed to win against `x`."""
     return multiply_add(tolerance, chosen(x, filled(ZERO, width), x, negated(x)), x)
 
 
@@ -199,7 +199,7 @@ def pool(z, channels_in, kernel, bias, slope, axes, tolerance, starts, values, c
     channels_in : int
         How far neighbouring voxels are from each other.
     kernel : array (kd, kh, kw * channels in, channels)
-        Of a convolution that is still to be done; empty if it is done.
+        Of a convolution that is still to be computed; empty if it is done.
     bias : array (channels,)
     slope : float32
         Negative slope of the leaky ReLU; 0 for ReLU, 1 for none.

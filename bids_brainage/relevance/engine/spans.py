@@ -1,4 +1,4 @@
-"""Compiled loops that find which windows see anything but zeros."""
+"""Compiled loops that find the windows that see anything but zeros."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Threads that share the work on one network. There are never more than the caller allows."""
+"""Threads that share the work on one network, never more than the caller allows."""
 
 from __future__ import annotations
 
@@ -36,5 +36,5 @@ def share_work(
 
 @cache
 def _crew(threads: int, process: int) -> ThreadPoolExecutor:
-    """Threads that stay, as starting them takes longer than some layers; none of another process's."""
+    """Threads that are kept, because starting them takes longer than some layers; never another process's."""
     return ThreadPoolExecutor(threads, "relevance")

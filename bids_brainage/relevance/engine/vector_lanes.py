@@ -1,7 +1,7 @@
 """Lanes as vector instructions, written out for the compiler (LLVM) behind numba.
 
-They run on every processor: vectors that are longer than its own are taken in parts. Sums are added in the
-same order anywhere.
+They run on every processor: vectors longer than its own are processed in parts. Sums are added in the same
+order everywhere.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CONVOLVE = True
 
 
 def marker(width: int) -> tuple[int, ...]:
-    """Return what tells compiled loops a width: a tuple of that length, as they must know it as a type."""
+    """Return what gives compiled loops a width: a tuple of that length, as it must be part of a type."""
     return (0,) * width
 
 

@@ -55,12 +55,12 @@ class Axis:
     windows: int
 
     def places_of(self, windows: Range) -> Range:
-        """Return the places of some windows; they may begin before the volume and end behind it."""
+        """Return the places of some windows; they may begin before the volume and end after it."""
         first = windows[0] * self.step - self.before
         return first, first + (windows[1] - windows[0] - 1) * self.step + self.size
 
     def voxels_of(self, windows: Range) -> Range:
-        """Return the voxels of some windows; they may begin before the volume and end behind it."""
+        """Return the voxels of some windows; they may begin before the volume and end after it."""
         first, end = self.places_of(windows)
         return first * self.stride - self.pad, (end - 1) * self.stride - self.pad + self.kernel
 
@@ -71,11 +71,11 @@ class Axis:
         return end - begin
 
     def windows_among(self, places: float) -> int:
-        """Return how many windows fit among so many places; at least one."""
+        """Return how many windows fit into this many places; at least one."""
         return max(int((places - self.size) / self.step) + 1, 1)
 
     def as_tuple(self, windows: Range) -> tuple[int, int, int, int, int]:
-        """Return what `pooling_loops.pool` needs to know of some windows.
+        """Return what `pooling_loops.pool` needs to know about some windows.
 
         Size and step of a window, begin and end of the volume or of these windows, and how many windows;
         places are counted from the first window's first one.
@@ -262,7 +262,7 @@ def pad(part: Floats, box: Box, shape: tuple[int, ...], extra: int) -> Floats:
 
 def aligned_zeros(size: int) -> Floats:
     """Return zeros that begin with a line of the processor's cache: no vector need then lie in two."""
-    # Not np.zeros: what is taken so gets large pages of memory at once, which is several times as quick.
+    # Not np.zeros: memory allocated like this gets large pages at once, which is several times faster.
     room = np.full(size + LINE, 0, np.float32)
     begin = -room.ctypes.data // room.itemsize % LINE
     return room[begin : begin + size]

@@ -86,7 +86,7 @@ def _build_layer(layer: Layer, keras: Any, shape: Any) -> tuple[Any, list[Any]]:
 
 
 def _build_activation(layer: Activation, keras: Any) -> Any:
-    """Return a layer of its own where it was one, else ``Activation``: innvestigate tells them apart."""
+    """Return a separate layer if it was one, else ``Activation``: innvestigate distinguishes them."""
     import tensorflow as tf
 
     make, slope = keras.layers, layer.slope

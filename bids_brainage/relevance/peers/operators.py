@@ -1,6 +1,6 @@
 """The linear layers as operators: forward with a part of the kernel, and its transpose.
 
-This is the plain way, for layers of all kinds; `engine` holds the fast one. Arrays have the batch
+This is the plain way, for layers of all kinds; `engine` has the fast one. Arrays have the batch
 first and channels last.
 """
 
@@ -16,12 +16,12 @@ from bids_brainage.relevance.rules import Term, kernel_part
 
 
 class Operator(Protocol):
-    """A linear layer; `bias` has one value a channel."""
+    """A linear layer; `bias` has one value per channel."""
 
     bias: Floats
 
     def for_outputs(self, channels: Floats) -> Floats:
-        """Return one value a channel so that it broadcasts against outputs."""
+        """Return one value per channel, shaped to broadcast against outputs."""
         ...
 
     def forward(self, x: Floats, term: Term) -> Floats:
@@ -38,14 +38,14 @@ class Operator(Protocol):
 
 
 class _ChannelsLast:
-    """What operators have in common whose outputs have their channels on the last axis."""
+    """Base of operators whose outputs have their channels on the last axis."""
 
     def for_outputs(self, channels: Floats) -> Floats:
         return channels
 
 
 class _Kernel(_ChannelsLast):
-    """What operators with a kernel have in common."""
+    """Base of operators with a kernel."""
 
     kernel: Floats
 
@@ -60,8 +60,8 @@ class _Kernel(_ChannelsLast):
 class DenseOperator(_Kernel):
     """A fully connected layer.
 
-    Not `@`: the threads of the library behind it wait busily for some 0.1 s after every product, on the
-    processors that the other layers need. These products are small.
+    Not `@`: the threads of the library behind it spin for some 0.1 s after every product, on the
+    processors that other layers need. These products are small.
     """
 
     def __init__(self, layer: Dense, shape: tuple[int, ...]) -> None:
@@ -121,7 +121,7 @@ class ConvolutionOperator(_Kernel):
 
 
 class AveragePoolingOperator(_ChannelsLast):
-    """Average pooling: a convolution of each channel by itself, all of whose weights are positive."""
+    """Average pooling: a convolution of each channel separately, with positive weights."""
 
     def __init__(self, layer: Pooling, shape: tuple[int, ...]) -> None:
         self.bias = np.zeros(shape[-1], np.float32)

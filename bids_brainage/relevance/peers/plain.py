@@ -1,6 +1,6 @@
-"""The plain engine: every layer by itself, forward and back, as the equations say.
+"""The plain engine: every layer separately, forward and back, as in the equations.
 
-It takes any network and composite. `engine` does the same faster for what brain-age networks are made of.
+It takes any network and composite. `engine` does the same faster for the layers of brain-age networks.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ Linear = Convolution | Dense | Affine
 
 
 class State:
-    """What the way forward leaves for the way back: outputs of layers and winners of max poolings."""
+    """What the way forward keeps for the way back: outputs of layers and winners of max pooling."""
 
     def __init__(self, network: Network, images: Floats) -> None:
         self.outputs: dict[str, Floats] = {network.input_name: images}
         self.winners: dict[str, Winners] = {}
 
     def inputs(self, layer: Layer) -> list[Floats]:
-        """Return the arrays that `layer` takes."""
+        """Return the inputs of `layer`."""
         return [self.outputs[name] for name in layer.inputs]
 
 
@@ -77,7 +77,7 @@ def forward_layer(layer: Layer, state: State, composite: Composite) -> Floats:
 def backward(
     network: Network, state: State, composite: Composite, start: Floats, accounts: list[LayerAccount]
 ) -> Floats:
-    """Hand the relevance `start` (n, 1) of the output neuron back to the image, and note the accounts."""
+    """Pass the relevance `start` (n, 1) of the output neuron back to the image, and note the accounts."""
     relevance: dict[str, Floats] = {network.layers[-1].name: start}
     for layer in reversed(network.layers):
         backward_step(network, layer, state, composite, relevance, accounts)
@@ -101,7 +101,7 @@ def backward_step(
 
 
 def add_share(relevance: dict[str, Floats], names: Sequence[str], shares: Sequence[Floats]) -> None:
-    """Add shares to what the outputs `names` have received so far."""
+    """Add shares to the relevance received so far by the outputs `names`."""
     for name, share in zip(names, shares, strict=True):
         relevance[name] = relevance[name] + share if name in relevance else share
 
@@ -198,7 +198,7 @@ def derivative(layer: Activation, x: Floats) -> Floats:
     return np.where(x > 0, np.float32(1), below)
 
 
-#: Which operator works for which layer.
+#: Operator of each kind of layer.
 OPERATORS: Mapping[type[Layer], type] = {
     Convolution: operators.ConvolutionOperator,
     Dense: operators.DenseOperator,
@@ -215,7 +215,7 @@ def make_operator(layer: Layer, shape: tuple[int, ...]) -> Operator:
 
 
 def rule_of(network: Network, layer: Layer, composite: Composite) -> Rule:
-    """Return the rule that `composite` has for a linear layer."""
+    """Return the composite's rule for a linear layer."""
     if composite.input is not None and not isinstance(layer, Pooling) and sees_image(network, layer):
         return composite.input
     match layer:
@@ -230,7 +230,7 @@ def rule_of(network: Network, layer: Layer, composite: Composite) -> Rule:
 
 
 def sees_image(network: Network, layer: Layer) -> bool:
-    """Whether nothing linear stands between the image and `layer`."""
+    """Whether there is nothing linear between the image and `layer`."""
     made_by = {each.name: each for each in network.layers}
     names = list(layer.inputs)
     while names:

@@ -1,7 +1,7 @@
 """Pooling: the largest of a window, with one winner on every processor, or the average.
 
 The winner is the first of the largest values: along the width first, then the height, then the depth, a
-later voxel wins only where it is larger by more than `tolerance` times the value it has to beat. TensorFlow's
+later voxel wins only if it is larger by more than `tolerance` times the value it has to beat. TensorFlow's
 own gradient of max pooling gives every tied voxel the whole gradient, or one of them, depending on the
 processor.
 """
@@ -67,7 +67,7 @@ def _pool_axis(
 def _offsets(
     shape: tuple[int, ...], axis: int, size: int, stride: int, padding: Padding
 ) -> Iterator[tuple[Index, Index]]:
-    """Yield, for each place in a window along an axis, which windows have it inside, and where it lies."""
+    """Yield, for each place in a window along an axis, which windows contain it, and where it lies."""
     count, before = output_size(shape[axis], size, stride, padding)
     others = (slice(None),) * axis
     for offset in range(size):
