@@ -21,3 +21,11 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         return numba.njit(nogil=True, fastmath=FASTMATH, cache=True)(function)
     except RuntimeError:
         return numba.njit(nogil=True, fastmath=FASTMATH)(function)
+
+
+def inner(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile `function` as a part of those that call it, without a file of its own.
+
+    For what takes lanes: a file that speaks of vectors would load them where plain loops are asked for.
+    """
+    return numba.njit(nogil=True, fastmath=FASTMATH)(function)

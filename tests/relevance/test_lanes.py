@@ -47,7 +47,7 @@ def test_plain_loops_and_vector_instructions_agree(tmp_path):
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         found = dict(np.load(file))
-        assert found.pop("loaded") == [f"bids_brainage.relevance.engine.{module}"]
+        assert found.pop("loaded").tolist() == [f"bids_brainage.relevance.engine.{module}"]
         results.append(found)
     vectors, plain = results
     assert len(vectors) == 54

@@ -5,7 +5,7 @@ What the functions do stands there. A width is always one.
 
 from __future__ import annotations
 
-from bids_brainage.relevance.compiling import compiled
+from bids_brainage.relevance.compiling import inner
 
 WIDTHS = (1,)
 WIDE = NARROW = 1
@@ -17,55 +17,55 @@ def marker(width: int) -> tuple[bool, ...]:
     return (False,) * width
 
 
-@compiled
+@inner
 def filled(value, width):  # type: ignore[no-untyped-def]
     """filled(value, width): the value."""
     return value
 
 
-@compiled
+@inner
 def load(array, index, width):  # type: ignore[no-untyped-def]
     """load(array, index, width): the number at `index` of a flat array."""
     return array[index]
 
 
-@compiled
+@inner
 def repeated(array, index, width):  # type: ignore[no-untyped-def]
     """repeated(array, index, width): the same."""
     return array[index]
 
 
-@compiled
+@inner
 def store(array, index, value):  # type: ignore[no-untyped-def]
     """store(array, index, value): put a number into a flat array."""
     array[index] = value
 
 
-@compiled
+@inner
 def plus(x, y):  # type: ignore[no-untyped-def]
     """plus(x, y): x + y."""
     return x + y
 
 
-@compiled
+@inner
 def negated(x):  # type: ignore[no-untyped-def]
     """negated(x): -x."""
     return -x
 
 
-@compiled
+@inner
 def multiply_add(x, y, z):  # type: ignore[no-untyped-def]
     """multiply_add(x, y, z): x * y + z."""
     return x * y + z
 
 
-@compiled
+@inner
 def chosen(x, y, larger, other):  # type: ignore[no-untyped-def]
     """chosen(x, y, larger, other): `larger` where x > y, else `other`."""
     return larger if x > y else other
 
 
-@compiled
+@inner
 def total(x):  # type: ignore[no-untyped-def]
     """total(x): x."""
     return x

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bids_brainage.relevance.compiling import compiled
+from bids_brainage.relevance.compiling import compiled, inner
 from bids_brainage.relevance.engine.codes import CODE_BITS
 from bids_brainage.relevance.engine.lanes import (
     WIDTHS,
@@ -26,7 +26,7 @@ from bids_brainage.relevance.engine.lanes import (
 )
 
 
-@compiled
+@inner
 def _activated(z, at, bias, slope, width):  # type: ignore[no-untyped-def]
     """Return the activation of a vector of the convolution."""
     zero = filled(ZERO, width)
@@ -34,13 +34,13 @@ def _activated(z, at, bias, slope, width):  # type: ignore[no-untyped-def]
     return multiply_add(slope, chosen(y, zero, zero, y), chosen(y, zero, y, zero))
 
 
-@compiled
+@inner
 def _barely_larger(x, tolerance, width):  # type: ignore[no-untyped-def]
     """Return the value that a later one must exceed to win against `x`."""
     return multiply_add(tolerance, chosen(x, filled(ZERO, width), x, negated(x)), x)
 
 
-@compiled
+@inner
 def _pool_row(z, at, bias, slope, axis, tolerance, values, codes, width):  # type: ignore[no-untyped-def]
     """Pool the row of the convolution that begins at `at` over the width."""
     size, step, begin, end, count = axis
@@ -62,7 +62,7 @@ def _pool_row(z, at, bias, slope, axis, tolerance, values, codes, width):  # typ
             store(codes, p * channels + group, code)
 
 
-@compiled
+@inner
 def _keep_larger(rows, row_codes, low, high, origin, unit, tolerance, values, codes, width):  # type: ignore[no-untyped-def]
     """Keep the largest of rows [low, high), which stand in turn in `rows`, and their codes."""
     size, length = rows.shape
@@ -82,7 +82,7 @@ def _keep_larger(rows, row_codes, low, high, origin, unit, tolerance, values, co
         store(codes, i, code)
 
 
-@compiled
+@inner
 def _pool_plane(z, at, step_of_rows, bias, slope, axes, tolerance, rows, row_codes, values, codes, width):  # type: ignore[no-untyped-def]
     """Pool the plane of the convolution that begins at `at` over width and height."""
     size, step, begin, end, count = axes[1]

@@ -35,7 +35,7 @@ LINE = 16
 TILE = 2_000_000
 #: Tiles of the way forward, at least, and layers on the way back; those with fewer outputs than `SMALL`
 #: have one.
-LAYERS, SMALL = 8, 100_000
+LAYERS, SMALL = 8, 400_000
 #: In one tile of the way back, about: outputs of windows, and numbers that a row of windows sees.
 LISTED, CACHED = 400_000, 300_000
 
