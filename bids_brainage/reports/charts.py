@@ -123,7 +123,7 @@ def waterfall_figure(record: Mapping[str, Any], parts: Sequence[Step], out: Path
     steps = steps_of(record, parts)
     axes, words = _sheet(len(steps) + 2, left=0.29), words_of(record)
     position = float(record["target_bias"])
-    ticks = ["Target bias (where all start)"]
+    ticks = ["Target bias (starting point)"]
     _level(axes, 0, position, words)
     for row, step in enumerate(steps, start=1):
         _bar(axes, row, position, step.years, words)
