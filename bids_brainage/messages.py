@@ -109,10 +109,7 @@ WORK_HOLDS_NEEDED = (
 WORK_KEPT = "{item} is kept, because {path}, which this run needs, lies inside it."
 WORK_LEFT = "--clean-workdir leaves what bids_brainage did not make in {path}: {names}."
 WORK_NOT_REMOVED = "{path} cannot be removed ({reason}); remove it yourself or give another --work-dir."
-BUSY = (
-    "Another run is working on {what} ({holder}); wait for it, or give this run its own --work-dir and leave "
-    "the participant to one of them."
-)
+BUSY = "Another run is working on {what} ({holder}); run the same command again when it is done."
 NO_LOCKS = (
     "Files in {folder} cannot be locked ({reason}): make sure that no two runs work on the same participant at "
     "the same time."

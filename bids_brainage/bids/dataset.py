@@ -30,6 +30,8 @@ LARGEST_JSON = 16 * reading.MB
 _OTHER_FOLDERS = re.compile(
     r"/(?:func|dwi|fmap|perf|eeg|ieeg|meg|beh|pet|micr|nirs|motion|mrs|figures|log|logs|xfm|surf)(?:/|$)"
 )
+# pybids' index takes text alone.
+_NOT_UTF8 = re.compile("[\udc80-\udcff]")
 _NOT_AN_IMAGE = re.compile(r"\.(?!nii(?:\.gz)?$)[^/.]+(?<!\.nii\.gz)$")
 _NOT_A_PARTICIPANT = re.compile(r"^/(?!sub-[^/]+(?:/|$))")
 
@@ -191,7 +193,7 @@ def index(dataset: Dataset, sessions: Collection[str] = (), database_dir: Path |
     """
     from bids.layout import BIDSLayout, BIDSLayoutIndexer
 
-    skip = [_NOT_A_PARTICIPANT, _OTHER_FOLDERS, _NOT_AN_IMAGE]
+    skip = [_NOT_A_PARTICIPANT, _OTHER_FOLDERS, _NOT_AN_IMAGE, _NOT_UTF8]
     everyone = database_dir is not None or len(dataset.participants) == dataset.n_participants
     if database_dir is None and sessions:
         skip.append(_all_but("ses", sessions, parent="/sub-[^/]+"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 from pathlib import Path
@@ -14,6 +15,9 @@ _CONSOLE = "bids_brainage console"
 
 def set_up_console(verbose: int) -> None:
     """Log to standard error: warnings and progress; with -v details, with -vv those of libraries too."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names of files may hold anything.
+        sys.stdout.reconfigure(errors="backslashreplace")
     root = logging.getLogger()
     for handler in [handler for handler in root.handlers if handler.name == _CONSOLE]:
         root.removeHandler(handler)

@@ -14,7 +14,7 @@ from bids_brainage import messages
 from bids_brainage.bids.output import make_writable
 from bids_brainage.config import RunConfig
 from bids_brainage.errors import InputError
-from bids_brainage.locks import locked
+from bids_brainage.locks import BusyError, locked
 
 LOGGER = logging.getLogger(__name__)
 
@@ -97,14 +97,21 @@ def _clean(config: RunConfig) -> None:
     check_work_folder(config)
     if not config.work_dir.exists():
         return
-    with locked(config.work_dir / MARKER, str(config.work_dir), kept=True):
-        for item in _made(config.work_dir):
-            _remove(item)
-            if item.parent != config.work_dir and not any(item.parent.iterdir()):
-                item.parent.rmdir()
+    try:
+        with locked(config.work_dir / MARKER, str(config.work_dir), kept=True):
+            _remove_all(config.work_dir)
+    except BusyError as error:
+        raise InputError(str(error)) from error
     left = sorted(item.name for item in config.work_dir.iterdir() if item.name != MARKER)
     if left:
         LOGGER.warning(messages.WORK_LEFT.format(path=config.work_dir, names=", ".join(left)))
+
+
+def _remove_all(work_dir: Path) -> None:
+    for item in _made(work_dir):
+        _remove(item)
+        if item.parent != work_dir and not any(item.parent.iterdir()):
+            item.parent.rmdir()
 
 
 def _is_ours(work_dir: Path) -> bool:

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 import tomllib
@@ -15,8 +16,11 @@ from types import ModuleType
 
 import pytest
 
+import bids_brainage
 from bids_brainage.cli.run import main
 from bids_brainage.errors import BundleError, InputError
+
+ROOT = Path(bids_brainage.__file__).parents[1]
 
 
 @dataclass(frozen=True)
@@ -272,6 +276,16 @@ def test_the_folder_of_the_start_is_left_and_come_back_to(run, workflows):
     assert run("--participant-label", "01") == 0
     assert where == [Path("/")]
     assert Path.cwd() == before
+
+
+def test_a_file_whose_name_is_not_utf8_ends_nothing(bids, tmp_path):
+    name = os.fsdecode(b"sub-01_acq-\xf6_T1w.nii.gz")
+    (bids / "sub-01/anat" / name).touch()
+    words = [str(bids), str(tmp_path / "out"), "participant", "--dry-run", "-w", str(tmp_path / "work")]
+    environ = os.environ | {"PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "bids_brainage", *words]
+    done = subprocess.run(command, env=environ, capture_output=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_clean_workdir_empties_only_what_the_program_made(run, workflows, tmp_path, capsys):

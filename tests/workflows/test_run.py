@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,48 @@ def test_paths_may_hold_what_nipypes_settings_take_for_more(run_broken: Run, tmp
     folder = tmp_path / "50 %(x)s of %d $HOME {y}"
     assert "is empty" in run_broken(folder).failed["sub-01"]
     assert len(list((folder / "out/logs/run").glob("crash-*.txt"))) == 2
+
+
+@pytest.fixture
+def write_page(tmp_path: Path) -> Iterator[Callable[[], dict[str, str]]]:
+    """Write the page of somebody who has no estimate yet; gives whose could not be written."""
+    (tmp_path / "bids").mkdir()
+    config = RunConfig(bids_dir=tmp_path / "bids", output_dir=tmp_path / "out", work_dir=tmp_path / "work")
+    (tmp_path / "bids/dataset_description.json").write_text('{"Name": "x"}')
+    config.log_dir.mkdir(parents=True)
+    session = SessionInputs(participant="01", session=None, images={"T1w": (tmp_path / "x.nii",)})
+    one = run._Run(config, [session], None)
+    run.configure_nipype(config)
+    one.plugin, one.plugin_args = run.find_plugin(config, one.progress)
+    yield lambda: one._write_pages([session], {session.name}, {})
+    one.plugin.close()
+
+
+def test_the_page_of_another_run_is_waited_for(write_page: Callable, tmp_path: Path) -> None:
+    """Two jobs for two sessions of one person write one page."""
+    held, let_go = threading.Event(), threading.Event()
+    early: list[bool] = []
+
+    def hold() -> None:
+        with participant_lock(tmp_path / "out/logs", "01"):
+            held.set()
+            let_go.wait(20)
+            early.append((tmp_path / "out/sub-01.html").exists())
+
+    other = threading.Thread(target=hold)
+    other.start()
+    held.wait(20)
+    threading.Timer(1, let_go.set).start()
+    assert write_page() == {}
+    other.join()
+    assert early == [False]
+    assert (tmp_path / "out/sub-01.html").exists()
+
+
+def test_a_page_that_another_run_never_lets_go_of_is_told(
+    write_page: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "PAGE_SECONDS", 0.3)
+    with participant_lock(tmp_path / "out/logs", "01"):
+        assert "Another run is working on sub-01" in write_page()["01"]
+    assert not (tmp_path / "out/sub-01.html").exists()

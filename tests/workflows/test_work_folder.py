@@ -9,7 +9,6 @@ import pytest
 
 from bids_brainage.config import RunConfig
 from bids_brainage.errors import BrainAgeError, InputError
-from bids_brainage.locks import BusyError
 from bids_brainage.workflows.work_folder import MADE, MARKER, check_work_folder, remove_made, work_folder
 
 
@@ -145,7 +144,7 @@ def test_links_are_removed_and_not_followed(config, tmp_path):
 def test_a_folder_in_use_is_not_cleaned(config):
     before = files(config.work_dir)
     with work_folder(dataclasses.replace(config, clean_workdir=False)):
-        with pytest.raises(BusyError, match="process "):
+        with pytest.raises(InputError, match="process "):
             use(config)
         with work_folder(dataclasses.replace(config, clean_workdir=False)):
             pass
