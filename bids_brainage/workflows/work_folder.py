@@ -90,7 +90,10 @@ def remove_made(config: RunConfig, items: Iterable[Path]) -> None:
         if needed:
             LOGGER.warning(messages.WORK_KEPT.format(item=item, path=needed[0]))
         elif _lies_in(item, config.work_dir):
-            _remove(item)
+            try:
+                _remove(item)
+            except InputError as error:
+                LOGGER.warning("%s", error)
 
 
 def _clean(config: RunConfig) -> None:

@@ -167,11 +167,13 @@ def test_a_finished_persons_steps_are_removed_unless_they_hold_what_is_needed(co
     assert config.bids_dir.exists()
 
 
-def test_what_cannot_be_removed_is_told(config, monkeypatch):
+def test_what_cannot_be_removed_is_told_and_ends_no_run_that_has_computed(config, monkeypatch, caplog):
     def fail(path):
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr("bids_brainage.workflows.work_folder.shutil.rmtree", fail)
+    remove_made(config, [config.work_dir / "bids_brainage_wf/sub_01_wf"])
+    assert "Permission denied" in caplog.text
     with pytest.raises(BrainAgeError, match="Permission denied"):
         use(config)
 
