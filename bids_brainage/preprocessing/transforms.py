@@ -18,13 +18,20 @@ from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from bids_brainage.errors import InputError
+from bids_brainage.networks.readers.hdf5 import floats, member, open_hdf5
+
 MOST_VALUES = 2**27  # of a displacement field; a 1 mm one of the template has 22 million
+MOST_STEPS = 16
+LONGEST_NAME = 64  # of a transform's kind
 SAMPLE = 2000  # points of the brain
 STRAY = 0.05  # share of them that may miss
 # Points may miss by this much (mm), there and back; in a good SyN, one in twenty misses by 0.07 mm.
 FARTHEST = 2.0
 ROTATION_TOLERANCE = 1e-3
 VOLUME_RATIOS = (0.1, 10.0)
+
+NOT_READ = "its file is incomplete, holds numbers that are not finite, or is not a transform"
 
 # NIfTI's world is RAS, ITK's is LPS.
 _LPS = np.array([-1.0, -1.0, 1.0])
@@ -83,49 +90,74 @@ Step = Linear | Warp
 def read_steps(path: Path) -> tuple[Step, ...]:
     """Read a composite transform (ITK's HDF5), each step in the order in which points pass through them.
 
+    Parameters
+    ----------
+    path : Path
+        Ours or a stranger's: no link in it is followed, and sizes are checked before they are read.
+
     Raises
     ------
     TransformError
         If the file is not one, ends too early, or holds numbers that are not finite.
     """
-    import h5py
-
+    if not path.is_file():
+        raise TransformError("no file was written")
     try:
-        if not path.is_file():
-            raise TransformError("no file was written")
-        with h5py.File(path, "r") as file:
-            groups = file["TransformGroup"]
-            steps = [_step(groups[str(number)]) for number in range(len(groups))]
-    except TransformError:
-        raise
-    except (OSError, KeyError, ValueError, TypeError, IndexError, np.linalg.LinAlgError) as error:
-        raise TransformError("its file is incomplete") from error
+        with open_hdf5(path) as root:
+            groups = [_member(root, f"TransformGroup/{number}") for number in range(_count(root))]
+            steps = [_step(group) for group in groups]
+    except (InputError, AttributeError) as error:
+        if isinstance(error.__cause__, TransformError):
+            raise error.__cause__ from None
+        raise TransformError(NOT_READ) from error
     # ITK keeps the one that is applied first last.
     return tuple(step for step in reversed(steps) if step is not None)
 
 
+def _count(root: Any) -> int:
+    """How many transforms a file holds."""
+    count = len(_member(root, "TransformGroup"))
+    if count > MOST_STEPS:
+        raise TransformError(f"it holds {count} transforms")
+    return count
+
+
+def _member(group: Any, *names: str) -> Any:
+    """What stands under the first of the names that there is."""
+    found = next((node for name in names if (node := member(group, name)) is not None), None)
+    if found is None:
+        raise TransformError(NOT_READ)
+    return found
+
+
 def _step(group: Any) -> Step | None:
     """A transform of the file; None for the head of the composite, which holds no numbers."""
-    kind = group["TransformType"][0].decode().split("_")[0]
+    kind = _kind(_member(group, "TransformType"))
     if kind == "CompositeTransform":
         return None
-    fixed = _numbers(group["TransformFixedParameters"], 18)
-    values = _numbers(group["TransformParameters"], MOST_VALUES)
+    # ITK before version 5 spelt it that way.
+    fixed = _numbers(_member(group, "TransformFixedParameters", "TranformFixedParameters"), 18).astype(float)
+    values = _numbers(_member(group, "TransformParameters", "TranformParameters"), MOST_VALUES)
     if kind == "DisplacementFieldTransform":
         return _warp(fixed, values)
     if values.size != 12 or fixed.size != 3:
         raise TransformError(f"it is of an unknown kind ({kind})")
     matrix = values[:9].reshape(3, 3).astype(np.float64)
-    return Linear(matrix, values[9:].astype(np.float64) + fixed - matrix @ fixed)
+    return Linear(matrix, values[9:] + fixed - matrix @ fixed)
+
+
+def _kind(data: Any) -> str:
+    """The class of a transform, without its precision and dimensions."""
+    if data.shape != (1,) or data.dtype.itemsize > LONGEST_NAME:
+        raise TransformError(NOT_READ)
+    return str(data[0].decode("ascii").split("_")[0])[:LONGEST_NAME]
 
 
 def _numbers(data: Any, most: int) -> NDArray[Any]:
-    if data.size > most:
+    """A row of finite numbers, as float32."""
+    if data.size > most or math.prod(data.chunks or ()) > most or len(data.shape) != 1:
         raise TransformError("its file claims to hold too much")
-    values = np.asarray(data)
-    if not np.isfinite(values).all():
-        raise TransformError("it holds numbers that are not finite")
-    return values
+    return floats(data, data.shape)
 
 
 def _warp(fixed: NDArray[np.float64], values: NDArray[np.float32]) -> Warp:

@@ -163,8 +163,9 @@ def init_sequence_wf(
     mask = pe.Node(
         ApplyTransforms(interpolation="nearest", **threads), name="mask", mem_gb=MEMORY_GB["light"]
     )
-    corrected = pe.Node(CorrectBias(**threads), name="bias", mem_gb=MEMORY_GB["bias"], n_procs=omp_nthreads)
-    to_t1w = pe.Node(ApplyTransforms(**threads), name="to_t1w", mem_gb=MEMORY_GB["light"])
+    named = {"source_file": str(files[modality][0]), **threads}
+    corrected = pe.Node(CorrectBias(**named), name="bias", mem_gb=MEMORY_GB["bias"], n_procs=omp_nthreads)
+    to_t1w = pe.Node(ApplyTransforms(**named), name="to_t1w", mem_gb=MEMORY_GB["light"])
     same_head = pe.Node(
         CheckSameHead(source_file=str(files[modality][0]), t1w_source=str(files[FIRST][0])),
         name="same_head",
@@ -172,7 +173,7 @@ def init_sequence_wf(
     )
     brain = pe.Node(ApplyMask(), name="brain", mem_gb=MEMORY_GB["light"])
     chain = pe.Node(niu.Merge(2), name="chain", run_without_submitting=True)
-    to_standard = pe.Node(ApplyTransforms(**threads), name="to_standard", mem_gb=MEMORY_GB["light"])
+    to_standard = pe.Node(ApplyTransforms(**named), name="to_standard", mem_gb=MEMORY_GB["light"])
     publish = _publish(session, modality, state, config)
     workflow.connect(
         [
@@ -281,7 +282,7 @@ def _merged_runs(
     checked = pe.MapNode(CheckImage(), iterfield=["in_file"], name="runs", mem_gb=MEMORY_GB["light"])
     checked.inputs.in_file = [str(path) for path in files]
     average = pe.Node(
-        AverageRuns(num_threads=omp_nthreads),
+        AverageRuns(num_threads=omp_nthreads, source_files=[str(path) for path in files]),
         name="average_runs",
         mem_gb=MEMORY_GB["rigid"],
         n_procs=omp_nthreads,
@@ -310,5 +311,9 @@ def _mask_node(session: SessionInputs, skull_strip: str, omp_nthreads: int) -> p
 
 def _bias_node(session: SessionInputs, omp_nthreads: int) -> pe.Node:
     """N4, but for images that FreeSurfer or fMRIPrep have corrected already."""
-    interface = CorrectBias(enabled=session.origin is Origin.RAW, num_threads=omp_nthreads)
+    interface = CorrectBias(
+        enabled=session.origin is Origin.RAW,
+        source_file=str(sequence_files(session)[FIRST][0]),
+        num_threads=omp_nthreads,
+    )
     return pe.Node(interface, name="bias", mem_gb=MEMORY_GB["bias"], n_procs=omp_nthreads)

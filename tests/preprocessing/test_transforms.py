@@ -22,7 +22,7 @@ from bids_brainage.preprocessing.registration import apply_transforms, register_
 from bids_brainage.preprocessing.registration import register_to_template as register
 from bids_brainage.preprocessing.resampling import at_voxel_size, image_like
 from bids_brainage.preprocessing.templates import template_brain, template_mask
-from bids_brainage.preprocessing.transforms import move, read_steps
+from bids_brainage.preprocessing.transforms import TransformError, move, read_steps
 
 LINEAR, FIELD = "AffineTransform_float_3_3", "DisplacementFieldTransform_float_3_3"
 CENTRE = np.array([1.0, 20.0, 10.0])
@@ -145,6 +145,58 @@ def _damaged(path: Path) -> None:
 BAD["damaged"] = (_damaged, GOOD[1], "incomplete")
 
 
+def _linked(path: Path) -> None:
+    """The warp lies in another file, which a stranger could choose."""
+    other = write(path.with_name("other.h5"), linear(), field())
+    write(path, linear())
+    with h5py.File(path, "r+") as file:
+        file["TransformGroup/2"] = h5py.ExternalLink(str(other), "TransformGroup/2")
+
+
+def _of_groups(path: Path) -> None:
+    write(path, linear(), field())
+    with h5py.File(path, "r+") as file:
+        del file["TransformGroup/2/TransformParameters"], file["TransformGroup/1/TransformType"]
+        file.create_group("TransformGroup/2/TransformParameters")
+        file.create_group("TransformGroup/1/TransformType")
+
+
+def _of_huge_chunks(path: Path) -> None:
+    write(path, linear(), field())
+    with h5py.File(path, "r+") as file:
+        del file["TransformGroup/1/TransformParameters"]
+        file.create_dataset(
+            "TransformGroup/1/TransformParameters",
+            (12,),
+            "f4",
+            chunks=(2**29,),
+            maxshape=(None,),
+            compression="gzip",
+        )
+
+
+@pytest.mark.parametrize(
+    "hostile", [_linked, _of_groups, _of_huge_chunks, lambda p: write(p, *[linear()] * 99)]
+)
+def test_a_file_of_a_stranger_is_not_followed(hostile: Callable[[Path], None], tmp_path: Path) -> None:
+    hostile(tmp_path / "there.h5")
+    with pytest.raises(TransformError, match=r"incomplete|too much|99|100"):
+        read_steps(tmp_path / "there.h5")
+
+
+def test_the_spelling_of_earlier_versions_of_itk_is_read(tmp_path: Path) -> None:
+    path = write(tmp_path / "there.h5", linear(), field())
+    expected = read_steps(path)
+    with h5py.File(path, "r+") as file:
+        for number in (1, 2):
+            for name in ("FixedParameters", "Parameters"):
+                file.move(
+                    f"TransformGroup/{number}/Transform{name}", f"TransformGroup/{number}/Tranform{name}"
+                )
+    points = np.random.default_rng(4).uniform(-60, 60, (40, 3))
+    np.testing.assert_array_equal(move(points, read_steps(path)), move(points, expected))
+
+
 @pytest.fixture
 def outside(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any, Any], None]:
     """Let "ANTs" write what a test gives it, and report success."""
@@ -193,8 +245,8 @@ def test_what_is_whole_is_kept(
 
 def test_a_rigid_transform_is_a_rotation(outside: Any, brain: nib.Nifti1Image, tmp_path: Path) -> None:
     for bad, expected in (
-        (lambda p: write(p, linear()), "no rotation"),
-        (lambda p: write(p, linear(np.diag([-1.0, 1, 1]))), "no rotation"),
+        (lambda p: write(p, linear()), "not a rotation"),
+        (lambda p: write(p, linear(np.diag([-1.0, 1, 1]))), "not a rotation"),
         (lambda p: write(p, linear(np.eye(3), np.array([np.inf, 0, 0]))), "not finite"),
         (lambda p: p.write_bytes(b""), "incomplete"),
     ):
