@@ -1,13 +1,13 @@
-"""What does each option against regression to the mean do to errors on people who were not trained on?
+"""What does each option against regression to the mean do to errors on people not in training?
 
     bids_brainage_simulate cohort A --n 400 --seed 20221 --voxel-size 2   (and B --n 200 --seed 20222)
     bids_brainage A A-out participant --preproc-only                      (and B B-out)
     python benchmarks/age_bias.py A A-out B B-out WORK [--seeds 1 2 3] [--nprocs 2]
 
 Small ensembles (the subcortical region at 4 mm, three sequences, two base models each) are trained on people
-of A, once with all ages as often, once with the old rare, and evaluated on B, anew for each seed (split,
-initial weights, order). Prints one JSON line an option and seed: mean absolute error, that of people from 65
-years, the paired difference to the plain training with its standard error over people, the slope of
+of A, once with all ages equally frequent, once with few old people, and evaluated on B, for each seed (split,
+initial weights, order). Prints one JSON line per option and seed: mean absolute error, that of people aged 65
+or older, the paired difference to the plain training with its standard error over people, the slope of
 (estimate - age) on age, which is 0 without regression to the mean, and the base models' mean absolute errors.
 """
 
@@ -90,7 +90,7 @@ def main() -> None:
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """Estimates of people not trained on (n,), their ages (n,), and base models' errors (k,), years."""
+    """Estimates of people not in training (n,), their ages (n,), and base models' errors (k,), years."""
 
     option: str
     estimates: np.ndarray
@@ -99,12 +99,12 @@ class Judged:
 
     @property
     def errors(self) -> np.ndarray:
-        """How far off each is."""
+        """Error of each."""
         return np.abs(self.estimates - self.ages)
 
 
 def samples(options: argparse.Namespace) -> dict[str, list[str]]:
-    """Who is trained on: everybody, and some of whom few are old."""
+    """The training people: everyone, and a sample with few old people."""
     people = read_cohort([options.derivatives], options.raw / "participants.tsv", MODALITIES).people
     labels = np.array([person.participant for person in people])
     ages = np.array([person.age for person in people])
@@ -118,7 +118,7 @@ def samples(options: argparse.Namespace) -> dict[str, list[str]]:
 def estimated(
     options: argparse.Namespace, sample: str, labels: list[str], name: str, changes: Mapping[str, Any]
 ) -> Iterator[Judged]:
-    """What a training with `changes` estimates; of the plain training also the corrected estimates."""
+    """Estimates of a training with `changes`; for the plain training also the corrected ones."""
     plan = TrainingPlan.model_validate(merged(PLAN, changes))
     work = options.work / sample.replace(" ", "_")
     done = train_bundle(
@@ -149,7 +149,7 @@ def estimated(
 
 
 def merged(plan: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The plan with some of its values, also those within a section, replaced."""
+    """The plan with some of its values, also within a section, replaced."""
     sections = {key: {**plan[key], **value} for key, value in changes.items() if isinstance(value, Mapping)}
     return {**plan, **changes, **sections}
 

@@ -3,7 +3,7 @@
     python benchmarks/preprocessing.py T1W.nii.gz [THREADS]
 
 Prints one JSON line: seconds, Dice with the template's mask and with its tissue classes (three classes of
-template intensity by k-means, found anew in the warped brain) for both, and the ratios ours / full.
+template intensity by k-means, computed again in the warped brain) for both, and the ratios ours / full.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
     python benchmarks/relevance.py [--sizes 70x88x74 150x190x160] [--repeats 5] [--rounds 3] [--ensemble 10]
                                    [--people 8] [--threads 2] [--dense]
 
-Prints one JSON line a size. The network is the paper's base model with random weights and biases, the image
+Prints one JSON line per size. The network is the paper's base model with random weights and biases, the image
 noise in a brain-sized ellipsoid on zeros, as after skull stripping (``--dense``: noise everywhere, the worst
 case). ``forward`` is Keras, ``native_forward`` our engine; with ``_many`` the time an image of several people
 at a time. Every contender runs in a process of its own with so many threads, oneDNN on for all, and they take
@@ -161,7 +161,7 @@ CONTENDERS: dict[str, Callable[..., dict[str, float]]] = {
 
 
 def run_child(name: str, size: str, options: argparse.Namespace) -> dict[str, float]:
-    """Run one contender in a process of its own."""
+    """Run one contender in a separate process."""
     command = [sys.executable, __file__, "--child", name, "--sizes", size, "--repeats", str(options.repeats)]
     command += ["--ensemble", str(options.ensemble), "--people", str(options.people)]
     command += ["--threads", str(options.threads), *(["--dense"] if options.dense else [])]

@@ -75,7 +75,7 @@ def seconds(*arguments: str) -> float:
 
 
 def make_dataset(root: Path, participants: int) -> Path:
-    """Make a BIDS dataset of empty images, three a participant, each with a JSON sidecar."""
+    """Make a BIDS dataset of empty images, three per participant, each with a JSON sidecar."""
     root.mkdir()
     (root / "dataset_description.json").write_text('{"Name": "large", "BIDSVersion": "1.9.0"}')
     rows = ["participant_id\tage"]

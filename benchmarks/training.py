@@ -2,12 +2,13 @@
 
     python benchmarks/training.py [--sizes 44x46x52 70x88x74] [--people 16] [--rounds 2] [--isa AVX2]
 
-Prints one JSON line a size, in samples a second; every contender runs in a process of its own, on all
+Prints one JSON line per size, in samples per second; every contender runs in a separate process, on all
 processors, and its best epoch of all rounds counts. Network, loss (mean squared error), optimiser (Adam) and
-batch (4) are the paper's; inputs are noise in a brain-sized ellipsoid. Nothing else should run meanwhile.
+batch (4) are the paper's; inputs are noise in a brain-sized ellipsoid. Nothing else should run at the same
+time.
 
 - ``ours``: the training step, fed from the memory-mapped store, mirrored at random, as in a training;
-  ``ours_step``: the same step on images in memory; ``input``: reading and mirroring alone;
+  ``ours_step``: the same step on images in memory; ``input``: only reading and mirroring;
   ``ours_side_by_side``: as many trainings as processors, each on one, together: what ``--nprocs`` does.
 - ``keras_default``: ``fit`` on a float32 array in memory with TensorFlow's own settings. They leave oneDNN
   off on processors without AVX-512, on on others (``onednn_by_default``). ``keras_onednn``, ``keras_plain``:
@@ -45,7 +46,7 @@ def make_images(shape: Sequence[int], people: int) -> np.ndarray:
 
 
 def best_rate(epoch: Callable[[int], Any], options: argparse.Namespace) -> float:
-    """Samples a second of the best of the epochs that fit into the time, after one batch to warm up."""
+    """Samples per second in the best of the epochs that fit into the time, after one batch to warm up."""
     epoch(options.batch)
     rates: list[float] = []
     end = time.perf_counter() + options.seconds
