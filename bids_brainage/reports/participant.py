@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from bids_brainage import messages
 from bids_brainage.atomic import replacing
 from bids_brainage.errors import InputError
+from bids_brainage.labels import is_label
 from bids_brainage.reports import figures, fragments
 from bids_brainage.reports.results import read_sessions
 from bids_brainage.reports.templates import TEMPLATES
@@ -25,7 +27,6 @@ LOG = logging.getLogger(__name__)
 SPEC = TEMPLATES / "participant.yaml"
 PAGE = TEMPLATES / "page.html.j2"
 _PLAIN = re.compile(r"[^\w .,%/+-]+")
-_LABEL = re.compile(r"^sub-[A-Za-z0-9]+$")
 _FILE = re.compile(r'(?:src|data)="\./([^"]+)"')
 # What a data address and an attribute cannot hold; all else stays, as base64 upon base64 would not.
 _ENCODED = str.maketrans({c: f"%{ord(c):02X}" for c in "%#\"'<>&\n\r\t"})
@@ -66,7 +67,7 @@ def write_participant_report(
     InputError
         For a name that is not a participant label, or an estimate or sidecar that cannot be read.
     """
-    if not _LABEL.match(participant):
+    if not (participant.startswith("sub-") and is_label(participant.removeprefix("sub-"))):
         raise InputError(messages.REPORT_BAD_LABEL.format(participant=participant))
     run = dict(run or {})
     out_dir = Path(out_dir).absolute()
@@ -93,8 +94,8 @@ def _assemble(figures_dir: Path, participant: str, page: Path, words: Words) -> 
     """
     from nireports.assembler.report import Report
 
-    with TemporaryDirectory(prefix="bids_brainage") as name:
-        stage = Path(name)
+    with TemporaryDirectory(prefix="bids_brainage") as name, _labels_with_plus(Path(name) / "entities.json"):
+        stage = Path(name) / "page"
         shutil.copytree(figures_dir, stage / "figures")
         metadata = {"participant": participant, "template_path": str(PAGE)}
         # The page's YAML takes them in: nothing of a table may become YAML or a field.
@@ -107,6 +108,26 @@ def _assemble(figures_dir: Path, participant: str, page: Path, words: Words) -> 
                     (_inlined(content, stage), caption) for content, caption in reportlet.components
                 ]
         report.generate_report()
+
+
+@contextmanager
+def _labels_with_plus(path: Path) -> Iterator[None]:
+    """Have nireports read labels to their end: in its own description of entities they end at a ``+``.
+
+    Figures of ``ses-a+b`` would stand under ``ses-a``. The description with ``+`` is written to `path`;
+    nireports must be imported already, as it registers its own then.
+    """
+    from bids import config
+    from nireports.assembler import data
+
+    entities = data.load.readable("nipreps.json").read_text(encoding="utf-8")
+    path.write_text(entities.replace("[a-zA-Z0-9]+", "[a-zA-Z0-9+]+"), encoding="utf-8")
+    before = config.get_option("config_paths")
+    config.set_option("config_paths", before | {"figures": str(path)})
+    try:
+        yield
+    finally:
+        config.set_option("config_paths", before)
 
 
 def _inlined(content: str, folder: Path) -> str:

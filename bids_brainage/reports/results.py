@@ -15,7 +15,7 @@ from bids_brainage.errors import InputError
 from bids_brainage.terms import MODALITIES
 
 STANDARD = "MNI152NLin6Asym"
-_ENTITY = re.compile(r"(?:^|_)([a-z]+)-([A-Za-z0-9]+)")
+_ENTITY = re.compile(r"(?:^|_)([a-z]+)-([A-Za-z0-9+]+)")
 _RELEVANCE = re.compile(r"^(TypeII|TypeI)(.*)Relevance$")
 
 

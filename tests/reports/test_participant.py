@@ -189,6 +189,16 @@ def test_two_sessions(tmp_path: Path, finished: Writer) -> None:
     assert len([title for title in page.titles() if "sums to" in title]) == 6
 
 
+def test_labels_with_a_plus(tmp_path: Path, finished: Writer) -> None:
+    finished(session="ses-a+b", ensembles=("TypeI",))
+    page = _page(finished(session="ses-a", ensembles=("TypeI",), seed=1))
+    assert "sessions ses-a, ses-a+b" in page.text
+    assert page.text.count("Reports for: session a+b .") == page.text.count("Reports for: session a .") > 2
+    path = write_participant_report(tmp_path / "other", "sub-a+b", run={"errors": ["it broke"]})
+    assert path.name == "sub-a+b.html"
+    assert "it broke" in Page(path.read_text(encoding="utf-8")).text
+
+
 def test_a_participant_that_failed(tmp_path: Path) -> None:
     crash = tmp_path / "logs/run/crash-1.txt"
     crash.parent.mkdir(parents=True)
