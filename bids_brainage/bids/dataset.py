@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import re
 import tempfile
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from bids_brainage import messages, reading
 from bids_brainage.errors import InputError
@@ -193,6 +195,8 @@ def index(dataset: Dataset, sessions: Collection[str] = (), database_dir: Path |
     """
     from bids.layout import BIDSLayout, BIDSLayoutIndexer
 
+    # pybids obeys a file of this name in any folder; what a dataset holds is not obeyed.
+    obeyed = uuid4().hex
     skip = [_NOT_A_PARTICIPANT, _OTHER_FOLDERS, _NOT_AN_IMAGE, _NOT_UTF8]
     everyone = database_dir is not None or len(dataset.participants) == dataset.n_participants
     if database_dir is None and sessions:
@@ -200,13 +204,35 @@ def index(dataset: Dataset, sessions: Collection[str] = (), database_dir: Path |
     with view(dataset.root, () if everyone else dataset.participants) as root, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            indexer = BIDSLayoutIndexer(validate=False, index_metadata=False, ignore=skip)
-            return BIDSLayout(str(root), validate=False, indexer=indexer, database_path=database_dir)
+            indexer = BIDSLayoutIndexer(
+                validate=False, index_metadata=False, ignore=skip, config_filename=obeyed
+            )
+            return BIDSLayout(
+                str(root.resolve()),
+                validate=False,
+                config=_entities_below(root.resolve()),
+                indexer=indexer,
+                database_path=database_dir,
+            )
         except Exception as error:
             if database_dir is None:
                 raise
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(messages.BROKEN_DATABASE.format(path=database_dir, reason=reason)) from error
+
+
+def _entities_below(root: Path) -> dict[str, Any]:
+    """Return pybids' description of entities, reading them off what stands behind `root` alone.
+
+    As it is, a folder above the dataset that is called ``sub-x`` or ``run-1`` gives all images that entity.
+    """
+    from bids import config
+
+    entities: dict[str, Any] = json.loads(Path(config.get_option("config_paths")["bids"]).read_text("utf-8"))
+    for entity in entities["entities"]:
+        if "pattern" in entity:
+            entity["pattern"] = f"^{re.escape(str(root))}(?s:.*?){entity['pattern']}"
+    return entities
 
 
 @contextmanager

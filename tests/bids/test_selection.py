@@ -616,3 +616,48 @@ def test_subjects_dir_is_listed_once(dataset, config, tmp_path):
     sessions = select(config(fs_subjects_dir=fs))
     assert len(sessions) == 30
     assert [str(path) for path in listed].count(str(fs)) == 1
+
+
+@pytest.mark.parametrize("labels", [(), ("01",)])
+@pytest.mark.parametrize(
+    "parent",
+    ["sub-x", "sub-x/ses-1/anat", "run-1", "a_part-phase_acq-x", "func", "[x](y", "sub-01/anat/sub-01_T1w"],
+)
+def test_folders_above_the_dataset_say_nothing(dataset, tmp_path, monkeypatch, parent, labels):
+    """Nor do those above the folder for temporary files, where the dataset is looked at through links."""
+    file = tmp_path / "filter.json"
+    file.write_text('{"t1w": {"run": null, "session": null}}')
+    above = tmp_path / parent
+    above.mkdir(parents=True)
+    root = dataset(ONE, "sub-01/anat/sub-01_FLAIR.nii.gz", "sub-02/anat/sub-02_T1w.nii.gz").rename(
+        above / "bids"
+    )
+    monkeypatch.setattr(tempfile, "tempdir", str(above))
+    options = {"participant_label": labels, "bids_filter_file": file}
+    selection = read_selection(RunConfig(bids_dir=root, output_dir=tmp_path / "out", **options))
+    assert [session.name for session in selection.sessions] == ["sub-01", "sub-02"][: len(labels) or 2]
+    assert set(selection.sessions[0].images) == {"T1w", "FLAIR"}
+    assert selection.left_out == ()
+    image = selection.sessions[0].images["T1w"][0]
+    assert (image, selection.sessions[0].uri(image)) == (root / ONE, f"bids:raw:{ONE}")
+
+
+def test_a_path_with_dots_and_links(dataset, config, tmp_path):
+    root = dataset(ONE)
+    (tmp_path / "link").symlink_to(root)
+    for path in (root / "sub-01/..", tmp_path / "link", tmp_path / "x/../link"):
+        (tmp_path / "x").mkdir(exist_ok=True)
+        (session,) = select(RunConfig(bids_dir=path, output_dir=tmp_path / "out"))
+        assert session.uri(session.images["T1w"][0]) == f"bids:raw:{ONE}"
+
+
+@pytest.mark.usefixtures("patience")
+@pytest.mark.parametrize("folder", ["", "sub-01", "sub-01/anat"])
+def test_what_a_dataset_says_of_entities_is_not_obeyed(dataset, config, folder):
+    root = dataset(ONE)
+    evil = {"name": "evil", "entities": [{"name": "suffix", "pattern": "(a+)+$"}]}
+    (root / folder / "layout_config.json").write_text(json.dumps(evil))
+    assert [session.name for session in select(config())] == ["sub-01"]
+    (root / folder / "layout_config.json").unlink()
+    os.mkfifo(root / folder / "layout_config.json")
+    assert [session.name for session in select(config())] == ["sub-01"]
