@@ -62,7 +62,7 @@ def our_step(shape: Sequence[int]) -> Callable[..., Any]:
     from tensorflow import keras
 
     from bids_brainage.models.training.keras_model import build
-    from bids_brainage.models.training.trainer import make_step
+    from bids_brainage.models.training.volumes import make_step
     from bids_brainage.networks.architecture import BaseModelSpec
 
     spec = BaseModelSpec()
@@ -84,7 +84,7 @@ def run_ours(shape: Any, options: argparse.Namespace, threads: int = 0) -> dict[
     """Step and input together, and each alone."""
     import tensorflow as tf
 
-    from bids_brainage.models.training.trainer import limit_threads
+    from bids_brainage.models.training.threads import limit_threads
 
     limit_threads(threads)
     people, batch = options.people, options.batch

@@ -454,6 +454,7 @@ TRAINING_INCOMPLETE = (
     "{missing} of {total} base models could not be trained ({reason}); fix that and run the same command again: "
     "finished base models are kept."
 )
+EPOCH_DONE = "{file}: epoch {done} of {total}, validation MAE {mae:.4g}"
 BASE_MODEL_RESTARTED = "{file} still guesses the mean age: its schedule restarts (attempt {attempt})."
 LOSS_NOT_FINITE = (
     "The training of {model} diverged to a loss that is not finite in epoch {epoch}; lower the plan's "

@@ -30,11 +30,12 @@ class TrainBaseModel(SimpleInterface):
 
     def _run_interface(self, runtime: Any) -> Any:
         from bids_brainage.models.training.design import load_design
-        from bids_brainage.models.training.trainer import limit_threads, train_base_model
+        from bids_brainage.models.training.fitting import train_base_model
+        from bids_brainage.models.training.threads import limit_threads
 
         limit_threads()
         design = load_design(Path(self.inputs.design_file))
         task = design.task(self.inputs.key, self.inputs.fold, self.inputs.index)
         train_base_model(task)
-        self._results["weights"] = str(task.folder / task.file)
+        self._results["weights"] = str(task.path)
         return runtime

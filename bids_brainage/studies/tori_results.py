@@ -143,6 +143,6 @@ def _page(summary: dict[str, Any], trained: Trained, explained: Explained, measu
         rivals={method: maps[rival] for method, maps in measures.maps.items()},
         rows=measures.rows,
         curves=measures.curves,
-        fits=[(fit.validation_mae, fit.best_epoch) for fit in trained.fits],
+        fits=[([e["validation_mae"] for e in fit.history], fit.best_epoch) for fit in trained.fits],
         distance=REACH,
     )

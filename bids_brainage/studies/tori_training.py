@@ -19,8 +19,10 @@ from pydantic import BaseModel as PydanticModel
 from pydantic import ConfigDict
 
 from bids_brainage.models.ensembles.base_model import BaseModel
-from bids_brainage.models.training.image_trainer import ImageFit, ImageTask, load_image_model, train_on_images
+from bids_brainage.models.training.fitting import load_trained, train_base_model
+from bids_brainage.models.training.images import ImageTask
 from bids_brainage.models.training.plan import FittingPlan
+from bids_brainage.models.training.result import TrainingResult
 from bids_brainage.models.training.splits import Split, split_by_age
 from bids_brainage.networks.architecture import BaseModelSpec
 from bids_brainage.simulation.tori import Tori
@@ -99,7 +101,7 @@ class Trained:
     split : Split
     models : list of BaseModel
         The first is the one that is explained.
-    fits : list of ImageFit
+    fits : list of TrainingResult
     predictions : array (base models, n)
         Years.
     """
@@ -107,7 +109,7 @@ class Trained:
     tori: Tori
     split: Split
     models: list[BaseModel]
-    fits: list[ImageFit]
+    fits: list[TrainingResult]
     predictions: NDArray[np.float64]
 
     @property
@@ -126,7 +128,7 @@ def worker_pool(nprocs: int) -> ProcessPoolExecutor:
 
 
 def _begin_worker(level: int) -> None:
-    from bids_brainage.models.training.trainer import limit_threads
+    from bids_brainage.models.training.threads import limit_threads
 
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("bids_brainage").setLevel(level)
@@ -169,8 +171,8 @@ def train_on_tori(folder: Path, settings: StudySettings, tori: Tori, pool: Execu
         for number in range(1, settings.base_models + 1)
     ]  # fmt: skip
     log.info("Training %d base models for %d epochs", len(tasks), settings.epochs)
-    fits = list(pool.map(train_on_images, tasks))
-    models = [load_image_model(task) for task in tasks]
+    fits = list(pool.map(train_base_model, tasks))
+    models = [load_trained(task) for task in tasks]
     predictions = np.stack([predict_tori(model, tori.images, pool) for model in models])
     return Trained(tori, split, models, fits, predictions)
 

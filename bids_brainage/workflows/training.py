@@ -18,8 +18,9 @@ from bids_brainage.errors import BrainAgeError, InputError
 from bids_brainage.interfaces.training import TrainBaseModel
 from bids_brainage.models.training.design import TrainingDesign
 from bids_brainage.models.training.plan import TrainingPlan, find_plan, make_plan, read_plan_file
-from bids_brainage.models.training.trainer import TrainingResult, TrainingTask, finished_result
+from bids_brainage.models.training.result import TrainingResult, finished_result
 from bids_brainage.models.training.training import Trained, TrainingProgress, train_bundle
+from bids_brainage.models.training.volumes import TrainingTask
 from bids_brainage.terms import AGE
 from bids_brainage.workflows.progress import read_crashes
 from bids_brainage.workflows.run import configure_nipype, find_plugin, run_workflow

@@ -73,7 +73,7 @@ def test_evidence_for_older_and_younger_do_not_overlap(tori):
 
 def test_effects_are_what_lesions_and_atrophies_do(tori):
     """For a model that adds up intensities, and a map that is the image, both are known."""
-    model = SimpleNamespace(predict=lambda images, batch: images.sum(axis=(1, 2, 3), dtype=np.float64))
+    model = SimpleNamespace(predict=lambda images: images.sum(axis=(1, 2, 3), dtype=np.float64))
     indices = np.arange(30)
     trained = SimpleNamespace(
         tori=tori,

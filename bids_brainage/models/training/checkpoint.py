@@ -31,6 +31,8 @@ class Checkpoint:
         Weights after the last epoch, and after the best one.
     optimizer : sequence of array
         The optimiser's variables, in its order.
+    seconds : float
+        That training took so far.
     """
 
     fingerprint: str
@@ -39,10 +41,12 @@ class Checkpoint:
     weights: Mapping[str, np.ndarray]
     best: Mapping[str, np.ndarray]
     optimizer: Sequence[np.ndarray] = field(default_factory=list)
+    seconds: float = 0.0
 
     def save(self, path: Path) -> None:
         """Write one file, whole or not at all."""
-        note = json.dumps({"fingerprint": self.fingerprint, "attempt": self.attempt, "history": self.history})
+        known = ("fingerprint", "attempt", "history", "seconds")
+        note = json.dumps({name: getattr(self, name) for name in known})
         arrays = {f"weights/{name}": array for name, array in self.weights.items()}
         arrays |= {f"best/{name}": array for name, array in self.best.items()}
         arrays |= {f"optimizer/{i:04d}": np.asarray(array) for i, array in enumerate(self.optimizer)}
@@ -64,6 +68,7 @@ def load_checkpoint(path: Path, fingerprint: str) -> Checkpoint | None:
             weights=_part(arrays, "weights"),
             best=_part(arrays, "best"),
             optimizer=list(_part(arrays, "optimizer").values()),
+            seconds=float(note["seconds"]),
         )
     except (OSError, BundleError, ValueError, KeyError, TypeError):
         return None

@@ -18,7 +18,7 @@ from bids_brainage.models.cohorts.store import VolumeStore
 from bids_brainage.models.training.plan import TrainingPlan
 from bids_brainage.models.training.splits import Split, split_by_age
 from bids_brainage.models.training.start import Start
-from bids_brainage.models.training.trainer import TrainingTask
+from bids_brainage.models.training.volumes import TrainingTask
 from bids_brainage.networks.architecture import BaseModelSpec
 from bids_brainage.preprocessing.model_input import InputSpec
 from bids_brainage.terms import AGE

@@ -29,9 +29,10 @@ from bids_brainage.models.cohorts.store import VolumeStore
 from bids_brainage.models.ensembles.typicality import Norms, training_norms
 from bids_brainage.models.training.calibration import FittedFold, pooled_errors
 from bids_brainage.models.training.design import TrainingDesign
+from bids_brainage.models.training.fitting import load_trained
 from bids_brainage.models.training.plan import EnsemblePlan, TrainingPlan
 from bids_brainage.models.training.splits import Split
-from bids_brainage.models.training.trainer import TrainingTask, load_trained
+from bids_brainage.models.training.volumes import TrainingTask
 from bids_brainage.networks.weights_file import read_arrays
 from bids_brainage.terms import AGE
 

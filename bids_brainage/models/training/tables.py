@@ -9,7 +9,7 @@ import numpy as np
 
 from bids_brainage.models.evaluation.tables import ERROR_COLUMNS, column_name, for_target
 from bids_brainage.models.training.calibration import FittedFold
-from bids_brainage.models.training.trainer import TrainingResult
+from bids_brainage.models.training.result import TrainingResult
 from bids_brainage.terms import AGE
 
 PREDICTION_COLUMNS = {

@@ -19,17 +19,13 @@ from bids_brainage.models.cohorts.store import build_store, predict_people
 from bids_brainage.models.training.boxes import input_specs
 from bids_brainage.models.training.calibration import FittedFold, FoldPredictions, calibrated, fit_fold
 from bids_brainage.models.training.design import TrainingDesign, make_splits
+from bids_brainage.models.training.fitting import keep_start, load_trained, train_base_model
 from bids_brainage.models.training.plan import EnsemblePlan, TrainingPlan
 from bids_brainage.models.training.recording import Tasks, bundle_record
-from bids_brainage.models.training.trainer import (
-    TrainingResult,
-    TrainingTask,
-    keep_start,
-    limit_threads,
-    load_trained,
-    train_base_model,
-)
+from bids_brainage.models.training.result import TrainingResult
+from bids_brainage.models.training.threads import limit_threads
 from bids_brainage.models.training.transfer import Transfer
+from bids_brainage.models.training.volumes import TrainingTask
 from bids_brainage.terms import AGE
 
 _log = logging.getLogger(__name__)

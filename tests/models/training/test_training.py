@@ -13,15 +13,17 @@ from bids_brainage.errors import InputError, NetworkError
 from bids_brainage.models.cohorts.people import read_cohort
 from bids_brainage.models.cohorts.store import build_store
 from bids_brainage.models.evaluation.tables import errors_table
-from bids_brainage.models.training import trainer
+from bids_brainage.models.training import fitting as fits
+from bids_brainage.models.training import volumes
 from bids_brainage.models.training.boxes import input_specs
 from bids_brainage.models.training.checkpoint import Checkpoint, load_checkpoint
 from bids_brainage.models.training.design import TrainingDesign, load_design, make_splits
+from bids_brainage.models.training.fitting import learning_rate, load_trained, train_base_model
 from bids_brainage.models.training.keras_model import build, get_weights
 from bids_brainage.models.training.splits import Split
 from bids_brainage.models.training.tables import log_table
-from bids_brainage.models.training.trainer import learning_rate, load_trained, make_step, train_base_model
 from bids_brainage.models.training.training import train_bundle
+from bids_brainage.models.training.volumes import make_step
 from bids_brainage.networks.architecture import BaseModelSpec
 from bids_brainage.preprocessing.model_input import InputSpec, grey_values
 from tests.models.synthetic import small_plan, write_people
@@ -122,7 +124,7 @@ def test_a_model_killed_between_any_two_epochs_ends_the_same(derivatives, tmp_pa
     whole = train_base_model(task)
     expected = (task.folder / task.file).read_bytes()
     shutil.rmtree(task.folder)
-    run_epoch = trainer._run_epoch
+    run_epoch = volumes._run_epoch
     for deadline in (1, 2, 4):
 
         def killed(task, step, epoch, attempt, deadline=deadline):
@@ -130,13 +132,13 @@ def test_a_model_killed_between_any_two_epochs_ends_the_same(derivatives, tmp_pa
                 raise KeyboardInterrupt
             return run_epoch(task, step, epoch, attempt)
 
-        monkeypatch.setattr(trainer, "_run_epoch", killed)
+        monkeypatch.setattr(volumes, "_run_epoch", killed)
         with pytest.raises(KeyboardInterrupt):
             train_base_model(task)
         assert task.checkpoint.is_file()
         assert not (task.folder / task.file).exists()
     shown = []
-    monkeypatch.setattr(trainer, "_run_epoch", lambda *a: shown.append(a[2]) or run_epoch(*a))
+    monkeypatch.setattr(volumes, "_run_epoch", lambda *a: shown.append(a[2]) or run_epoch(*a))
     again = train_base_model(task)
     assert shown == [4]
     assert (task.folder / task.file).read_bytes() == expected
@@ -166,7 +168,7 @@ def test_a_model_that_learns_nothing_begins_again(derivatives, tmp_path, monkeyp
     plan = small_plan(fitting=fitting, architecture=architecture)
     tasks, _, _ = prepared(derivatives, tmp_path, plan)
     task = tasks["TypeI/WholeBrain_T1w", 0][0]
-    monkeypatch.setattr(trainer, "MOST_RESTARTS", 2)
+    monkeypatch.setattr(fits, "MOST_RESTARTS", 2)
     result = train_base_model(task)
     assert result.restarts == 2
     assert len(result.history) == 3
@@ -190,11 +192,11 @@ def test_another_plan_trains_again(derivatives, tmp_path):
 
 def test_training_learns_the_hole(derivatives, tmp_path):
     plan = small_plan(fitting={"epochs": 25, "learning_rate": 0.003, "schedule": "cosine"})
-    tasks, store, _ = prepared(derivatives, tmp_path, plan)
+    tasks, _, _ = prepared(derivatives, tmp_path, plan)
     task = tasks["TypeI/WholeBrain_T1w", 0][0]
     train_base_model(task)
     unseen = task.split.test
-    errors = trainer.predict_people(load_trained(task), store, task.key, unseen) - task.ages[unseen]
+    errors = task.predict(load_trained(task), unseen) - task.ages[unseen]
     guess = task.ages[task.split.training].mean() - task.ages[unseen]
     assert np.abs(errors).mean() < 0.5 * np.abs(guess).mean()
 

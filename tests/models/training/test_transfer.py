@@ -15,11 +15,11 @@ from bids_brainage.errors import BundleError, InputError
 from bids_brainage.models.bundles.bundle import Bundle, load_bundle
 from bids_brainage.models.cohorts.people import read_cohort
 from bids_brainage.models.cohorts.store import build_store, predict_people
-from bids_brainage.models.training import trainer
+from bids_brainage.models.training import fitting, volumes
 from bids_brainage.models.training.boxes import input_specs
 from bids_brainage.models.training.design import TrainingDesign, load_design, make_splits
+from bids_brainage.models.training.fitting import load_trained, train_base_model
 from bids_brainage.models.training.plan import TrainingPlan, make_plan
-from bids_brainage.models.training.trainer import load_trained, train_base_model
 from bids_brainage.models.training.training import train_bundle
 from bids_brainage.models.training.transfer import Transfer
 from tests.models.synthetic import small_plan, write_people
@@ -95,7 +95,7 @@ def transferred_plan(transfer: Transfer, **changes: object) -> TrainingPlan:
     [
         ("height", r"no column height to learn \(its columns: age, sex, family, hole"),
         ("participant_id", "no column participant_id"),
-        ("sex", r"column sex of .* holds text \('F', 'M'\)"),
+        ("sex", r"column sex of .* contains text \('F', 'M'\)"),
         ("constant", r"All 60 people have the same constant \(7\)"),
         ("empty", "Nobody in .* has both a number in column empty"),
     ],
@@ -260,7 +260,7 @@ def test_heads_for_another_target(source, people, tmp_path, caplog):
             tmp_path / "work",
             transfer=transfer,
         )
-    assert "60 of 60 people were among those the bundle balls learned from" in caplog.text
+    assert "60 of 60 people were among those the bundle balls was trained on" in caplog.text
     whole = next(row for row in done.bundle.record.ensembles[0].errors if row.level == "ensemble")
     assert whole.r2 > 0.6
     head = done.bundle.record.ensembles[0].sub_ensembles[0].folds[0].head
@@ -320,17 +320,17 @@ def test_a_killed_fine_tuning_goes_on_to_the_same_weights(source, others, tmp_pa
     whole = train_base_model(task)
     expected = (task.folder / task.file).read_bytes()
     shutil.rmtree(task.folder)
-    run_epoch = trainer._run_epoch
+    run_epoch = volumes._run_epoch
 
     def killed(task, step, epoch, attempt):
         if epoch == 3:
             raise KeyboardInterrupt
         return run_epoch(task, step, epoch, attempt)
 
-    monkeypatch.setattr(trainer, "_run_epoch", killed)
+    monkeypatch.setattr(volumes, "_run_epoch", killed)
     with pytest.raises(KeyboardInterrupt):
         train_base_model(task)
-    monkeypatch.setattr(trainer, "_run_epoch", run_epoch)
+    monkeypatch.setattr(volumes, "_run_epoch", run_epoch)
     assert train_base_model(task).history == whole.history
     assert (task.folder / task.file).read_bytes() == expected
 
@@ -374,7 +374,7 @@ def test_weights_that_changed_since_are_not_taken(source, others, tmp_path):
     assert task.start is not None
     task.start.file.write_bytes(b"other")
     with pytest.raises(BundleError, match="not the file"):
-        trainer.keep_start(task)
+        fitting.keep_start(task)
 
 
 @pytest.mark.parametrize(
