@@ -79,7 +79,7 @@ def test_effects_are_what_lesions_and_atrophies_do(tori):
         tori=tori,
         split=Split(indices[:0], indices[:0], indices),
         models=[model],
-        predictions=model.predict(tori.images[..., None], 1)[None],
+        predictions=model.predict(tori.images[..., None])[None],
     )
     young = simulate_tori(SEED, range(30), atrophy_age=20)
     rows = tori_measures._effect_rows({"image": tori.images}, tori, trained, SEED, everybody(tori), Here())
