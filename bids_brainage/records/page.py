@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -13,15 +13,18 @@ from bids_brainage.records.files import sha256_of
 from bids_brainage.records.reading import FinishedSession
 from bids_brainage.records.schema import Record
 
+#: Figures that a page no longer has are removed by name, so a name leads to no other folder.
+FigureName = Annotated[str, Field(pattern=r"^sub-[A-Za-z0-9_.+-]+\.svg$")]
+
 
 class PageRecord(Record):
-    """Written last, after the page; see `is_current`."""
+    """Written before the page, without its hash, and again after it; see `is_current`."""
 
     schema_version: Literal[1] = Field(default=1, description="of this record")
     participant_id: str = Field(description="with `sub-`")
     sha256: str = Field(description="of the page")
     shows: dict[str, str] = Field(description="by session, what its stages were made of")
-    figures: dict[str, str] = Field(description="by name in sub-*/figures, what each was drawn from")
+    figures: dict[FigureName, str] = Field(description="by name in sub-*/figures, what each was drawn from")
 
 
 def page_path(out_dir: Path, participant: str) -> Path:

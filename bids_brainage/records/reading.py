@@ -181,12 +181,24 @@ class FinishedSession:
 
     def regions(self, ensemble: str) -> list[dict[str, str]]:
         """Rows of an ensemble's table of relevance by atlas region; none where nothing was explained."""
-        stage = self.record.estimates.get(ensemble)
-        paths = [self._path(mark) for mark in stage.files if mark.role == "regions"] if stage else []
+        paths = self.files_of(ensemble, "regions")
         if not paths:
             return []
         with paths[0].open(newline="", encoding="utf-8") as table:
             return list(csv.DictReader(table, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+    def files_of(self, ensemble: str, role: Role) -> list[Path]:
+        """The files of one kind of an ensemble's stage."""
+        stage = self.record.estimates.get(ensemble)
+        return [self._path(mark) for mark in stage.files if mark.role == role] if stage else []
+
+    def recorded_hash(self, path: Path) -> str:
+        """The sha256 that a file of the session had when it was written."""
+        return self._hashes[path]
+
+    @cached_property
+    def _hashes(self) -> dict[Path, str]:
+        return {self._path(mark): mark.sha256 for mark in self.record.files()}
 
     def is_finished(self, key: StageKey, fingerprint: str) -> bool:
         """Whether a stage is finished with that fingerprint, and all its files are what was written."""

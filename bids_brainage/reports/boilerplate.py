@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from bids_brainage.atomic import write_text
-from bids_brainage.reports.words import words_of
+from bids_brainage.records.estimate import EstimateRecord, ExplanationFacts, ModelFacts, SubEnsemblePart
+from bids_brainage.reports.words import in_order, spoken
 
+_T = TypeVar("_T")
 _CITATION = re.compile(r"\[(@[a-z0-9]+(?:; @[a-z0-9]+)*)\]")
 _ENTRY = re.compile(r"^@\w+\{(?P<key>[a-z0-9]+),\n(?P<fields>.*?)^\}", re.DOTALL | re.MULTILINE)
 _FIELD = re.compile(r"^\s*(\w+) = \{(.*)\},?$", re.MULTILINE)
@@ -26,47 +30,144 @@ _HTML = """<!DOCTYPE html>
 """
 
 
-def facts_of(records: Sequence[Mapping[str, Any]], run: Mapping[str, Any] | None = None) -> dict[str, Any]:
+@dataclass(frozen=True, order=True)
+class Prepared:
+    """One way in which images were prepared, and of how many sessions.
+
+    Attributes
+    ----------
+    sessions : int
+    origin : str
+        ``raw``, ``preprocessed`` or ``freesurfer``.
+    source : str
+        Name of the dataset that preprocessed images came from; empty for others.
+    method : str
+        How brains were extracted; empty where it was not done here.
+    bias_corrected, registered : bool
+        Of the T1w image, here.
+    sequences : tuple of str
+        Besides T1w.
+    """
+
+    sessions: int
+    origin: str
+    source: str = ""
+    method: str = ""
+    bias_corrected: bool = True
+    registered: bool = True
+    sequences: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class EnsembleParts:
+    """An ensemble: its name, and the regions and sequences of its sub-ensembles."""
+
+    name: str
+    regions: tuple[str, ...]
+    modalities: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What a methods text may say; what is empty is not told.
+
+    Attributes
+    ----------
+    versions : mapping of str to str
+        By package.
+    prepared : tuple of Prepared
+    modalities : tuple of str
+        Sequences that estimates rest on.
+    ensembles : tuple of EnsembleParts
+    models : tuple of ModelFacts
+    targets : tuple of str
+        ``age``, or columns of participants.tsv.
+    simulated : bool
+        Whether all images were.
+    lrp : tuple of ExplanationFacts
+    """
+
+    versions: Mapping[str, str] = field(default_factory=dict)
+    prepared: tuple[Prepared, ...] = ()
+    modalities: tuple[str, ...] = ()
+    ensembles: tuple[EnsembleParts, ...] = ()
+    models: tuple[ModelFacts, ...] = ()
+    targets: tuple[str, ...] = ("age",)
+    simulated: bool = False
+    lrp: tuple[ExplanationFacts, ...] = ()
+
+
+def facts_of(records: Sequence[EstimateRecord], versions: Mapping[str, str] | None = None) -> Facts:
     """Collect from finished estimates what the methods text may say.
 
     Parameters
     ----------
-    records : sequence of Mapping
-        Contents of ``*_brainage.json`` files of one person or of many alike.
-    run : Mapping, optional
-        A run record; its `versions` complete those of the estimates.
-
-    Returns
-    -------
-    dict
-        `version`, `versions`, `source`, `skull_strip_method`, `modalities`, `ensembles`, `model`, `target`,
-        `registered`, `demonstration`, `simulated`, `lrp`.
+    records : sequence of EstimateRecord
+        Of one person or of many.
+    versions : mapping of str to str, optional
+        Of packages that the estimates do not name.
     """
-    versions = dict((run or {}).get("versions") or {})
+    return Facts(
+        versions=versions_of(records, versions or {}),
+        prepared=_prepared(records),
+        modalities=tuple(in_order(_unique(name for record in records for name in record.modalities_used))),
+        ensembles=_ensembles(records),
+        models=_unique(record.model for record in records),
+        targets=_unique(record.target.name for record in records) or ("age",),
+        simulated=bool(records) and all(record.simulated_input for record in records),
+        lrp=_unique(record.lrp for record in records if record.lrp is not None),
+    )
+
+
+def versions_of(records: Sequence[EstimateRecord], others: Mapping[str, str]) -> dict[str, str]:
+    """Versions by package, by its name; of a package that was used in several, all of them."""
+    found: dict[str, dict[str, None]] = {}
     for record in records:
-        versions.update(record.get("versions") or {})
-    first: Mapping[str, Any] = records[0] if records else {}
-    preparation = first.get("preprocessing") or {}
-    model = first.get("model") or {}
-    simulated = bool(records) and all(record.get("simulated_input") for record in records)
-    explained = [record["lrp"] for record in records if record.get("lrp")]
-    return {
-        "version": versions.get("bids_brainage", ""),
-        "versions": versions,
-        "source": preparation.get("source", "raw"),
-        "skull_strip_method": preparation.get("skull_strip_method", ""),
-        "modalities": _unique(name for record in records for name in record.get("modalities_used") or []),
-        "ensembles": _unique(record["ensemble"] for record in records),
-        "model": model,
-        "target": words_of(first).target,
-        "registered": preparation.get("registered", True),
-        "demonstration": str(model.get("purpose", "")).startswith("demo") and not simulated,
-        "simulated": simulated,
-        "lrp": explained[0] if explained else None,
-    }
+        for package, version in record.versions.items():
+            found.setdefault(package, {})[version] = None
+    told = {**others, **{package: ", ".join(versions) for package, versions in found.items()}}
+    return dict(sorted(told.items(), key=lambda item: item[0].lower()))
 
 
-def methods_markdown(facts: Mapping[str, Any]) -> str:
+def _prepared(records: Sequence[EstimateRecord]) -> tuple[Prepared, ...]:
+    """Each way of preparing images, the most frequent first; every session counts once."""
+    ways: dict[tuple[str, str | None], Prepared] = {}
+    for record in records:
+        done, session = record.preprocessing, (record.participant_id, record.session_id)
+        known = ways[session].sequences if session in ways else ()
+        others = {name for name in record.modalities_used if name != "T1w"}
+        ways[session] = Prepared(
+            sessions=1,
+            origin=done.origin,
+            source=(done.source or "") if done.origin == "preprocessed" else "",
+            method=done.skull_strip_method or "",
+            bias_corrected=done.bias_corrected,
+            registered=done.registered,
+            sequences=tuple(in_order(others.union(known))),
+        )
+    counted = Counter(ways.values())
+    return tuple(sorted((replace(way, sessions=number) for way, number in counted.items()), key=_by_number))
+
+
+def _by_number(way: Prepared) -> tuple[int, Prepared]:
+    return -way.sessions, way
+
+
+def _ensembles(records: Sequence[EstimateRecord]) -> tuple[EnsembleParts, ...]:
+    parts: dict[str, list[SubEnsemblePart]] = {}
+    for record in records:
+        parts.setdefault(record.ensemble, []).extend(record.sub_ensembles)
+    return tuple(
+        EnsembleParts(
+            name,
+            _unique(part.region for part in own),
+            tuple(in_order(_unique(part.modality for part in own))),
+        )
+        for name, own in parts.items()
+    )
+
+
+def methods_markdown(facts: Facts) -> str:
     """Return the methods text in Markdown, citations resolved, references at the end."""
     text = _render(facts)
     library = references()
@@ -76,29 +177,28 @@ def methods_markdown(facts: Mapping[str, Any]) -> str:
     return f"{text.strip()}\n\n### References\n\n" + "\n".join(listed) + "\n"
 
 
-def methods_html(facts: Mapping[str, Any]) -> str:
+def methods_html(facts: Facts) -> str:
     """Return the methods text as an HTML fragment; HTML in facts is escaped."""
     from markdown_it import MarkdownIt
 
     return str(MarkdownIt("commonmark", {"html": False}).render(methods_markdown(facts)))
 
 
-def methods_bib(facts: Mapping[str, Any]) -> str:
+def methods_bib(facts: Facts) -> str:
     """Return the BibTeX entries of what the text cites."""
     cited = set(_cited_keys(_render(facts)))
     entries = [found for found in _ENTRY.finditer(_read("references.bib")) if found["key"] in cited]
     return "\n\n".join(found.group(0) for found in entries) + "\n"
 
 
-def write_citation(out_dir: Path, facts: Mapping[str, Any]) -> None:
+def write_citation(out_dir: Path, facts: Facts) -> None:
     """Write OUT/logs/CITATION.md, .html and .bib.
 
     Parameters
     ----------
     out_dir : Path
         The output dataset.
-    facts : Mapping
-        See `facts_of`.
+    facts : Facts
     """
     logs = out_dir / "logs"
     write_text(logs / "CITATION.md", _MARKDOWN_HEAD + methods_markdown(facts))
@@ -114,16 +214,23 @@ def references() -> dict[str, dict[str, str]]:
     }
 
 
-def _render(facts: Mapping[str, Any]) -> str:
+def _render(facts: Facts) -> str:
     from jinja2 import Environment, StrictUndefined
 
-    environment = Environment(undefined=StrictUndefined, autoescape=False)
-    environment.filters["md"] = _escape_markdown
-    complete = facts_of([]) | dict(facts)
-    complete["versions"] = _Versions(complete["versions"])
-    complete["others"] = [name for name in complete["modalities"] if name != "T1w"]
-    text = environment.from_string(_read("methods.md.j2")).render(complete)
-    return re.sub(r"\n{3,}", "\n\n", text)
+    environment = Environment(
+        undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"md": _escape_markdown, "spoken": spoken, "listed": _listed_words}
+    template = environment.from_string(_read("methods.md.j2"))
+    text = template.render(facts=facts, versions=_Versions(facts.versions))
+    paragraphs = (" ".join(part.split()) for part in re.split(r"\n\s*\n", text))
+    return "\n\n".join(part for part in paragraphs if part)
+
+
+def _listed_words(words: Iterable[object]) -> str:
+    """One, two and three."""
+    *first, last = [str(word) for word in words] or [""]
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 class _Versions(dict[str, str]):
@@ -137,7 +244,7 @@ def _escape_markdown(text: object) -> str:
     return _MARKDOWN.sub(r"\\\1", " ".join(str(text).split()))
 
 
-def _cited_keys(text: str) -> list[str]:
+def _cited_keys(text: str) -> tuple[str, ...]:
     groups = (found.replace("@", "").split("; ") for found in _CITATION.findall(text))
     return _unique(key for group in groups for key in group)
 
@@ -175,8 +282,8 @@ def _initials(author: str) -> str:
     return f"{family} {''.join(part[0] for part in re.split('[ -]', given))}"
 
 
-def _unique(names: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(names))
+def _unique(items: Iterable[_T]) -> tuple[_T, ...]:
+    return tuple(dict.fromkeys(items))
 
 
 def _read(name: str) -> str:

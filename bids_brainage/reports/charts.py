@@ -6,12 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from bids_brainage.records.estimate import EstimateRecord, SubEnsemblePart
 from bids_brainage.reports import canvas
 from bids_brainage.reports.words import MINUS as MINUS
-from bids_brainage.reports.words import Words, measured_value, words_of
-from bids_brainage.terms import WHOLE_BRAIN
+from bids_brainage.reports.words import Words, spoken, sub_ensemble_name, words_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +22,6 @@ WIDTH = 9.5
 ROW = 0.3
 TOLERANCE = 0.005
 _SIDED = re.compile(r"\b(left|right)\b", re.IGNORECASE)
-NAMES = {"TypeI": "Type I (whole brain)", "TypeII": "Type II (by region)"}
 
 
 @dataclass(frozen=True)
@@ -33,28 +32,65 @@ class Step:
     years: float
 
 
-def steps_of(record: Mapping[str, Any], parts: Sequence[Step]) -> list[Step]:
+@dataclass(frozen=True)
+class Account:
+    """How an ensemble's estimate adds up, in years of the ensemble.
+
+    Attributes
+    ----------
+    target_bias, relevance, absorbed : float
+        Together the estimate, but for `gap`.
+    estimate : float
+    words : Words
+        Of the estimate's target.
+    """
+
+    target_bias: float
+    relevance: float
+    absorbed: float
+    estimate: float
+    words: Words = Words()
+
+    @property
+    def total(self) -> float:
+        """What is accounted for."""
+        return self.target_bias + self.relevance + self.absorbed
+
+    @property
+    def gap(self) -> float:
+        """What is not."""
+        return self.estimate - self.total
+
+
+def account_of(record: EstimateRecord) -> Account | None:
+    """The account of an estimate; None where it was not explained."""
+    if record.target_bias is None or record.relevance_sum is None or record.absorbed is None:
+        return None
+    parts = (record.target_bias, record.relevance_sum, record.absorbed)
+    return Account(*parts, record.brain_age, words_of(record))
+
+
+def steps_of(account: Account, parts: Sequence[Step]) -> list[Step]:
     """Add to `parts` what biases and epsilon absorbed and, if any is left, what nothing accounts for.
 
     Target bias and all steps together are the estimate exactly.
 
     Parameters
     ----------
-    record : Mapping
-        A ``*_brainage.json`` with `brain_age`, `target_bias` and `absorbed`, in years.
+    account : Account
     parts : sequence of Step
-        Contributions.
+        Contributions to the ensemble's estimate.
 
     Returns
     -------
     list of Step
         `parts`, "Absorbed by biases and epsilon" and "Not accounted for" where it is 0.005 years or more.
     """
-    steps = [*parts, Step("Absorbed by biases and ε", float(record.get("absorbed") or 0.0))]
-    change = record["brain_age"] - record["target_bias"]
+    steps = [*parts, Step("Absorbed by biases and ε", account.absorbed)]
+    change = account.estimate - account.target_bias
     rest = change - sum(step.years for step in steps)
     # Of other targets than age, in proportion to what there is to account for.
-    tolerance = TOLERANCE * (1 if words_of(record).of_age else abs(change) / 15)
+    tolerance = TOLERANCE * (1 if account.words.of_age else abs(change) / 15)
     return steps if abs(rest) < tolerance else [*steps, Step("Not accounted for", rest)]
 
 
@@ -64,9 +100,9 @@ def largest_regions(rows: Sequence[Mapping[str, str]], number: int = 12) -> list
     Parameters
     ----------
     rows : sequence of Mapping
-        Rows of a ``*_regions.tsv``.
+        Rows of a ``*_regions.tsv``; ``contribution`` is in years of the ensemble's estimate.
     number : int
-        How many regions are named; all others are summed into one last step.
+        How many regions are named; all others are summed into one last step, unless it is one alone.
 
     Returns
     -------
@@ -76,13 +112,12 @@ def largest_regions(rows: Sequence[Mapping[str, str]], number: int = 12) -> list
     totals: dict[str, float] = {}
     for row in rows:
         name = region_label(row["region"], row.get("hemisphere") or "")
-        totals[name] = totals.get(name, 0.0) + float(row["relevance"])
+        totals[name] = totals.get(name, 0.0) + float(row["contribution"])
     ordered = sorted(totals.items(), key=lambda item: -abs(item[1]))
-    steps = [Step(name, years) for name, years in ordered[:number]]
-    others = ordered[number:]
-    if others:
-        steps.append(Step(f"{len(others)} other regions", sum(years for _, years in others)))
-    return steps
+    if len(ordered) <= number + 1:
+        return [Step(name, years) for name, years in ordered]
+    steps, others = [Step(name, years) for name, years in ordered[:number]], ordered[number:]
+    return [*steps, Step(f"{len(others)} other regions", sum(years for _, years in others))]
 
 
 def region_label(region: str, hemisphere: str = "") -> str:
@@ -101,13 +136,12 @@ def region_label(region: str, hemisphere: str = "") -> str:
     return f"{side}{region}"
 
 
-def waterfall_figure(record: Mapping[str, Any], parts: Sequence[Step], out: Path, title: str) -> Path:
+def waterfall_figure(account: Account, parts: Sequence[Step], out: Path, title: str) -> Path:
     """Draw bars that lead from the target bias to the estimate.
 
     Parameters
     ----------
-    record : Mapping
-        A ``*_brainage.json``.
+    account : Account
     parts : sequence of Step
         Contributions in years; see `steps_of`.
     out : Path
@@ -120,9 +154,9 @@ def waterfall_figure(record: Mapping[str, Any], parts: Sequence[Step], out: Path
     Path
         `out`.
     """
-    steps = steps_of(record, parts)
-    axes, words = _sheet(len(steps) + 2, left=0.29), words_of(record)
-    position = float(record["target_bias"])
+    steps = steps_of(account, parts)
+    axes, words = _sheet(len(steps) + 2, left=0.29), account.words
+    position = account.target_bias
     ticks = ["Target bias (starting point)"]
     _level(axes, 0, position, words)
     for row, step in enumerate(steps, start=1):
@@ -130,9 +164,9 @@ def waterfall_figure(record: Mapping[str, Any], parts: Sequence[Step], out: Path
         position += step.years
         axes.plot([position, position], [row, row + 1], color=QUIET, linewidth=0.7, zorder=1)
         ticks.append(step.name)
-    _level(axes, len(steps) + 1, float(record["brain_age"]), words)
+    _level(axes, len(steps) + 1, account.estimate, words)
     ticks.append("Estimate")
-    axes.plot([record["target_bias"]] * 2, [0, 1], color=QUIET, linewidth=0.7, zorder=1)
+    axes.plot([account.target_bias] * 2, [0, 1], color=QUIET, linewidth=0.7, zorder=1)
     _finish(axes, ticks, words.unit)
     low, high = axes.get_xlim()
     room = 0.1 * (high - low)
@@ -160,13 +194,12 @@ def _level(axes: Axes, row: int, years: float, words: Words) -> None:
     )  # fmt: skip
 
 
-def forest_figure(record: Mapping[str, Any], out: Path, title: str) -> Path:
+def forest_figure(record: EstimateRecord, out: Path, title: str) -> Path:
     """Draw the estimates of one ensemble: base models, sub-ensembles, ensemble and interval.
 
     Parameters
     ----------
-    record : Mapping
-        A ``*_brainage.json``.
+    record : EstimateRecord
     out : Path
         The SVG file to write.
     title : str
@@ -177,36 +210,34 @@ def forest_figure(record: Mapping[str, Any], out: Path, title: str) -> Path:
     Path
         `out`.
     """
-    subs = record.get("sub_ensembles") or []
+    subs = record.sub_ensembles
     axes = _sheet(len(subs) + 1)
     for row, sub in enumerate(subs):
         _sub_ensemble(axes, row, sub)
     _ensemble(axes, len(subs), record)
-    age, words = measured_value(record), words_of(record)
-    if age is not None:
-        axes.axvline(age, color=AGE, linestyle=(0, (5, 3)), linewidth=1.3, zorder=1)
+    words = words_of(record)
+    if record.measured is not None:
+        axes.axvline(record.measured, color=AGE, linestyle=(0, (5, 3)), linewidth=1.3, zorder=1)
         axes.annotate(
-            _plain(f"{words.measured} {words.number(age)}"), (age, -0.75), xytext=(4, 0),
-            textcoords="offset points", color=AGE, fontsize=8.5, va="center",
+            _plain(f"{words.measured} {words.number(record.measured)}"), (record.measured, -0.75),
+            xytext=(4, 0), textcoords="offset points", color=AGE, fontsize=8.5, va="center",
         )  # fmt: skip
-    names = [f"{region_name(sub['region'])} · {sub['modality']}" for sub in subs]
-    _finish(axes, [*names, NAMES.get(record["ensemble"], str(record["ensemble"]))], words.unit, top=-1.1)
+    names = [*map(sub_ensemble_name, subs), spoken(record.ensemble)]
+    _finish(axes, names, words.unit, top=-1.1)
     axes.get_yticklabels()[-1].set_fontweight("bold")
     return canvas.save(axes.figure, out, title)  # type: ignore[arg-type]
 
 
-def _sub_ensemble(axes: Axes, row: int, sub: Mapping[str, Any]) -> None:
-    base = sub.get("base_models") or []
+def _sub_ensemble(axes: Axes, row: int, sub: SubEnsemblePart) -> None:
+    base, half = sub.base_models, (sub.uncertainty or 0) / 2
     axes.scatter(base, [row] * len(base), s=16, facecolor="none", edgecolor=QUIET, linewidth=0.8, zorder=2)
-    half = (sub.get("uncertainty") or 0) / 2
-    years = sub["brain_age"]
-    axes.plot([years - half, years + half], [row, row], color=YOUNGER, linewidth=2, zorder=3)
-    axes.plot([years], [row], marker="s", markersize=6, color=YOUNGER, zorder=4)
+    axes.plot([sub.brain_age - half, sub.brain_age + half], [row, row], color=YOUNGER, linewidth=2, zorder=3)
+    axes.plot([sub.brain_age], [row], marker="s", markersize=6, color=YOUNGER, zorder=4)
 
 
-def _ensemble(axes: Axes, row: int, record: Mapping[str, Any]) -> None:
-    years, half = record["brain_age"], (record.get("uncertainty") or 0) / 2
-    low, high = record.get("lower_95"), record.get("upper_95")
+def _ensemble(axes: Axes, row: int, record: EstimateRecord) -> None:
+    years, half = record.brain_age, (record.uncertainty or 0) / 2
+    low, high = record.lower_95, record.upper_95
     axes.axhspan(row - 0.5, row + 0.5, color="#f2f4f7", zorder=0)
     if low is not None and high is not None:
         axes.plot([low, high], [row, row], color=INK, linewidth=1.1, zorder=2)
@@ -216,22 +247,12 @@ def _ensemble(axes: Axes, row: int, record: Mapping[str, Any]) -> None:
     axes.plot([years], [row], marker="D", markersize=8, color=OLDER, zorder=4)
 
 
-def region_name(region: str) -> str:
-    """Write the name of a region as words: Whole brain."""
-    return {WHOLE_BRAIN: "Whole brain"}.get(region, region)
-
-
-def described(record: Mapping[str, Any], parts: Sequence[Step]) -> str:
+def described(account: Account, parts: Sequence[Step]) -> str:
     """Tell in words what a waterfall shows."""
-    words = words_of(record)
-    steps = ", ".join(f"{step.name} {words.signed(step.years)}" for step in steps_of(record, parts))
-    start, end = (words.number(record[name]) for name in ("target_bias", "brain_age"))
+    words = account.words
+    steps = ", ".join(f"{step.name} {words.signed(step.years)}" for step in steps_of(account, parts))
+    start, end = words.number(account.target_bias), words.number(account.estimate)
     return f"Target bias {start}; {steps}; estimate {end} {words.unit}."
-
-
-def signed(years: float) -> str:
-    """Write years with their sign, one decimal, and the minus sign of typography."""
-    return Words().signed(years)
 
 
 def _sheet(rows: int, left: float = 0.2) -> Axes:

@@ -1,179 +1,230 @@
-"""Every figure of a participant's page, one SVG file each under OUT/sub-*/figures.
-
-Each function takes files and can be a nipype node's work; `write_session_figures` makes all that a
-session has images and estimates for, and leaves alone what is newer than its sources.
-"""
+"""Which figures a session's page has, what each is drawn from, and drawing those that are not there yet."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import lru_cache
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-import nibabel as nib
 import numpy as np
 
-from bids_brainage.reports import charts, mosaics
-from bids_brainage.reports.results import RelevanceMap, Session
-from bids_brainage.reports.words import Words, measured_value, words_of
+import bids_brainage
+from bids_brainage import messages
+from bids_brainage.bids.naming import output_path
+from bids_brainage.errors import InputError
+from bids_brainage.records.estimate import EstimateRecord
+from bids_brainage.records.reading import FinishedMap, FinishedSession, PreparedImages
+from bids_brainage.reports import charts, pictures
+from bids_brainage.reports.charts import Account, Step
+from bids_brainage.reports.pictures import Template
+from bids_brainage.reports.shown_maps import map_caption, shown_maps
+from bids_brainage.reports.words import in_order, spoken, words_of
 
-ENSEMBLES = {"TypeI": "type I", "TypeII": "type II"}
-
-
-def brain_mask(image: Path, mask: Path, out: Path) -> Path:
-    """Draw the outline of `mask` over `image` (see `mosaics.mask_figure`) and return `out`."""
-    title = "Outline of the brain mask over the T1w image, seven slices in each of three axes."
-    return mosaics.mask_figure(_load(image), _load(mask), out, title)
-
-
-def template_registration(moved: Path, template: Path | nib.Nifti1Image, out: Path) -> Path:
-    """Draw the T1w in template space, flickering with `template` (its brain), and return `out`."""
-    fixed = template if isinstance(template, nib.Nifti1Image) else _load(template)
-    title = "The participant's T1w registered to the template, flickering with the template."
-    names = ("Participant's T1w", "Template MNI152NLin6Asym")
-    image = _load(moved)
-    return mosaics.registration_figure(image, _on_grid(fixed, image), out, title, names)
+_NOT_IN_NAMES = re.compile("[^A-Za-z0-9]")
 
 
-def coregistration(moved: Path, t1w: Path, mask: Path, out: Path, modality: str) -> Path:
-    """Draw `moved` on the grid of the T1w, flickering with it inside the brain, and return `out`."""
-    inside, fixed = _load(mask), _load(t1w)
-    title = f"{modality} registered to the T1w, flickering with the T1w."
-    names = (f"{modality} (moved)", "T1w (fixed)")
-    return mosaics.registration_figure(
-        _within(_load(moved), inside), _within(fixed, inside), out, title, names
-    )
+@dataclass(frozen=True)
+class Figure:
+    """A figure of a page.
+
+    Attributes
+    ----------
+    path : Path
+        Where it lies, in OUT/sub-*/figures.
+    reportlet : str
+        What of participant.yaml.j2 shows it.
+    kind : str
+        ``chart``, ``brain``, or ``map`` with its title as caption.
+    title : str
+        What is read out instead of it.
+    draw : callable
+        Draws it, given where to and the title.
+    drawn_from : str
+        Hash of all that decides how it looks.
+    """
+
+    path: Path
+    reportlet: str
+    kind: str
+    title: str
+    draw: Callable[[Path, str], Path]
+    drawn_from: str
 
 
-def relevance(map_: RelevanceMap, anatomy: Path, mask: Path, out: Path) -> Path:
-    """Draw a relevance map over the image it explains and return `out`."""
-    picture = _load(map_.path)
-    unit = str(map_.sidecar.get("Units", "years"))
-    words = Words() if unit == "years" else Words("", unit)
-    total = words.signed(float(np.asarray(picture.dataobj, dtype=np.float64).sum()))
-    where = " (in template space)" if map_.standard else ""
-    title = f"{charts.region_name(map_.region)} · {map_.modality}{where}: the map sums to {total} {unit}."
-    return mosaics.relevance_figure(picture, _load(anatomy), _load(mask), out, title, unit)
-
-
-def write_session_figures(
-    out_dir: Path, session: Session, template: Path | nib.Nifti1Image | None = None
-) -> list[Path]:
-    """Make all figures of a session that are missing or older than what they show.
+def session_figures(
+    session: FinishedSession, key: str, template: Template | None = None
+) -> Iterator[Figure]:
+    """All figures of a session.
 
     Parameters
     ----------
-    out_dir : Path
-        The output dataset.
-    session : Session
-        See `results.read_sessions`.
-    template : Path or nib.Nifti1Image, optional
-        The template's brain at 2 mm; without it the registration is not drawn.
-
-    Returns
-    -------
-    list of Path
-        All figures of the session, old and new.
+    session : FinishedSession
+    key : str
+        What distinguishes the session on its page; the names of reportlets begin with it.
+    template : Path or nibabel.Nifti1Image, optional
+        The template's brain; without it the registration is not drawn.
     """
-    folder = out_dir / session.participant / "figures"
-    made = [*_image_figures(folder, session, template), *_relevance_figures(folder, session)]
-    for record in session.estimates:
-        made += _estimate_figures(folder, session, record)
-    _cached.cache_clear()
-    return made
+    book = _Book(session, key)
+    images = session.images
+    if images is not None:
+        yield from _image_figures(book, images, template)
+    for number, record in enumerate(session.estimates, start=1):
+        yield from _estimate_figures(book, f"E{number}", record)
+        if images is not None:
+            yield from _relevance_figures(book, f"E{number}", record, images)
 
 
-def _image_figures(folder: Path, session: Session, template: Path | nib.Nifti1Image | None) -> Iterable[Path]:
-    t1w, mask, moved = session.preprocessed("T1w"), session.mask, session.preprocessed("T1w", standard=True)
-    if t1w is None or mask is None:
-        return
-    out = folder / f"{session.stem}_desc-brain_mask.svg"
-    yield _fresh(out, [t1w, mask], _bound(brain_mask, t1w, mask, out))
+def draw(figures: Iterable[Figure], known: Mapping[str, str]) -> None:
+    """Draw what is not there, or was drawn from something else.
+
+    Parameters
+    ----------
+    figures : iterable of Figure
+    known : mapping of str to str
+        By name, what the figures that are there were drawn from.
+    """
+    try:
+        for figure in figures:
+            if known.get(figure.path.name) != figure.drawn_from or not figure.path.is_file():
+                figure.draw(figure.path, figure.title)
+    finally:
+        pictures.forget_images()
+
+
+class _Book:
+    """Makes the figures of one session, each with a name of its own."""
+
+    def __init__(self, session: FinishedSession, key: str) -> None:
+        self.session, self.key = session, key
+        self._taken: set[str] = set()
+
+    def figure(
+        self,
+        reportlet: str,
+        name: str,
+        title: str,
+        draw: Callable[[Path, str], Path],
+        sources: Iterable[Path],
+        *,
+        kind: str = "chart",
+        suffix: str = "brainage",
+        also: str = "",
+    ) -> Figure:
+        """A figure drawn from `sources` (files of the session) and from what `also` tells apart."""
+        hashes = [self.session.recorded_hash(path) for path in sources]
+        told = [bids_brainage.__version__, reportlet, kind, title, also, *hashes]
+        return Figure(
+            path=self._path(name, suffix),
+            reportlet=f"{self.key}{reportlet}",
+            kind=kind,
+            title=title,
+            draw=draw,
+            drawn_from=hashlib.sha256(json.dumps(told).encode()).hexdigest(),
+        )
+
+    def _path(self, name: str, suffix: str) -> Path:
+        """Names of bundles may hold what names of files may not, or be alike without it."""
+        place, plain, suffix = self.session.place, _NOT_IN_NAMES.sub("", name), _NOT_IN_NAMES.sub("", suffix)
+        desc, number = plain, 2
+        while f"{desc}_{suffix}" in self._taken:
+            desc, number = f"{plain}{number}", number + 1
+        self._taken.add(f"{desc}_{suffix}")
+        entities = {"desc": desc, "suffix": suffix, "extension": "svg"}
+        return output_path(place.out_dir, place.participant, place.session, "figure", **entities)
+
+
+def _image_figures(book: _Book, images: PreparedImages, template: Template | None) -> Iterator[Figure]:
+    t1w, mask, moved = images.subject["T1w"], images.mask, images.standard.get("T1w")
+    title = "Outline of the brain mask over the T1w image, seven slices in each of three axes."
+    draw = partial(pictures.brain_mask, t1w, mask)
+    yield book.figure("Mask", "brain", title, draw, [t1w, mask], kind="brain", suffix="mask")
     if moved is not None and template is not None:
-        out = folder / f"{session.stem}_space-MNI152NLin6Asym_T1w.svg"
-        yield _fresh(out, [moved], _bound(template_registration, moved, template, out))
-    for modality in ("FLAIR", "T2starw"):
-        image = session.preprocessed(modality)
-        if image is not None:
-            out = folder / f"{session.stem}_desc-coreg_{modality}.svg"
-            draw = _bound(coregistration, image, t1w, mask, out, modality)
-            yield _fresh(out, [image, t1w, mask], draw)
+        title = "The participant's T1w registered to the template, flickering with the template."
+        draw = partial(pictures.template_registration, moved, template)
+        yield book.figure(
+            "Template", "template", title, draw, [moved], kind="brain", suffix="T1w", also=_hash_of(template)
+        )
+    for modality in in_order(images.subject.keys() - {"T1w"}):
+        image = images.subject[modality]
+        title = f"{modality} registered to the T1w, flickering with the T1w."
+        draw = partial(pictures.coregistration, image, t1w, mask, modality)
+        yield book.figure(
+            f"Coreg{modality}", "coreg", title, draw, [image, t1w, mask], kind="brain", suffix=modality
+        )
 
 
-def _relevance_figures(folder: Path, session: Session) -> Iterable[Path]:
-    for map_ in session.maps:
-        anatomy = session.preprocessed(map_.modality, standard=map_.standard)
-        mask = session.preprocessed("T1w", standard=True) if map_.standard else session.mask
-        if not map_.region or anatomy is None or mask is None:
+def _relevance_figures(
+    book: _Book, key: str, record: EstimateRecord, images: PreparedImages
+) -> Iterator[Figure]:
+    words = words_of(record)
+    for map_ in shown_maps(book.session.maps, record.ensemble):
+        sources = _drawn_over(map_, images)
+        if sources is None:
             continue
-        name = f"{session.stem}_desc-{map_.ensemble}{map_.region}Relevance_{map_.modality}.svg"
-        out = folder / name
-        yield _fresh(out, [map_.path, anatomy, mask], _bound(relevance, map_, anatomy, mask, out))
+        anatomy, mask = sources
+        title = map_caption(map_, words)
+        draw = partial(pictures.relevance, map_.path, anatomy, mask, words.unit)
+        yield book.figure(
+            f"{key}Relevance",
+            f"{record.ensemble}{map_.region}Relevance",
+            title,
+            draw,
+            [map_.path, anatomy, mask],
+            kind="map",
+            suffix=map_.modality,
+        )
 
 
-def _estimate_figures(folder: Path, session: Session, record: Any) -> Iterable[Path]:
-    ensemble = record["ensemble"]
-    kind = ENSEMBLES.get(ensemble, ensemble)
-    stem = f"{session.stem}_desc-{ensemble}"
-    words, value = words_of(record), measured_value(record)
-    known = "" if value is None else f" The {words.measured} is {words.number(value)}."
-    title = f"Estimates of the {kind} ensemble: {words.number(record['brain_age'])} {words.unit}.{known}"
-    yield charts.forest_figure(record, folder / f"{stem}Estimates_brainage.svg", title)
-    shares = record.get("contributions") or {}
-    rows = session.regions(ensemble)
-    waterfalls = {
-        "Modalities": [charts.Step(name, years) for name, years in (shares.get("modality") or {}).items()],
-        "Regions": [
-            charts.Step(charts.region_name(name), years)
-            for name, years in (shares.get("region") or {}).items()
-        ],
-        "Atlas": charts.largest_regions(rows) if rows else [],
-    }
-    for name, parts in waterfalls.items():
-        if not parts or (name == "Regions" and len(parts) < 2):
-            continue
-        title = charts.described(record, parts)
-        yield charts.waterfall_figure(record, parts, folder / f"{stem}{name}_brainage.svg", title)
+def _drawn_over(map_: FinishedMap, images: PreparedImages) -> tuple[Path, Path] | None:
+    """Anatomy and mask on the grid of a map; the brains in standard space are their own mask."""
+    anatomies = images.standard if map_.standard else images.subject
+    anatomy = anatomies.get(map_.modality)
+    mask = images.standard.get("T1w") if map_.standard else images.mask
+    return None if anatomy is None or mask is None else (anatomy, mask)
 
 
-def _fresh(out: Path, sources: Iterable[Path], draw: Callable[[], Path]) -> Path:
-    newest = max(path.stat().st_mtime for path in sources)
-    return out if out.is_file() and out.stat().st_mtime >= newest else draw()
+def _estimate_figures(book: _Book, key: str, record: EstimateRecord) -> Iterator[Figure]:
+    ensemble, words, files_of = record.ensemble, words_of(record), book.session.files_of
+    estimate, regions = files_of(ensemble, "estimate"), files_of(ensemble, "regions")
+    known = "" if record.measured is None else f" The {words.measured} is {words.number(record.measured)}."
+    found = f"{words.number(record.brain_age)} {words.unit}"
+    title = f"Estimates of the ensemble {spoken(ensemble)}: {found}.{known}"
+    draw = partial(charts.forest_figure, record)
+    yield book.figure(f"{key}Estimates", f"{ensemble}Estimates", title, draw, estimate)
+    account = charts.account_of(record)
+    if account is None:
+        return
+    for name, parts in _waterfalls(record, book.session).items():
+        title = charts.described(account, parts)
+        draw = partial(charts.waterfall_figure, account, parts)
+        yield book.figure(f"{key}{name}", f"{ensemble}{name}", title, draw, [*estimate, *regions])
 
 
-def _bound(draw: Callable[..., Path], *arguments: Any) -> Callable[[], Path]:
-    return lambda: draw(*arguments)
+def _waterfalls(record: EstimateRecord, session: FinishedSession) -> dict[str, list[Step]]:
+    """The bars of each waterfall, in years of the ensemble's estimate."""
+    shares = record.contributions
+    if shares is None:
+        return {}
+    found = {"Modalities": [Step(name, shares.modality[name]) for name in in_order(shares.modality)]}
+    if len(shares.region) > 1:
+        found["Regions"] = [Step(spoken(name), years) for name, years in shares.region.items()]
+    atlas = _atlas_regions(session, record.ensemble)
+    return found | ({"Atlas": atlas} if atlas else {})
 
 
-def _load(path: Path) -> nib.Nifti1Image:
-    """Read an image in canonical orientation; what many figures share is read once."""
-    return _cached(path, path.stat().st_mtime_ns) if "Relevance" not in path.name else _read(path)
+def _atlas_regions(session: FinishedSession, ensemble: str) -> list[Step]:
+    try:
+        return charts.largest_regions(session.regions(ensemble))
+    except (OSError, KeyError, ValueError) as error:
+        path = session.files_of(ensemble, "regions")[0]
+        raise InputError(messages.REPORT_UNREADABLE.format(path=path, reason=error)) from error
 
 
-@lru_cache(maxsize=6)
-def _cached(path: Path, _modified: int) -> nib.Nifti1Image:
-    return _read(path)
-
-
-def _read(path: Path) -> nib.Nifti1Image:
-    image = nib.as_closest_canonical(nib.load(path))
-    return nib.Nifti1Image(np.asarray(image.dataobj, dtype=np.float32), image.affine)
-
-
-def _within(image: nib.Nifti1Image, mask: nib.Nifti1Image) -> nib.Nifti1Image:
-    data = np.asarray(image.dataobj, dtype=np.float32) * (np.asarray(mask.dataobj) > 0)
-    return nib.Nifti1Image(data, image.affine)
-
-
-def _on_grid(image: nib.Nifti1Image, reference: nib.Nifti1Image) -> nib.Nifti1Image:
-    """Resample linearly where the template was given at another resolution."""
-    if image.shape == reference.shape and np.allclose(image.affine, reference.affine, atol=1e-3):
-        return image
-    from scipy.ndimage import affine_transform
-
-    matrix = np.linalg.inv(image.affine) @ reference.affine
-    data = affine_transform(
-        np.asarray(image.dataobj, dtype=np.float32), matrix, output_shape=reference.shape, order=1
-    )
-    return nib.Nifti1Image(data, reference.affine)
+def _hash_of(template: Template) -> str:
+    image = pictures.template_image(template)
+    data = np.ascontiguousarray(image.dataobj, dtype=np.float32)
+    return hashlib.sha256(data.tobytes() + image.affine.tobytes()).hexdigest()

@@ -1,126 +1,149 @@
-"""The parts of a page that are text and tables: HTML fragments from what is on disk.
+"""The parts of a page that are text and tables: HTML from finished sessions.
 
 All text from datasets, bundles and logs passes through jinja2's autoescape.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bids_brainage import messages
-from bids_brainage.atomic import write_text
+from bids_brainage.records.estimate import EstimateRecord, Preparation, SubEnsemblePart
+from bids_brainage.records.reading import FinishedSession
 from bids_brainage.reports import boilerplate, charts
-from bids_brainage.reports.results import MODALITIES, Session
+from bids_brainage.reports.shown_maps import map_name, shown_maps
 from bids_brainage.reports.templates import template_environment
-from bids_brainage.reports.words import measured_value, words_of_all
+from bids_brainage.reports.words import MINUS, in_order, spoken, sub_ensemble_name, words_of
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 SEVERITIES = ("note", "warning", "error")
-SOURCES = {
-    "raw": "raw images of the dataset",
-    "freesurfer": "FreeSurfer's subjects directory",
-    "smriprep": "sMRIPrep's derivatives",
-    "fmriprep": "fMRIPrep's derivatives",
+METHODS = {
+    "none": "none (the images were skull-stripped before)",
+    "bet": "BET",
+    "deepbet": "deepbet",
+    "synthstrip": "SynthStrip",
 }
-METHODS = {"none": "none (the images were skull-stripped before)", "bet": "BET", "synthstrip": "SynthStrip"}
 _NOT_KNOWN = "n/a"
 
 
-def write_fragments(
-    folder: Path, participant: str, sessions: Sequence[Session], run: Mapping[str, Any]
-) -> None:
-    """Write all fragments of a page into `folder` (OUT/sub-*/figures).
+def page_texts(participant: str, sessions: Sequence[FinishedSession], run: Mapping[str, Any]) -> dict[str, str]:
+    """The texts and tables of a page, by the reportlet of participant.yaml.j2 that shows them.
 
     Parameters
     ----------
-    folder : Path
-        Where to.
     participant : str
         ``sub-01``.
-    sessions : sequence of Session
-        May be empty, when a participant failed before anything was written.
+    sessions : sequence of FinishedSession
+        May be empty, when a participant failed before anything was finished.
     run : Mapping
-        The run record; see `participant.write_participant_report`.
+        Of the run; see `participant.write_participant_report`.
     """
     records = [record for session in sessions for record in session.estimates]
-    words = words_of_all(records)
-    _write(folder, participant, "summary", words=words, **_summary(participant, sessions, run))
-    for session in sessions:
-        for record in session.estimates:
-            _write(
-                folder, session.stem, "table", name=f"{record['ensemble']}Table", record=record, words=words
-            )
-        explained = [_with_total(record) for record in session.estimates if record.get("lrp")]
-        if explained:
-            _write(folder, session.stem, "account", records=explained, maps=_maps(session), words=words)
-    crashes = [read_crash(Path(path)) for path in run.get("crash_files") or ()]
     errors = list(run.get("errors") or ())
-    _write(folder, participant, "errors", errors=errors, crashes=crashes)
+    crashes = [read_crash(Path(path)) for path in run.get("crash_files") or ()]
+    texts = {
+        "Summary": _render("summary", **_summary(participant, sessions, bool(errors or crashes))),
+        "Errors": _render("errors", errors=errors, crashes=crashes),
+        "Provenance": _render("provenance", **_provenance(sessions, run)),
+    }
     if records:
-        facts = boilerplate.facts_of(records, run)
-        _write(folder, participant, "methods", methods=boilerplate.methods_html(facts))
-    _write(folder, participant, "provenance", **_provenance(records, run))
+        facts = boilerplate.facts_of(records, run.get("versions") or {})
+        texts["Methods"] = _render("methods", methods=boilerplate.methods_html(facts))
+    return texts
 
 
-def _summary(participant: str, sessions: Sequence[Session], run: Mapping[str, Any]) -> dict[str, Any]:
+def session_texts(session: FinishedSession, key: str) -> dict[str, str]:
+    """The same of one session; names of reportlets begin with `key`."""
+    texts = {}
+    for number, record in enumerate(session.estimates, start=1):
+        name = f"{key}E{number}"
+        texts[f"{name}Table"] = _render("table", record=record, words=words_of(record))
+        account = charts.account_of(record)
+        if account is not None:
+            texts[f"{name}Account"] = _render(
+                "account",
+                record=record,
+                words=words_of(record),
+                account=account,
+                rows=[_own_account(part) for part in record.sub_ensembles],
+                maps=[(map_name(map_), map_.sidecar) for map_ in shown_maps(session.maps, record.ensemble)],
+            )
+    return texts
+
+
+def _summary(participant: str, sessions: Sequence[FinishedSession], failed: bool) -> dict[str, Any]:
     records = [record for session in sessions for record in session.estimates]
+    labels = [session.place.session for session in sessions if session.place.session]
     return {
         "participant": participant,
-        "sessions": [session.label for session in sessions if session.label],
-        "estimates": records,
-        "sex": next((record["sex"] for record in records if record.get("sex")), None),
+        "sessions": labels,
+        "tables": [(words, [r for r in records if words_of(r) == words]) for words in _distinct(map(words_of, records))],
+        "sex": next((record.sex for record in records if record.sex), None),
         "models": _models(records),
-        "preparations": _distinct(_preparation(record) for record in records),
+        "preparations": _distinct(_preparation(record.preprocessing) for record in records),
         "flags": _flags(records),
         "demonstration": demonstration_note(records),
         "simulated": messages.REPORT_SIMULATED_NOTE if _all_simulated(records) else None,
-        "failed": messages.REPORT_FAILED if run.get("errors") or run.get("crash_files") else None,
-        "no_estimate": messages.REPORT_NO_ESTIMATE,
+        "failed": messages.REPORT_FAILED if failed else None,
+        "missing": _without_estimate(sessions),
         "purpose": messages.REPORT_PURPOSE,
     }
 
 
-def _preparation(record: Mapping[str, Any]) -> dict[str, str]:
+def _without_estimate(sessions: Sequence[FinishedSession]) -> list[str]:
+    """Sentences on what there is no estimate of."""
+    if not any(session.estimates for session in sessions):
+        return [messages.REPORT_NO_ESTIMATE]
+    names = [session.name for session in sessions if not session.estimates]
+    return [messages.REPORT_NO_ESTIMATE_OF.format(name=name) for name in names]
+
+
+def _preparation(done: Preparation) -> tuple[str, str]:
     """Say in words where the images came from and how the brain was extracted."""
-    done = record.get("preprocessing") or {}
-    source, method = str(done.get("source", _NOT_KNOWN)), str(done.get("skull_strip_method", _NOT_KNOWN))
-    return {"source": SOURCES.get(source, source), "skull_strip_method": METHODS.get(method, method)}
+    origins = {
+        "raw": "raw images of the dataset",
+        "preprocessed": f"preprocessed images of {done.source or 'another dataset'}",
+        "freesurfer": "FreeSurfer's subjects directory",
+    }
+    method = done.skull_strip_method
+    if method is None:
+        method = "as in those images" if done.origin != "raw" else _NOT_KNOWN
+    return origins.get(done.origin, done.origin), METHODS.get(method, method)
 
 
-def demonstration_note(records: Sequence[Mapping[str, Any]]) -> str | None:
+def demonstration_note(records: Sequence[EstimateRecord]) -> str | None:
     """Return what must be read before an estimate of a demonstration model; None where it need not.
 
     An estimate's own disclaimer comes first. Without one, a model whose purpose begins with "demo" gets
     the standing sentence unless the images are simulated.
     """
     for record in records:
-        if record.get("simulated_input"):
+        if record.simulated_input:
             continue
-        if record.get("disclaimer"):
-            return str(record["disclaimer"])
-        if str((record.get("model") or {}).get("purpose", "")).lower().startswith("demo"):
+        if record.disclaimer:
+            return record.disclaimer
+        if record.model.purpose.lower().startswith("demo"):
             return messages.REPORT_DEMO_NOTE
     return None
 
 
-def _all_simulated(records: Sequence[Mapping[str, Any]]) -> bool:
-    return bool(records) and all(record.get("simulated_input") for record in records)
+def _all_simulated(records: Sequence[EstimateRecord]) -> bool:
+    return bool(records) and all(record.simulated_input for record in records)
 
 
-def _flags(records: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+def _flags(records: Sequence[EstimateRecord]) -> list[dict[str, str]]:
     """List each flag once, the most serious first, with where it was raised if not everywhere."""
     raised: dict[tuple[str, str], list[str]] = {}
     for record in records:
-        ensemble = charts.NAMES.get(record["ensemble"], str(record["ensemble"]))
-        where = " ".join(filter(None, (record.get("session_id"), ensemble)))
-        for flag in record.get("flags") or []:
-            raised.setdefault((str(flag["severity"]), str(flag["text"])), []).append(where)
-    ordered = sorted(raised.items(), key=lambda item: -SEVERITIES.index(_severity(item[0][0])))
+        where = " ".join(filter(None, (record.session_id, spoken(record.ensemble))))
+        for flag in record.flags:
+            raised.setdefault((flag.severity, flag.text), []).append(where)
+    ordered = sorted(raised.items(), key=lambda item: -SEVERITIES.index(item[0][0]))
     return [
         {
             "severity": severity,
@@ -131,54 +154,58 @@ def _flags(records: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     ]
 
 
-def _models(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    return _distinct(
-        {**(record.get("model") or {}), "training_range": record.get("training_range")} for record in records
-    )
-
-
-def _distinct(items: Any) -> list[dict[str, Any]]:
-    kept: list[dict[str, Any]] = []
-    for item in items:
-        if item and item not in kept:
-            kept.append(dict(item))
-    return kept
-
-
-def _with_total(record: Mapping[str, Any]) -> dict[str, Any]:
-    total = record["target_bias"] + (record.get("relevance_sum") or 0) + (record.get("absorbed") or 0)
-    return {**record, "total": total, "gap": record["brain_age"] - total}
-
-
-def _maps(session: Session) -> list[dict[str, Any]]:
+def _models(records: Sequence[EstimateRecord]) -> list[dict[str, Any]]:
+    """Each model once, with the ensembles that are its, where there are several models."""
+    models = _distinct((record.model, record.training_range, words_of(record)) for record in records)
     return [
         {
-            "name": f"{charts.NAMES.get(map_.ensemble, map_.ensemble)}: "
-            f"{charts.region_name(map_.region)} · {map_.modality}",
-            "account": map_.sidecar["Account"],
-            "quality": map_.sidecar.get("Quality") or {},
+            "facts": model,
+            "training_range": trained,
+            "words": words,
+            "of": _distinct(spoken(r.ensemble) for r in records if r.model == model) if len(models) > 1 else [],
         }
-        for map_ in session.maps
-        if map_.sidecar.get("Account")
+        for model, trained, words in models
     ]
 
 
-def _provenance(records: Sequence[Mapping[str, Any]], run: Mapping[str, Any]) -> dict[str, Any]:
-    times, versions = dict(run.get("times") or {}), dict(run.get("versions") or {})
-    inputs: list[str] = []
-    for record in records:
-        session = record.get("session_id")
-        for name, seconds in (record.get("run_times") or {}).items():
-            times[f"{session} {name}" if session else name] = seconds
-        versions |= record.get("versions") or {}
-        inputs += [path for path in record.get("inputs") or [] if path not in inputs]
+def _distinct(items: Iterable[Any]) -> list[Any]:
+    return list(dict.fromkeys(items))
+
+
+def _own_account(part: SubEnsemblePart) -> dict[str, Any]:
+    """A sub-ensemble's account in its own years, and what the ensemble makes of its map."""
+    own = [part.target_bias, part.relevance_sum, part.absorbed]
+    # Of the plain mean over base models, maps have another weight than estimates.
+    weighted = part.contribution is not None and part.relevance_sum
     return {
-        "times": dict(sorted(times.items(), key=lambda item: -item[1])),
-        "versions": dict(sorted(versions.items(), key=lambda item: item[0].lower())),
-        "models": _models(records),
-        "inputs": inputs,
+        "name": sub_ensemble_name(part),
+        "own": own,
+        "sum": None if None in own else sum(value for value in own if value is not None),
+        "weight": part.contribution / part.relevance_sum if weighted else part.weight,
+        "contribution": part.contribution,
+    }
+
+
+def _provenance(sessions: Sequence[FinishedSession], run: Mapping[str, Any]) -> dict[str, Any]:
+    records = [record for session in sessions for record in session.estimates]
+    return {
+        "times": _run_times(sessions),
+        "versions": boilerplate.versions_of(records, run.get("versions") or {}),
+        "models": _distinct(record.model for record in records),
+        "inputs": _distinct(name for record in records for name in record.inputs),
         "command": run.get("command"),
     }
+
+
+def _run_times(sessions: Sequence[FinishedSession]) -> list[tuple[str, float]]:
+    """Seconds that each step of each session took, whichever run took them; the long ones first."""
+    times = [
+        (f"{session.place.session}: {step}" if session.place.session else step, seconds)
+        for session in sessions
+        for _, stage in session.record.stages()
+        for step, seconds in stage.seconds.items()
+    ]
+    return sorted(times, key=lambda item: -item[1])
 
 
 def read_crash(path: Path) -> dict[str, Any]:
@@ -199,33 +226,27 @@ def read_crash(path: Path) -> dict[str, Any]:
     return plain | crash
 
 
-def _write(folder: Path, stem: str, template: str, name: str = "", **context: Any) -> None:
-    html = _environment().get_template(f"{template}.html.j2").render(context)
-    write_text(folder / f"{stem}_desc-{name or template}_brainage.html", html)
+def _render(template: str, **context: Any) -> str:
+    return _environment().get_template(f"{template}.html.j2").render(context)
 
 
 @cache
 def _environment() -> Environment:
     filters = {
-        "fine": _number("+.3f"), "exact": _number(".3f"), "tiny": _number(".1g"),
-        "weight": _number(".2f"), "plain": _number("g"), "severity": _severity, "measured": measured_value,
-        "ensemble": lambda name: charts.NAMES.get(name, str(name)), "region": charts.region_name,
-        "in_order": _in_order,
-    }  # fmt: skip
-    return template_environment(filters, "fragments", strict=False)
+        "fine": _number("+.3f"),
+        "exact": _number(".3f"),
+        "tiny": _number(".1g"),
+        "weight": _number(".2f"),
+        "plain": _number("g"),
+        "spoken": spoken,
+        "sub_ensemble": sub_ensemble_name,
+        "in_order": in_order,
+    }
+    return template_environment(filters, "fragments")
 
 
-def _number(form: str) -> Any:
+def _number(form: str) -> Callable[[float | None], str]:
     def write(value: float | None) -> str:
-        return _NOT_KNOWN if value is None else format(float(value), form).replace("-", charts.MINUS)
+        return _NOT_KNOWN if value is None else format(float(value), form).replace("-", MINUS)
 
     return write
-
-
-def _in_order(names: Sequence[object]) -> list[str]:
-    """Put sequences in the order T1w, FLAIR, T2starw, others last."""
-    return sorted(map(str, names), key=lambda name: MODALITIES.index(name) if name in MODALITIES else 9)
-
-
-def _severity(name: object) -> str:
-    return str(name) if name in SEVERITIES else SEVERITIES[1]

@@ -12,10 +12,8 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parents[1] / "data" / "reports"
 
 
-def template_environment(
-    filters: Mapping[str, Callable[..., Any]], folder: str = "", strict: bool = True
-) -> Environment:
-    """Read templates so that all text is escaped.
+def template_environment(filters: Mapping[str, Callable[..., Any]], folder: str = "") -> Environment:
+    """Read templates so that all text is escaped, and a name that nobody gave is an error.
 
     Parameters
     ----------
@@ -23,17 +21,15 @@ def template_environment(
         What templates may apply to values.
     folder : str
         Below `TEMPLATES`.
-    strict : bool
-        Whether a name that a template uses and nobody gave is an error; if not, it is empty.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined, Undefined
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES / folder),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
-        undefined=StrictUndefined if strict else Undefined,
+        undefined=StrictUndefined,
     )
     environment.filters |= filters
     return environment

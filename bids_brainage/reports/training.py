@@ -15,7 +15,7 @@ from bids_brainage.atomic import write_text
 from bids_brainage.reports import charts
 from bids_brainage.reports.templates import template_environment
 from bids_brainage.reports.training_figures import age_figure
-from bids_brainage.reports.words import Words, words_of
+from bids_brainage.reports.words import Words, spoken
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -51,7 +51,7 @@ def write_training_page(
     """
     from markupsafe import Markup
 
-    words = words_of(record)
+    words = Words(record["target"], record["unit"])
     drawn = {
         name: Markup('<figure class="chart">{}</figure>').format(
             Markup(_draw(figures, name, people, words).read_text(encoding="utf-8"))
@@ -73,7 +73,7 @@ def write_training_page(
 def _draw(folder: Path, name: str, people: HeldOut, words: Words) -> Path:
     error = words.error(np.abs(people.estimates - people.ages).mean())
     against = f"{words.estimate} against {'age' if words.of_age else 'what was measured'}"
-    title = f"{charts.NAMES.get(name, name)}: {against}, mean absolute error {error} {words.unit}."
+    title = f"{spoken(name)}: {against}, mean absolute error {error} {words.unit}."
     arrays = (people.ages, people.estimates, people.spreads, people.guess)
     return age_figure(*arrays, folder / f"figure-2_{name}.svg", title, words)
 
@@ -110,7 +110,7 @@ def _environment() -> Environment:
     filters = {
         "years": lambda value: "n/a" if value is None else f"{value:.2f}".replace("-", charts.MINUS),
         "whole": lambda value: "n/a" if value is None else f"{value:.0f}",
-        "ensemble": lambda name: charts.NAMES.get(name, str(name)),
+        "ensemble": spoken,
         "spaced": lambda name: str(name).replace("_", " · "),
     }
     return template_environment(filters)

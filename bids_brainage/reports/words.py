@@ -1,12 +1,16 @@
-"""What a page calls the number that is estimated: age in years, or another column of participants.tsv."""
+"""What a page calls things: what is estimated and its numbers, ensembles and regions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+
+from bids_brainage.records.estimate import EstimateRecord, SubEnsemblePart
 
 MINUS = "\N{MINUS SIGN}"
+MODALITIES = ("T1w", "FLAIR", "T2starw")
+_WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|_")
 
 
 @dataclass(frozen=True)
@@ -46,13 +50,13 @@ class Words:
 
     @property
     def more(self) -> str:
-        """What positive relevance makes the estimate."""
-        return "older" if self.of_age else "more"
+        """What positive relevance makes an estimate."""
+        return "older" if self.of_age else "higher"
 
     @property
     def less(self) -> str:
-        """What negative relevance makes the estimate."""
-        return "younger" if self.of_age else "less"
+        """What negative relevance makes an estimate."""
+        return "younger" if self.of_age else "lower"
 
     @property
     def title(self) -> str:
@@ -75,20 +79,23 @@ class Words:
         return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", MINUS)
 
 
-def words_of(record: Mapping[str, Any]) -> Words:
-    """Words for an estimate (``*_brainage.json``) or a bundle; ages where it does not say."""
-    target = record.get("target")
-    if isinstance(target, Mapping):
-        return Words(str(target["name"]), str(target.get("unit") or ""))
-    return Words(str(target), str(record.get("unit") or "")) if target else Words()
+def words_of(record: EstimateRecord) -> Words:
+    """Words for an estimate."""
+    return Words(record.target.name, record.target.unit)
 
 
-def measured_value(record: Mapping[str, Any]) -> float | None:
-    """What an estimate is compared with: the age, or the target's measured value; None where not known."""
-    known = record.get("chronological_age") if words_of(record).of_age else record["target"].get("measured")
-    return None if known is None else float(known)
+def spoken(label: str) -> str:
+    """A label of a bundle as words: ``TypeII`` is Type II, ``WholeBrain`` Whole brain."""
+    first, *others = [word for word in _WORDS.split(label) if word] or [label]
+    return " ".join([first, *(word if word.isupper() else word.lower() for word in others)])
 
 
-def words_of_all(records: Sequence[Mapping[str, Any]]) -> Words:
-    """Words for the page of several estimates."""
-    return words_of(records[0]) if records else Words()
+def sub_ensemble_name(part: SubEnsemblePart) -> str:
+    """Region and modality of a sub-ensemble: Whole brain · T1w."""
+    return f"{spoken(part.region)} · {part.modality}"
+
+
+def in_order(modalities: Iterable[str]) -> list[str]:
+    """Put sequences in the order T1w, FLAIR, T2starw, others last."""
+    known = {name: place for place, name in enumerate(MODALITIES)}
+    return sorted(modalities, key=lambda name: (known.get(name, len(known)), name))

@@ -1,0 +1,57 @@
+"""Which relevance maps of a session a page shows, and what it says of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bids_brainage.records.estimate import EstimateRecord
+from bids_brainage.records.reading import FinishedMap
+from bids_brainage.reports.words import Words, in_order, spoken
+
+TURNED_ROUND = (
+    "Its weight is negative, so the ensemble's estimate turns its colours round: what is red here takes "
+    "away from that estimate, and what is blue adds to it."
+)
+
+
+def shown_maps(maps: Sequence[FinishedMap], ensemble: str) -> list[FinishedMap]:
+    """The maps of an ensemble that its page shows.
+
+    Those of its sub-ensembles, or its own where they were not written; each once, in the space of the
+    T1w image where it is there.
+    """
+    own = [map_ for map_ in maps if map_.ensemble == ensemble]
+    parts = [map_ for map_ in own if map_.sub_ensemble]
+    chosen: dict[str, FinishedMap] = {}
+    for map_ in parts or own:
+        known = chosen.get(map_.sub_ensemble)
+        if known is None or known.standard:
+            chosen[map_.sub_ensemble] = map_
+    order = in_order({map_.modality for map_ in chosen.values()})
+    return sorted(chosen.values(), key=lambda map_: (map_.region, order.index(map_.modality)))
+
+
+def map_name(map_: FinishedMap) -> str:
+    """What a map is called: Cerebellum · T1w, or that it is the whole ensemble's."""
+    return f"{spoken(map_.region)} · {map_.modality}" if map_.sub_ensemble else "All sub-ensembles together"
+
+
+def map_caption(map_: FinishedMap, words: Words) -> str:
+    """Say whose years a map shows, how many they are, and what the ensemble makes of them."""
+    facts = map_.sidecar
+    where = " (in template space)" if map_.standard else ""
+    added = f"the map sums to {words.signed(facts.relevance_sum)} {words.unit}"
+    estimate = f"{words.number(facts.estimate)} {words.unit}"
+    if not map_.sub_ensemble:
+        return f"{map_name(map_)}{where}: {added} of the ensemble's own estimate of {estimate}."
+    share = f"{facts.weight:.2f}".replace("-", "\N{MINUS SIGN}")
+    text = (
+        f"{map_name(map_)}{where}: {added} of this sub-ensemble's own estimate of {estimate}; "
+        f"its weight in the ensemble's estimate is {share}."
+    )
+    return f"{text} {TURNED_ROUND}" if facts.weight < 0 else text
+
+
+def turned_round(record: EstimateRecord) -> list[str]:
+    """Names of sub-ensembles whose weight is negative."""
+    return [f"{spoken(part.region)} · {part.modality}" for part in record.sub_ensembles if part.weight < 0]
