@@ -716,6 +716,7 @@ REPORT_DEMO_NOTE = (
 REPORT_SIMULATED_NOTE = "The images of this participant were simulated; they do not show a person's brain."
 REPORT_PURPOSE = "For research. Not a medical device; not for diagnosis."
 REPORT_NO_ESTIMATE = "There is no estimate for this participant."
+REPORT_NO_ESTIMATE_OF = "There is no estimate for {name}."
 REPORT_FAILED = (
     "Some steps failed for this participant; results finished before that are shown. See Errors below."
 )

@@ -79,10 +79,15 @@ def specification(participant: str, parts: Sequence[SessionPart]) -> str:
     """The bootstrap file: sections and reportlets of this page, as YAML."""
     records = [record for part in parts for record in part.session.estimates]
     title = (words_of(records[0]) if records else Words()).title
-    return template_environment({"text": _yaml_text}).get_template(SPECIFICATION).render(
-        title=f"{title} · {participant}",
-        template_path=str(PAGE),
-        sessions=[_shown(part) for part in parts],
+    return (
+        template_environment({"text": _yaml_text})
+        .get_template(SPECIFICATION)
+        .render(
+            title=f"{title} · {participant}",
+            template_path=str(PAGE),
+            sessions=[_shown(part) for part in parts],
+        estimated=bool(records),
+        )
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from bids_brainage.atomic import write_text
-from bids_brainage.records.estimate import EstimateRecord, ExplanationFacts, ModelFacts, SubEnsemblePart
+from bids_brainage.records.estimate import EstimateRecord, ExplanationFacts, ModelFacts
 from bids_brainage.reports.words import in_order, spoken
 
 _T = TypeVar("_T")
@@ -36,7 +36,6 @@ class Prepared:
 
     Attributes
     ----------
-    sessions : int
     origin : str
         ``raw``, ``preprocessed`` or ``freesurfer``.
     source : str
@@ -47,15 +46,16 @@ class Prepared:
         Of the T1w image, here.
     sequences : tuple of str
         Besides T1w.
+    sessions : int
     """
 
-    sessions: int
     origin: str
     source: str = ""
     method: str = ""
     bias_corrected: bool = True
     registered: bool = True
     sequences: tuple[str, ...] = ()
+    sessions: int = 1
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,13 @@ class EnsembleParts:
     name: str
     regions: tuple[str, ...]
     modalities: tuple[str, ...]
+
+    @classmethod
+    def of(cls, name: str, parts: Iterable[tuple[str, str]]) -> EnsembleParts:
+        """From region and sequence of each sub-ensemble."""
+        pairs = _unique(parts)
+        regions = _unique(region for region, _ in pairs)
+        return cls(name, regions, tuple(in_order({modality for _, modality in pairs})))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,42 +136,36 @@ def versions_of(records: Sequence[EstimateRecord], others: Mapping[str, str]) ->
     return dict(sorted(told.items(), key=lambda item: item[0].lower()))
 
 
+def ways_of(prepared: Iterable[Prepared]) -> tuple[Prepared, ...]:
+    """Each way of preparing images once, with how many sessions went it, the most frequent first."""
+    counted = Counter(prepared)
+    ways = [replace(way, sessions=number) for way, number in counted.items()]
+    return tuple(sorted(ways, key=lambda way: (-way.sessions, way)))
+
+
 def _prepared(records: Sequence[EstimateRecord]) -> tuple[Prepared, ...]:
-    """Each way of preparing images, the most frequent first; every session counts once."""
-    ways: dict[tuple[str, str | None], Prepared] = {}
+    """How images were prepared; every session counts once, however many its estimates."""
+    sessions: dict[tuple[str, str | None], Prepared] = {}
     for record in records:
         done, session = record.preprocessing, (record.participant_id, record.session_id)
-        known = ways[session].sequences if session in ways else ()
-        others = {name for name in record.modalities_used if name != "T1w"}
-        ways[session] = Prepared(
-            sessions=1,
+        known = sessions[session].sequences if session in sessions else ()
+        sessions[session] = Prepared(
             origin=done.origin,
             source=(done.source or "") if done.origin == "preprocessed" else "",
             method=done.skull_strip_method or "",
             bias_corrected=done.bias_corrected,
             registered=done.registered,
-            sequences=tuple(in_order(others.union(known))),
+            sequences=tuple(in_order({*known, *record.modalities_used} - {"T1w"})),
         )
-    counted = Counter(ways.values())
-    return tuple(sorted((replace(way, sessions=number) for way, number in counted.items()), key=_by_number))
-
-
-def _by_number(way: Prepared) -> tuple[int, Prepared]:
-    return -way.sessions, way
+    return ways_of(sessions.values())
 
 
 def _ensembles(records: Sequence[EstimateRecord]) -> tuple[EnsembleParts, ...]:
-    parts: dict[str, list[SubEnsemblePart]] = {}
+    parts: dict[str, list[tuple[str, str]]] = {}
     for record in records:
-        parts.setdefault(record.ensemble, []).extend(record.sub_ensembles)
-    return tuple(
-        EnsembleParts(
-            name,
-            _unique(part.region for part in own),
-            tuple(in_order(_unique(part.modality for part in own))),
-        )
-        for name, own in parts.items()
-    )
+        own = [(part.region, part.modality) for part in record.sub_ensembles]
+        parts.setdefault(record.ensemble, []).extend(own)
+    return tuple(EnsembleParts.of(name, own) for name, own in parts.items())
 
 
 def methods_markdown(facts: Facts) -> str:

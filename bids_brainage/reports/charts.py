@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,7 +49,7 @@ class Account:
     relevance: float
     absorbed: float
     estimate: float
-    words: Words = Words()
+    words: Words = field(default_factory=Words)
 
     @property
     def total(self) -> float:

@@ -19,7 +19,7 @@ from bids_brainage.errors import InputError
 from bids_brainage.records.estimate import EstimateRecord
 from bids_brainage.records.reading import FinishedMap, FinishedSession, PreparedImages
 from bids_brainage.reports import charts, pictures
-from bids_brainage.reports.charts import Account, Step
+from bids_brainage.reports.charts import Step
 from bids_brainage.reports.pictures import Template
 from bids_brainage.reports.shown_maps import map_caption, shown_maps
 from bids_brainage.reports.words import in_order, spoken, words_of
@@ -55,9 +55,7 @@ class Figure:
     drawn_from: str
 
 
-def session_figures(
-    session: FinishedSession, key: str, template: Template | None = None
-) -> Iterator[Figure]:
+def session_figures(session: FinishedSession, key: str, template: Template | None = None) -> Iterator[Figure]:
     """All figures of a session.
 
     Parameters
@@ -217,11 +215,16 @@ def _waterfalls(record: EstimateRecord, session: FinishedSession) -> dict[str, l
 
 
 def _atlas_regions(session: FinishedSession, ensemble: str) -> list[Step]:
+    tables = session.files_of(ensemble, "regions")
+    if not tables:
+        return []
     try:
-        return charts.largest_regions(session.regions(ensemble))
+        steps = charts.largest_regions(session.regions(ensemble))
     except (OSError, KeyError, ValueError) as error:
-        path = session.files_of(ensemble, "regions")[0]
-        raise InputError(messages.REPORT_UNREADABLE.format(path=path, reason=error)) from error
+        raise InputError(messages.REPORT_UNREADABLE.format(path=tables[0], reason=error)) from error
+    if not steps:
+        raise InputError(messages.REPORT_UNREADABLE.format(path=tables[0], reason="it has no rows"))
+    return steps
 
 
 def _hash_of(template: Template) -> str:

@@ -31,7 +31,9 @@ METHODS = {
 _NOT_KNOWN = "n/a"
 
 
-def page_texts(participant: str, sessions: Sequence[FinishedSession], run: Mapping[str, Any]) -> dict[str, str]:
+def page_texts(
+    participant: str, sessions: Sequence[FinishedSession], run: Mapping[str, Any]
+) -> dict[str, str]:
     """The texts and tables of a page, by the reportlet of participant.yaml.j2 that shows them.
 
     Parameters
@@ -82,7 +84,10 @@ def _summary(participant: str, sessions: Sequence[FinishedSession], failed: bool
     return {
         "participant": participant,
         "sessions": labels,
-        "tables": [(words, [r for r in records if words_of(r) == words]) for words in _distinct(map(words_of, records))],
+        "tables": [
+            (words, [r for r in records if words_of(r) == words])
+            for words in _distinct(map(words_of, records))
+        ],
         "sex": next((record.sex for record in records if record.sex), None),
         "models": _models(records),
         "preparations": _distinct(_preparation(record.preprocessing) for record in records),
@@ -162,7 +167,9 @@ def _models(records: Sequence[EstimateRecord]) -> list[dict[str, Any]]:
             "facts": model,
             "training_range": trained,
             "words": words,
-            "of": _distinct(spoken(r.ensemble) for r in records if r.model == model) if len(models) > 1 else [],
+            "of": _distinct(spoken(r.ensemble) for r in records if r.model == model)
+            if len(models) > 1
+            else [],
         }
         for model, trained, words in models
     ]
@@ -175,15 +182,20 @@ def _distinct(items: Iterable[Any]) -> list[Any]:
 def _own_account(part: SubEnsemblePart) -> dict[str, Any]:
     """A sub-ensemble's account in its own years, and what the ensemble makes of its map."""
     own = [part.target_bias, part.relevance_sum, part.absorbed]
-    # Of the plain mean over base models, maps have another weight than estimates.
-    weighted = part.contribution is not None and part.relevance_sum
     return {
         "name": sub_ensemble_name(part),
         "own": own,
         "sum": None if None in own else sum(value for value in own if value is not None),
-        "weight": part.contribution / part.relevance_sum if weighted else part.weight,
+        "weight": _weight_of_map(part),
         "contribution": part.contribution,
     }
+
+
+def _weight_of_map(part: SubEnsemblePart) -> float:
+    """Of the plain mean over base models, maps have another weight than estimates."""
+    if part.contribution is None or not part.relevance_sum:
+        return part.weight
+    return part.contribution / part.relevance_sum
 
 
 def _provenance(sessions: Sequence[FinishedSession], run: Mapping[str, Any]) -> dict[str, Any]:
@@ -232,7 +244,7 @@ def _render(template: str, **context: Any) -> str:
 
 @cache
 def _environment() -> Environment:
-    filters = {
+    filters: dict[str, Callable[..., Any]] = {
         "fine": _number("+.3f"),
         "exact": _number(".3f"),
         "tiny": _number(".1g"),

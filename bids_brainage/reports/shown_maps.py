@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bids_brainage.records.estimate import EstimateRecord
 from bids_brainage.records.reading import FinishedMap
 from bids_brainage.reports.words import Words, in_order, spoken
 
@@ -50,8 +49,3 @@ def map_caption(map_: FinishedMap, words: Words) -> str:
         f"its weight in the ensemble's estimate is {share}."
     )
     return f"{text} {TURNED_ROUND}" if facts.weight < 0 else text
-
-
-def turned_round(record: EstimateRecord) -> list[str]:
-    """Names of sub-ensembles whose weight is negative."""
-    return [f"{spoken(part.region)} · {part.modality}" for part in record.sub_ensembles if part.weight < 0]

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bids_brainage.records.estimate import EstimateRecord, SubEnsemblePart
+from bids_brainage.terms import AGE, MODALITIES
 
 MINUS = "\N{MINUS SIGN}"
-MODALITIES = ("T1w", "FLAIR", "T2starw")
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|_")
 
 
@@ -25,13 +25,13 @@ class Words:
         Its unit; empty where it is not known.
     """
 
-    target: str = "age"
+    target: str = AGE
     declared: str = "years"
 
     @property
     def of_age(self) -> bool:
         """Whether the model estimates age."""
-        return self.target == "age"
+        return self.target == AGE
 
     @property
     def unit(self) -> str:

@@ -2,56 +2,79 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from bids_brainage.bids.naming import output_path
 from bids_brainage.bids.selection import SessionInputs
 from bids_brainage.config import RunConfig
 
+if TYPE_CHECKING:
+    from bids_brainage.models.bundles.bundle import Bundle
+    from bids_brainage.reports.boilerplate import EnsembleParts, Prepared
+
 
 def write_citation_of(sessions: Sequence[SessionInputs], config: RunConfig) -> None:
-    """Write OUT/logs/CITATION.* from the estimates themselves; nothing where there are none."""
+    """Write OUT/logs/CITATION.* from the finished estimates themselves; nothing where there are none."""
+    from bids_brainage.records.reading import SessionPlace, read_session
     from bids_brainage.reports.boilerplate import facts_of, write_citation
 
-    records = []
-    for session in sessions:
-        for ensemble in config.ensemble:
-            path = output_path(
-                config.output_dir, session.participant, session.session, "brainage", ensemble=ensemble
-            )
-            if path.is_file():
-                records.append(json.loads(path.read_text(encoding="utf-8")))
+    places = [SessionPlace.of(config.output_dir, own.participant, own.session) for own in sessions]
+    finished = [found for found in map(read_session, places) if found is not None]
+    records = [record for own in finished for record in own.estimates if record.ensemble in config.ensemble]
     if records:
         write_citation(config.output_dir, facts_of(records))
 
 
-def write_planned_citation(sessions: Sequence[SessionInputs], config: RunConfig, bundle: Any) -> None:
+def write_planned_citation(
+    sessions: Sequence[SessionInputs], config: RunConfig, bundle: Bundle | None
+) -> None:
     """Write OUT/logs/CITATION.* for what this command line would do (--boilerplate-only)."""
+    from bids_brainage.estimates.summary import model_facts
     from bids_brainage.records.versions import package_versions
-    from bids_brainage.reports.boilerplate import facts_of, write_citation
+    from bids_brainage.reports.boilerplate import Facts, ways_of, write_citation
     from bids_brainage.workflows.participant import explanation_facts
 
-    modalities = [m for m in config.modalities if any(m == "T1w" or m in s.images for s in sessions)]
-    common = {
-        "versions": package_versions(),
-        "modalities_used": modalities,
-        "preprocessing": {
-            "source": str(sessions[0].origin),
-            "skull_strip_method": config.skull_strip,
-        },
-        "model": {}
-        if bundle is None
-        else {
-            "name": bundle.name,
-            "version": bundle.record.version,
-            "purpose": bundle.record.purpose,
-            "heads": bundle.heads,
-        },
-        **({} if bundle is None else {"target": {"name": bundle.record.target, "unit": bundle.record.unit}}),
-        "lrp": explanation_facts(config),
-        "simulated_input": sessions[0].simulated,
-    }
-    ensembles = () if config.preproc_only else config.ensemble
-    write_citation(config.output_dir, facts_of([common | {"ensemble": name} for name in ensembles]))
+    prepared = ways_of(_planned(session, config) for session in sessions)
+    others = {name for way in prepared for name in way.sequences}
+    facts = Facts(
+        versions=package_versions(),
+        prepared=prepared,
+        modalities=tuple(m for m in config.modalities if m == "T1w" or m in others),
+        simulated=all(session.simulated for session in sessions),
+    )
+    if bundle is not None:
+        explained = explanation_facts(config)
+        facts = replace(
+            facts,
+            ensembles=tuple(_parts(bundle, name) for name in config.ensemble),
+            models=(model_facts(bundle),),
+            targets=(bundle.record.target,),
+            lrp=() if explained is None else (explained,),
+        )
+    write_citation(config.output_dir, facts)
+
+
+def _planned(session: SessionInputs, config: RunConfig) -> Prepared:
+    """How a session's images would be prepared; which brain extraction "auto" means is not known yet."""
+    from bids_brainage.reports.boilerplate import Prepared
+    from bids_brainage.workflows.preprocessing import preparation_facts
+    from bids_brainage.workflows.sources import sequence_files
+
+    facts = preparation_facts(session, config)
+    others = [m for m in config.modalities if m != "T1w" and m in sequence_files(session)]
+    return Prepared(
+        origin=facts["origin"],
+        source=facts["source"] or "",
+        method="" if config.skull_strip == "auto" else config.skull_strip,
+        bias_corrected=facts["bias_corrected"],
+        registered=facts["registered"],
+        sequences=tuple(others),
+    )
+
+
+def _parts(bundle: Bundle, name: str) -> EnsembleParts:
+    from bids_brainage.reports.boilerplate import EnsembleParts
+
+    inputs = [sub.input for sub in bundle.ensemble_record(name).sub_ensembles]
+    return EnsembleParts.of(name, [(own.region, own.modality) for own in inputs])

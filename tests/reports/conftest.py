@@ -1,10 +1,10 @@
-"""A finished output folder, made up but consistent: every account in it adds up."""
+"""A finished output folder by the real writer, of made-up numbers whose every account adds up."""
 
 from __future__ import annotations
 
 import importlib.util
-import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,33 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from bids_brainage.records.estimate import (
+    Contributions,
+    EstimateRecord,
+    ExplanationFacts,
+    FlagRecord,
+    ModelFacts,
+    Preparation,
+    SubEnsemblePart,
+    Target,
+)
+from bids_brainage.records.reading import (
+    STANDARD_SPACE,
+    T1W_SPACE,
+    FinishedSession,
+    SessionPlace,
+    read_session,
+)
+from bids_brainage.records.relevance_map import AccountLine, MapRecord
+from bids_brainage.records.tables import table_text
+from bids_brainage.records.writing import Output, note_seconds, publish
+
 TARGET_BIAS = 51.1
 ABSORBED = 0.4
+OWN_BIAS, OWN_ABSORBED = 48.5, 0.3
+MODEL = ModelFacts(name="demo", version="0.1", purpose="demonstration", heads="linear", sha256="ab12" * 16)
+LRP = ExplanationFacts(rule="preset-a", backend="native", aggregation="heads")
+#: By ensemble and sub-ensemble, what it adds to the ensemble's estimate.
 SUB_ENSEMBLES = {
     "TypeI": {"WholeBrain_T1w": 4.2, "WholeBrain_FLAIR": 6.9, "WholeBrain_T2starw": -1.3},
     "TypeII": {
@@ -40,6 +65,7 @@ REGION_NAMES = (
 )
 
 
+@cache
 def template_head(step: int = 3) -> nib.Nifti1Image:
     """Give nilearn's ICBM152 T1w brain, every `step`-th voxel."""
     origin = importlib.util.find_spec("nilearn").origin
@@ -47,11 +73,6 @@ def template_head(step: int = 3) -> nib.Nifti1Image:
     image = nib.load(path)
     data = np.asarray(image.dataobj, dtype=np.float32)[::step, ::step, ::step]
     return nib.Nifti1Image(data, image.affine @ np.diag([step, step, step, 1]))
-
-
-def _save(image: nib.Nifti1Image, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    nib.save(image, path)
 
 
 def _like(image: nib.Nifti1Image, data: np.ndarray) -> nib.Nifti1Image:
@@ -71,74 +92,228 @@ def _relevance(
     return noise / np.abs(noise).sum() * 40 + (data > 0) * total / (data > 0).sum()
 
 
-def _regions_table(subs: Mapping[str, float], rng: np.random.Generator) -> str:
-    lines = ["sub_ensemble\tmodality\tindex\tregion\themisphere\trelevance\tpositive\tnegative\tvoxels"]
-    for name, total in subs.items():
-        share = rng.normal(size=2 * len(REGION_NAMES))
-        share += (total - share.sum()) / share.size
-        for i, value in enumerate(share):
-            region, side = REGION_NAMES[i // 2], "LR"[i % 2]
-            modality = name.split("_")[1]
-            row = (name, modality, i, region, side, f"{value:.8f}", max(value, 0), min(value, 0), 90)
-            lines.append("\t".join(map(str, row)))
-    return "\n".join(lines) + "\n"
+def _region_rows(part: SubEnsemblePart, rng: np.random.Generator) -> list[dict[str, Any]]:
+    share = rng.normal(size=2 * len(REGION_NAMES))
+    share += (part.relevance_sum - share.sum()) / share.size
+    return [
+        {
+            "sub_ensemble": part.name,
+            "modality": part.modality,
+            "index": i,
+            "region": REGION_NAMES[i // 2],
+            "hemisphere": "LR"[i % 2],
+            "relevance": float(value),
+            "contribution": part.weight * float(value),
+            "voxels": 90,
+        }
+        for i, value in enumerate(share)
+    ]
 
 
-def _brainage(
-    ensemble: str,
-    subs: Mapping[str, float],
-    age: float | None,
-    missing: Sequence[str],
-    rng: np.random.Generator,
-) -> dict[str, Any]:
-    absorbed = ABSORBED / len(subs)
-    estimate = TARGET_BIAS + sum(subs.values()) + ABSORBED
-    rows = []
-    for name, contribution in subs.items():
-        base = estimate + rng.normal(0, 2.5, size=10 if ensemble == "TypeI" else 5)
-        rows.append(
-            {
-                "name": name,
-                "region": name.split("_")[0],
-                "modality": name.split("_")[1],
-                "brain_age": float(base.mean()),
-                "uncertainty": float(base.std(ddof=1)) * 1.6,
-                "base_models": [float(value) for value in base],
-                "weight": 1 / len(subs),
-                "contribution": contribution,
-                "absorbed": absorbed,
-            }
-        )
+def weight_of(name: str, count: int) -> float:
+    """The weight of a sub-ensemble; that of whole brains' T2*w is negative."""
+    return -0.25 if name == "WholeBrain_T2starw" else 1.2 / count
+
+
+def part_of(name: str, contribution: float, count: int, rng: np.random.Generator) -> SubEnsemblePart:
+    """A sub-ensemble that adds `contribution` to the ensemble's estimate."""
+    region, modality = name.split("_")
+    weight = weight_of(name, count)
+    own = OWN_BIAS + contribution / weight + OWN_ABSORBED
+    return SubEnsemblePart(
+        name=name,
+        region=region,
+        modality=modality,
+        brain_age=own,
+        uncertainty=4.1,
+        base_models=tuple(own + rng.normal(0, 2.5, size=5)),
+        weight=weight,
+        target_bias=OWN_BIAS,
+        relevance_sum=contribution / weight,
+        absorbed=OWN_ABSORBED,
+        contribution=contribution,
+    )
+
+
+def estimate_of(
+    ensemble: str = "TypeI",
+    subs: Mapping[str, float] | None = None,
+    *,
+    participant: str = "sub-01",
+    session: str | None = None,
+    relevance: bool = True,
+    age: float | None = 63.2,
+    simulated: bool = True,
+    seed: int = 0,
+    **changes: Any,
+) -> EstimateRecord:
+    """An estimate whose accounts add up; `changes` replace fields of the record."""
+    rng = np.random.default_rng(seed)
+    subs = SUB_ENSEMBLES[ensemble] if subs is None else subs
+    parts = tuple(part_of(name, years, len(subs), rng) for name, years in subs.items())
     modality: dict[str, float] = {}
     region: dict[str, float] = {}
-    for row in rows:
-        modality[row["modality"]] = modality.get(row["modality"], 0) + row["contribution"]
-        region[row["region"]] = region.get(row["region"], 0) + row["contribution"]
-    return {
-        "ensemble": ensemble,
-        "chronological_age": age,
-        "sex": "F",
-        "brain_age": estimate,
-        "dba": None if age is None else estimate - age,
-        "uncertainty": 3.21,
-        "lower_95": estimate - 8.37,
-        "upper_95": estimate + 8.37,
-        "in_training_set": False,
-        "target_bias": TARGET_BIAS,
-        "absorbed": ABSORBED,
-        "relevance_sum": sum(subs.values()),
-        "modalities_used": sorted(modality),
-        "modalities_missing": list(missing),
-        "sub_ensembles": rows,
-        "contributions": {"modality": modality, "region": region},
-        "model": {"name": "demo", "version": "0.1", "purpose": "demonstration", "sha256": "ab12" * 16},
-        "training_range": [20.0, 80.0],
-        "preprocessing": {"skull_strip_method": "none", "source": "raw"},
-        "run_times": {"n4": 12.3, "registration": 31.9, f"relevance_{ensemble}": 21.4},
-        "versions": {"bids_brainage": "0.1.0", "tensorflow": "2.14.1", "antspyx": "0.6.3"},
-        "lrp": {"rule": "preset-a", "backend": "native", "aggregation": "weighted"},
-        "inputs": ["sub-01/anat/sub-01_T1w.nii.gz"],
+    for part in parts:
+        modality[part.modality] = modality.get(part.modality, 0) + part.contribution
+        region[part.region] = region.get(part.region, 0) + part.contribution
+    if not relevance:
+        unknown = dict.fromkeys(("target_bias", "relevance_sum", "absorbed", "contribution"))
+        parts = tuple(part.model_copy(update=unknown) for part in parts)
+    estimate = TARGET_BIAS + sum(subs.values()) + ABSORBED
+    record = EstimateRecord(
+        participant_id=participant,
+        session_id=session,
+        dataset="Made up",
+        ensemble=ensemble,
+        target=Target(measured=age),
+        chronological_age=age,
+        sex="F",
+        brain_age=estimate,
+        dba=None if age is None else estimate - age,
+        uncertainty=3.21,
+        lower_95=estimate - 8.37,
+        upper_95=estimate + 8.37,
+        in_training_set=False,
+        fold=None,
+        flags=(),
+        disclaimer=None if simulated else "The model learned from simulated brains.",
+        constant=1.0,
+        modalities_used=tuple(sorted(modality)),
+        modalities_missing=tuple(m for m in ("T1w", "FLAIR", "T2starw") if m not in modality),
+        sub_ensembles=parts,
+        target_bias=TARGET_BIAS if relevance else None,
+        relevance_sum=sum(subs.values()) if relevance else None,
+        absorbed=ABSORBED if relevance else None,
+        contributions=Contributions(modality=modality, region=region) if relevance else None,
+        model=MODEL,
+        training_range=(20.0, 80.0),
+        simulated_input=simulated,
+        preprocessing=Preparation(origin="raw", skull_strip="auto", skull_strip_method="none"),
+        lrp=LRP if relevance else None,
+        inputs=(f"bids:raw:{participant}/anat/{participant}_T1w.nii.gz",),
+        warnings=(),
+        versions={"bids_brainage": "0.1.0", "antspyx": "0.6.3"},
+    )
+    return EstimateRecord.model_validate(record.model_dump() | changes)
+
+
+def flag(severity: str, text: str) -> FlagRecord:
+    """A flag."""
+    return FlagRecord(code="x", severity=severity, text=text)
+
+
+def map_of(record: EstimateRecord, part: SubEnsemblePart | None) -> MapRecord:
+    """The sidecar of a sub-ensemble's map, or of the ensemble's."""
+    source: Any = part or record
+    steps = (source.relevance_sum, source.relevance_sum - 0.05, source.relevance_sum - 0.1)
+    return MapRecord(
+        description="Layer-wise relevance",
+        units="years",
+        space="made up",
+        ensemble=record.ensemble,
+        sub_ensemble=part.name if part else "all",
+        weight=part.weight if part else 1.0,
+        rule="preset-a",
+        backend="native",
+        aggregation="heads",
+        target_bias=source.target_bias,
+        relevance_sum=source.relevance_sum,
+        absorbed=source.absorbed,
+        rounding=0.0,
+        step=1e-6,
+        estimate=source.brain_age,
+        estimate_minus_target_bias=source.brain_age - source.target_bias,
+        closure_error=0.0,
+        account=tuple(
+            AccountLine(layer=layer, received=steps[i], passed_on=steps[i + 1], absorbed=0.05)
+            for i, layer in enumerate(("dense_2", "conv_1"))
+        ),
+        quality={"inside_brain": 1.0},
+        model=record.model,
+        sources=(),
+    )
+
+
+def publish_images(
+    place: SessionPlace, modalities: Sequence[str] = ("T1w", "FLAIR", "T2starw"), step: int = 4
+) -> None:
+    """Write prepared images as preprocessing does."""
+    brain = template_head(step)
+    data = np.asarray(brain.dataobj)
+    mask = nib.Nifti1Image((data > 0).astype(np.uint8), brain.affine)
+    for modality in modalities:
+        first = modality == "T1w"
+        picture = _like(brain, data if first else (data > 0) * (data.max() * 1.1 - data))
+        subject = place.path("preproc_T1w") if first else place.path("preproc_T1w_space", suffix=modality)
+        facts = {"Warnings": [], "Preparation": {"origin": "raw", "skull_strip": "auto"}}
+        about = {"modality": modality}
+        outputs = [
+            Output("subject_image", subject, picture.to_filename, about, facts),
+            Output(
+                "standard_image", place.path("preproc_standard", suffix=modality), picture.to_filename, about
+            ),
+        ]
+        if first:
+            outputs.append(Output("brain_mask", place.path("brain_mask"), mask.to_filename))
+            outputs += [
+                _warp(place, *ends) for ends in ((T1W_SPACE, STANDARD_SPACE), (STANDARD_SPACE, T1W_SPACE))
+            ]
+        publish(place, ("preprocessing", modality), f"images {step}", outputs)
+
+
+def _warp(place: SessionPlace, source: str, target: str) -> Output:
+    path = place.path("transform", source=source, target=target)
+    return Output(
+        "transform", path, partial(Path.write_text, data="warp"), {"source": source, "target": target}
+    )
+
+
+def publish_estimate(
+    place: SessionPlace,
+    record: EstimateRecord,
+    *,
+    maps: str = "sub-ensemble",
+    spaces: Sequence[str] = (STANDARD_SPACE,),
+    step: int = 4,
+    seed: int = 0,
+    at: str = "",
+) -> None:
+    """Write an estimate, its regions and maps (of sub-ensembles too, or the ensemble's alone)."""
+    rng, at = np.random.default_rng(seed), at or record.ensemble
+    outputs = [Output("estimate", place.path("brainage", ensemble=at), record.write)]
+    if record.lrp is not None:
+        rows = [row for part in record.sub_ensembles for row in _region_rows(part, rng)]
+        text = table_text(rows, {name: {} for name in rows[0]})
+        path = place.path("regions", ensemble=at)
+        outputs.append(Output("regions", path, partial(Path.write_text, data=text), {}, {}))
+        shown = [*(record.sub_ensembles if maps == "sub-ensemble" else ()), None]
+        outputs += [_map(place, record, part, space, step, rng, at) for part in shown for space in spaces]
+    fingerprint = f"{record.model.name} {record.brain_age} {record.chronological_age} {maps} {seed}"
+    publish(place, ("estimate", record.ensemble), fingerprint, outputs)
+
+
+def _map(
+    place: SessionPlace,
+    record: EstimateRecord,
+    part: SubEnsemblePart | None,
+    space: str,
+    step: int,
+    rng: np.random.Generator,
+    at: str,
+) -> Output:
+    region, modality = (part.region, part.modality) if part else ("", "T1w")
+    facts = map_of(record, part)
+    brain = template_head(step)
+    picture = _like(brain, _relevance(brain, facts.relevance_sum, rng, region))
+    output = "relevance_standard" if space == STANDARD_SPACE else "relevance"
+    path = place.path(output, ensemble=at, sub_ensemble=region, suffix=modality)
+    about = {
+        "sub_ensemble": part.name if part else "",
+        "region": region,
+        "modality": modality,
+        "space": space,
     }
+    return Output("relevance", path, picture.to_filename, about, facts.as_json())
 
 
 def write_session(
@@ -148,78 +323,23 @@ def write_session(
     *,
     ensembles: Sequence[str] = ("TypeI", "TypeII"),
     modalities: Sequence[str] = ("T1w", "FLAIR", "T2starw"),
-    relevance: bool = True,
-    age: float | None = 63.2,
-    simulated: bool = True,
+    maps: str = "sub-ensemble",
+    spaces: Sequence[str] = (STANDARD_SPACE,),
     step: int = 4,
-    changes: Mapping[str, Any] | None = None,
-    seed: int = 0,
-) -> Path:
-    """Write one session as the participant level would and return its anat folder."""
-    rng = np.random.default_rng(seed)
-    stem = participant if session is None else f"{participant}_{session}"
-    anat = out / participant / (session or "") / "anat"
-    brain = template_head(step)
-    data = np.asarray(brain.dataobj)
-    _save(nib.Nifti1Image((data > 0).astype(np.uint8), brain.affine), anat / f"{stem}_desc-brain_mask.nii.gz")
-    for modality in modalities:
-        space = "" if modality == "T1w" else "space-T1w_"
-        picture = data if modality == "T1w" else (data > 0) * (data.max() * 1.1 - data)
-        _save(_like(brain, picture), anat / f"{stem}_{space}desc-preproc_{modality}.nii.gz")
-        _save(
-            _like(brain, picture), anat / f"{stem}_space-MNI152NLin6Asym_res-2_desc-preproc_{modality}.nii.gz"
-        )
+    **options: Any,
+) -> FinishedSession:
+    """Write one session as the participant level does, and read it back."""
+    place = SessionPlace.of(out, participant, session)
+    publish_images(place, modalities, step)
     for ensemble in ensembles:
         subs = {k: v for k, v in SUB_ENSEMBLES[ensemble].items() if k.split("_")[1] in modalities}
-        missing = [m for m in ("T1w", "FLAIR", "T2starw") if m not in modalities]
-        record = _brainage(ensemble, subs, age, missing, rng)
-        record |= {"participant_id": participant, "session_id": session, "simulated_input": simulated}
-        record |= {
-            "flags": [],
-            "disclaimer": None if simulated else "The model learned from simulated brains.",
-        }
-        if not relevance:
-            record |= {"absorbed": None, "relevance_sum": None, "contributions": None, "lrp": None}
-            for row in record["sub_ensembles"]:
-                row |= {"contribution": None, "absorbed": None}
-        record |= changes or {}
-        (anat / f"{stem}_desc-{ensemble}_brainage.json").write_text(json.dumps(record))
-        if not relevance:
-            continue
-        (anat / f"{stem}_desc-{ensemble}_regions.tsv").write_text(_regions_table(subs, rng))
-        _write_maps(anat, stem, ensemble, subs, brain, rng)
-    return anat
-
-
-def _write_maps(
-    anat: Path, stem: str, ensemble: str, subs: Mapping[str, float], brain: nib.Nifti1Image, rng: Any
-) -> None:
-    for name, total in subs.items():
-        region, modality = name.split("_")
-        map_ = _relevance(brain, total, rng, region)
-        sidecar = {
-            "Units": "years",
-            "Rule": "preset-a",
-            "Backend": "native",
-            "Aggregation": "weighted",
-            "TargetBias": 10.0,
-            "RelevanceSum": total,
-            "Absorbed": 0.1,
-            "Estimate": 10.1 + total,
-            "EstimateMinusTargetBias": total + 0.1,
-            "ClosureError": 1e-7,
-            "Account": [
-                {"layer": "dense_2", "received": total, "passed_on": total - 0.05, "absorbed": 0.05},
-                {"layer": "conv_1", "received": total - 0.05, "passed_on": total - 0.1, "absorbed": 0.05},
-            ],
-            "Quality": {"inside_brain": 1.0},
-            "Sources": [],
-            "Model": "demo",
-        }
-        for space in ("", "space-MNI152NLin6Asym_res-2_"):
-            file = anat / f"{stem}_{space}desc-{ensemble}{region}Relevance_{modality}.nii.gz"
-            _save(_like(brain, map_), file)
-            file.with_name(file.name.replace(".nii.gz", ".json")).write_text(json.dumps(sidecar))
+        record = estimate_of(ensemble, subs, participant=place.participant, session=place.session, **options)
+        publish_estimate(place, record, maps=maps, spaces=spaces, step=step)
+    seconds: Any = {("estimate", ensemble): {f"{ensemble} estimate and maps": 21.4} for ensemble in ensembles}
+    note_seconds(place, {("preprocessing", "T1w"): {"T1w bias": 12.3, "T1w register": 31.9}} | seconds)
+    found = read_session(place)
+    assert found is not None
+    return found
 
 
 @pytest.fixture

@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bids_brainage.records.estimate import EstimateRecord
 from bids_brainage.reports import boilerplate
+from tests.reports.conftest import estimate_of
 
-RECORD = {
-    "ensemble": "TypeI",
-    "modalities_used": ["T1w", "FLAIR"],
-    "model": {"name": "demo", "version": "0.1", "purpose": "demonstration", "sha256": "ab"},
-    "preprocessing": {"source": "raw", "skull_strip_method": "bet"},
-    "lrp": {"rule": "preset-a", "backend": "native", "aggregation": "weighted"},
-    "versions": {"tensorflow": "2.14.1"},
-    "simulated_input": False,
-}
+SUBS = {"WholeBrain_T1w": 2.0, "WholeBrain_FLAIR": 1.0}
+
+
+def record_of(
+    subs: Mapping[str, float] = SUBS, *, participant: str = "sub-01", **changes: Any
+) -> EstimateRecord:
+    """An estimate of a brain that is not simulated, and a preparation of it."""
+    done = {"origin": "raw", "skull_strip": "auto", "skull_strip_method": "bet"}
+    options = {"simulated": False, "preprocessing": done} | changes
+    return estimate_of(options.pop("ensemble", "TypeI"), subs, participant=participant, **options)
+
+
+def text_of(*records: EstimateRecord) -> str:
+    return boilerplate.methods_markdown(boilerplate.facts_of(records))
+
+
+def prepared(**done: Any) -> dict[str, Any]:
+    return {"skull_strip": "auto", "skull_strip_method": None} | done
 
 
 def test_every_citation_is_in_the_library() -> None:
@@ -44,8 +57,7 @@ def test_entries_are_complete() -> None:
     ],
 )
 def test_the_brain_extraction_that_was_used_is_named(method: str, words: str, key: str) -> None:
-    record = RECORD | {"preprocessing": {"source": "raw", "skull_strip_method": method}}
-    facts = boilerplate.facts_of([record])
+    facts = boilerplate.facts_of([record_of(preprocessing=prepared(origin="raw", skull_strip_method=method))])
     assert words in boilerplate.methods_markdown(facts)
     assert f"{{{key}," in boilerplate.methods_bib(facts)
     others = {"smith2002", "hoopes2022", "fisch2024"} - {key}
@@ -53,32 +65,92 @@ def test_the_brain_extraction_that_was_used_is_named(method: str, words: str, ke
 
 
 def test_what_was_not_done_is_not_told() -> None:
-    text = boilerplate.methods_markdown(
-        boilerplate.facts_of([RECORD | {"lrp": None, "modalities_used": ["T1w"]}])
-    )
-    assert "Relevance Propagation" not in text.split("### References")[0].replace("relevance maps", "")
+    text = text_of(record_of({"WholeBrain_T1w": 2.0}, relevance=False))
+    assert "Relevance Propagation" not in text
     assert "registered rigidly" not in text
-    assert "type ii ensemble" not in text
+    assert "TypeII" not in text
 
 
 def test_freesurfer_input_had_no_n4() -> None:
-    record = RECORD | {"preprocessing": {"source": "freesurfer", "skull_strip_method": "none"}}
-    text = boilerplate.methods_markdown(boilerplate.facts_of([record]))
-    assert "brain.finalsurfs.mgz" in text
+    done = prepared(origin="freesurfer", skull_strip_method="none", bias_corrected=False)
+    record = record_of(preprocessing=done)
+    assert "brain.finalsurfs.mgz" in text_of(record)
     assert "tustison2010" not in boilerplate.methods_bib(boilerplate.facts_of([record]))
+    assert "with N4" not in text_of(record)
+
+
+@pytest.mark.parametrize("name", ["raw", "freesurfer", "smriprep", "anything at all"])
+def test_the_name_of_other_peoples_images_decides_nothing(name: str) -> None:
+    done = prepared(origin="preprocessed", source=name, bias_corrected=False)
+    text = text_of(record_of(preprocessing=done))
+    assert f"Preprocessed T1w images and brain masks came from another dataset ({name})" in text
+    assert "FreeSurfer" not in text
     assert "with N4" not in text
+    assert "BET" not in text
+
+
+def test_a_transform_that_came_along_is_not_called_ours() -> None:
+    done = prepared(origin="preprocessed", source="x", bias_corrected=False, registered=False)
+    text = text_of(record_of(preprocessing=done))
+    assert "SyN" not in text
+    assert "came with it" in text
+
+
+def test_several_preparations_are_all_told() -> None:
+    """With how many sessions each; two ensembles of one session count once."""
+    records = [
+        record_of(),
+        record_of(ensemble="TypeII"),
+        record_of(participant="sub-02"),
+        record_of(
+            participant="sub-03", preprocessing=prepared(origin="raw", skull_strip_method="synthstrip")
+        ),
+        record_of(participant="sub-04", preprocessing=prepared(origin="freesurfer", bias_corrected=False)),
+    ]
+    text = text_of(*records)
+    assert text.count("Of 2 sessions: T1w images were conformed") == 1
+    assert text.count("Of 1 session: ") == 2
+    for words in ("BET", "SynthStrip", "brain.finalsurfs.mgz"):
+        assert words in text
+
+
+def test_ensembles_are_described_by_what_they_have() -> None:
+    text = text_of(record_of(), record_of({"BasalGanglia_T1w": 1, "LeftHemisphere_T1w": 1}, ensemble="Mine"))
+    assert "The ensemble TypeI has sub-ensembles" in text
+    assert "one for each sequence (T1w and FLAIR), on whole brain" in text
+    assert "The ensemble Mine has" in text
+    assert "(T1w) and region (basal ganglia and left hemisphere)" in text
+
+
+def test_several_versions_of_a_package_are_all_told() -> None:
+    facts = boilerplate.facts_of(
+        [record_of(versions={"numpy": "1.26.4"}), record_of(versions={"numpy": "2.3.0"})],
+        {"numpy": "9", "x": "1"},
+    )
+    assert facts.versions == {"numpy": "1.26.4, 2.3.0", "x": "1"}
+
+
+def test_the_plain_mean_is_not_called_weighted() -> None:
+    mean = {"rule": "preset-a", "backend": "native", "aggregation": "mean"}
+    assert "were averaged within each sub-ensemble" in text_of(record_of(lrp=mean))
+    assert "times the weight of its sub-ensemble" in text_of(record_of())
 
 
 def test_the_demonstration_is_named_unless_all_is_simulated() -> None:
-    assert "not estimates of that person" in boilerplate.methods_markdown(boilerplate.facts_of([RECORD]))
-    simulated = boilerplate.methods_markdown(boilerplate.facts_of([RECORD | {"simulated_input": True}]))
+    assert "not estimates of that person" in text_of(record_of())
+    simulated = text_of(record_of(simulated=True))
     assert "not estimates of that person" not in simulated
     assert "were simulated" in simulated
 
 
 def test_hostile_facts_stay_text() -> None:
     name = "<script>x</script> [y](javascript:z) ![i](http://e.example/i.png) <http://e.example>"
-    facts = boilerplate.facts_of([RECORD | {"model": RECORD["model"] | {"name": name}}])
+    model = dict.fromkeys(("name", "version", "purpose", "heads", "sha256"), name)
+    target = {"name": name, "unit": name, "measured": None}
+    done = prepared(origin="preprocessed", source=name)
+    facts = boilerplate.facts_of(
+        [record_of(model=model, target=target, preprocessing=done, versions={"numpy": name})]
+    )
     html = boilerplate.methods_html(facts)
     assert "<script" not in html
     assert "<img" not in html
@@ -86,7 +158,7 @@ def test_hostile_facts_stay_text() -> None:
 
 
 def test_the_three_files(tmp_path: Path) -> None:
-    boilerplate.write_citation(tmp_path, boilerplate.facts_of([RECORD]))
+    boilerplate.write_citation(tmp_path, boilerplate.facts_of([record_of()]))
     logs = tmp_path / "logs"
     assert "(Hofmann et al., 2022)" in (logs / "CITATION.md").read_text()
     assert "<h3>References</h3>" in (logs / "CITATION.html").read_text()
@@ -94,4 +166,4 @@ def test_the_three_files(tmp_path: Path) -> None:
 
 
 def test_a_run_without_estimates_has_a_text_too() -> None:
-    assert "### Estimates" not in boilerplate.methods_markdown(boilerplate.facts_of([]))
+    assert "### Estimates" not in boilerplate.methods_markdown(boilerplate.Facts())
