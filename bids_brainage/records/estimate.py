@@ -83,6 +83,9 @@ class Preparation(Record):
     registered: bool = Field(
         default=True, description="whether the T1w image was registered to the template here"
     )
+    aligned: tuple[str, ...] = Field(
+        default=(), description="sequences that lay in the T1w image's space already"
+    )
     warnings: tuple[str, ...] = Field(default=(), description="what was unusual about the images")
 
 

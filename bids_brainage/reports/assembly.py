@@ -86,7 +86,7 @@ def specification(participant: str, parts: Sequence[SessionPart]) -> str:
             title=f"{title} · {participant}",
             template_path=str(PAGE),
             sessions=[_shown(part) for part in parts],
-        estimated=bool(records),
+            estimated=bool(records),
         )
     )
 

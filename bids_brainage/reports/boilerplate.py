@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from bids_brainage.atomic import write_text
-from bids_brainage.records.estimate import EstimateRecord, ExplanationFacts, ModelFacts
+from bids_brainage.records.estimate import EstimateRecord, ExplanationFacts, ModelFacts, Preparation
+from bids_brainage.records.session import FIRST
 from bids_brainage.reports.words import in_order, spoken
 
 _T = TypeVar("_T")
@@ -30,7 +31,7 @@ _HTML = """<!DOCTYPE html>
 """
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, kw_only=True)
 class Prepared:
     """One way in which images were prepared, and of how many sessions.
 
@@ -40,22 +41,46 @@ class Prepared:
         ``raw``, ``preprocessed`` or ``freesurfer``.
     source : str
         Name of the dataset that preprocessed images came from; empty for others.
+    software : tuple of str
+        What made that dataset.
     method : str
-        How brains were extracted; empty where it was not done here.
+        How brains were extracted; empty where it was not done here, or is not known.
     bias_corrected, registered : bool
         Of the T1w image, here.
-    sequences : tuple of str
-        Besides T1w.
+    corrected : tuple of str
+        Sequences besides T1w.
+    moved, aligned : tuple of str
+        Those of them that were registered to the T1w image here, and that lay in its space already.
     sessions : int
     """
 
     origin: str
-    source: str = ""
-    method: str = ""
-    bias_corrected: bool = True
-    registered: bool = True
-    sequences: tuple[str, ...] = ()
+    source: str
+    software: tuple[str, ...]
+    method: str
+    bias_corrected: bool
+    registered: bool
+    corrected: tuple[str, ...]
+    moved: tuple[str, ...]
+    aligned: tuple[str, ...]
     sessions: int = 1
+
+    @classmethod
+    def of(cls, done: Preparation, modalities: Iterable[str]) -> Prepared:
+        """From an estimate's record, and the modalities that there were."""
+        others = in_order(set(modalities) - {FIRST})
+        given = done.origin == "preprocessed"
+        return cls(
+            origin=done.origin,
+            source=(done.source or "") if given else "",
+            software=done.software if given else (),
+            method=done.skull_strip_method or "",
+            bias_corrected=done.bias_corrected,
+            registered=done.registered,
+            corrected=tuple(others),
+            moved=tuple(name for name in others if name not in done.aligned),
+            aligned=tuple(name for name in others if name in done.aligned),
+        )
 
 
 @dataclass(frozen=True)
@@ -145,19 +170,12 @@ def ways_of(prepared: Iterable[Prepared]) -> tuple[Prepared, ...]:
 
 def _prepared(records: Sequence[EstimateRecord]) -> tuple[Prepared, ...]:
     """How images were prepared; every session counts once, however many its estimates."""
-    sessions: dict[tuple[str, str | None], Prepared] = {}
+    sessions: dict[tuple[str, str | None], tuple[Preparation, set[str]]] = {}
     for record in records:
-        done, session = record.preprocessing, (record.participant_id, record.session_id)
-        known = sessions[session].sequences if session in sessions else ()
-        sessions[session] = Prepared(
-            origin=done.origin,
-            source=(done.source or "") if done.origin == "preprocessed" else "",
-            method=done.skull_strip_method or "",
-            bias_corrected=done.bias_corrected,
-            registered=done.registered,
-            sequences=tuple(in_order({*known, *record.modalities_used} - {"T1w"})),
-        )
-    return ways_of(sessions.values())
+        key = (record.participant_id, record.session_id)
+        _, modalities = sessions.setdefault(key, (record.preprocessing, set()))
+        modalities.update(record.modalities_used)
+    return ways_of(Prepared.of(done, modalities) for done, modalities in sessions.values())
 
 
 def _ensembles(records: Sequence[EstimateRecord]) -> tuple[EnsembleParts, ...]:

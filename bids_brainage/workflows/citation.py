@@ -36,7 +36,7 @@ def write_planned_citation(
     from bids_brainage.workflows.participant import explanation_facts
 
     prepared = ways_of(_planned(session, config) for session in sessions)
-    others = {name for way in prepared for name in way.sequences}
+    others = {name for way in prepared for name in way.corrected}
     facts = Facts(
         versions=package_versions(),
         prepared=prepared,
@@ -57,20 +57,15 @@ def write_planned_citation(
 
 def _planned(session: SessionInputs, config: RunConfig) -> Prepared:
     """How a session's images would be prepared; which brain extraction "auto" means is not known yet."""
+    from bids_brainage.records.estimate import Preparation
     from bids_brainage.reports.boilerplate import Prepared
     from bids_brainage.workflows.preprocessing import preparation_facts
     from bids_brainage.workflows.sources import sequence_files
 
-    facts = preparation_facts(session, config)
-    others = [m for m in config.modalities if m != "T1w" and m in sequence_files(session)]
-    return Prepared(
-        origin=facts["origin"],
-        source=facts["source"] or "",
-        method="" if config.skull_strip == "auto" else config.skull_strip,
-        bias_corrected=facts["bias_corrected"],
-        registered=facts["registered"],
-        sequences=tuple(others),
-    )
+    planned = Preparation.model_validate(preparation_facts(session, config))
+    if config.skull_strip != "auto":
+        planned = planned.model_copy(update={"skull_strip_method": config.skull_strip})
+    return Prepared.of(planned, set(config.modalities) & sequence_files(session).keys())
 
 
 def _parts(bundle: Bundle, name: str) -> EnsembleParts:

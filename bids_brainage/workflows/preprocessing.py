@@ -246,6 +246,7 @@ def preparation_facts(session: SessionInputs, config: RunConfig) -> dict[str, An
         "skull_strip": config.skull_strip,
         "bias_corrected": session.origin is Origin.RAW,
         "registered": session.template_transforms is None,
+        "aligned": ("FLAIR",) if session.flair_is_aligned else (),
     }
 
 

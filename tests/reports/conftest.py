@@ -289,7 +289,7 @@ def publish_estimate(
         shown = [*(record.sub_ensembles if maps == "sub-ensemble" else ()), None]
         outputs += [_map(place, record, part, space, step, rng, at) for part in shown for space in spaces]
     fingerprint = f"{record.model.name} {record.brain_age} {record.chronological_age} {maps} {seed}"
-    publish(place, ("estimate", record.ensemble), fingerprint, outputs)
+    publish(place, ("estimate", record.ensemble), fingerprint, outputs, model=record.model.sha256)
 
 
 def _map(

@@ -73,16 +73,18 @@ def test_what_was_not_done_is_not_told() -> None:
 
 def test_freesurfer_input_had_no_n4() -> None:
     done = prepared(origin="freesurfer", skull_strip_method="none", bias_corrected=False)
-    record = record_of(preprocessing=done)
+    record = record_of({"WholeBrain_T1w": 2.0}, preprocessing=done)
     assert "brain.finalsurfs.mgz" in text_of(record)
     assert "tustison2010" not in boilerplate.methods_bib(boilerplate.facts_of([record]))
     assert "with N4" not in text_of(record)
+    # A FLAIR image beside it was corrected here all the same.
+    assert "FLAIR images were corrected with N4" in text_of(record_of(preprocessing=done))
 
 
 @pytest.mark.parametrize("name", ["raw", "freesurfer", "smriprep", "anything at all"])
 def test_the_name_of_other_peoples_images_decides_nothing(name: str) -> None:
     done = prepared(origin="preprocessed", source=name, bias_corrected=False)
-    text = text_of(record_of(preprocessing=done))
+    text = text_of(record_of({"WholeBrain_T1w": 2.0}, preprocessing=done))
     assert f"Preprocessed T1w images and brain masks came from another dataset ({name})" in text
     assert "FreeSurfer" not in text
     assert "with N4" not in text
@@ -94,6 +96,15 @@ def test_a_transform_that_came_along_is_not_called_ours() -> None:
     text = text_of(record_of(preprocessing=done))
     assert "SyN" not in text
     assert "came with it" in text
+
+
+def test_a_sequence_that_came_aligned_is_not_called_registered() -> None:
+    done = prepared(origin="preprocessed", source="x", software=["fMRIPrep 24.1"], aligned=["FLAIR"])
+    record = record_of(preprocessing=done)
+    assert "registered rigidly" not in text_of(record)
+    assert "FLAIR images lay in the space of the T1w image already" in text_of(record)
+    assert "made by fMRIPrep 24.1 (Esteban et al., 2019)" in text_of(record)
+    assert "FLAIR images were registered rigidly" in text_of(record_of())
 
 
 def test_several_preparations_are_all_told() -> None:

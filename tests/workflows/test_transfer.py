@@ -11,16 +11,20 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import yaml
-from bids_brainage.interfaces.prediction import estimate_record
 
 from bids_brainage.bids.selection import SessionInputs
 from bids_brainage.cli.run import main as run
 from bids_brainage.config import RunConfig
 from bids_brainage.errors import BundleError
+from bids_brainage.estimates.options import EstimationOptions, PersonFacts
+from bids_brainage.estimates.summary import estimate_record
 from bids_brainage.models.bundles.bundle import Bundle, load_bundle
+from bids_brainage.models.ensembles.ensemble import EnsembleEstimate
+from bids_brainage.records.estimate import EstimateRecord, Preparation
+from bids_brainage.records.reading import SessionPlace, read_session
+from bids_brainage.records.writing import Output, publish
 from bids_brainage.relevance.backends import explain_ensemble_with
-from bids_brainage.reports.fragments import write_fragments
-from bids_brainage.reports.results import Session
+from bids_brainage.reports.fragments import page_texts, session_texts
 from bids_brainage.workflows.run import chosen_ensembles, with_measured
 from tests.models.conftest import bundle as bundle
 from tests.models.synthetic import small_plan, write_people
@@ -99,15 +103,15 @@ def test_an_estimate_closes_and_says_what_it_is_of(of_scores: Bundle) -> None:
     estimate = ensemble.estimate(predictions)
     total = estimate.constant + sum(w @ predictions[n] for n, w in estimate.base_model_weights.items())
     assert total == pytest.approx(estimate.brain_age, abs=1e-9)
-    record = estimate_record(of_scores, estimate, person(measured=0.25))
-    assert record["target"] == {"name": "score", "unit": "points", "measured": 0.25}
-    assert record["dba"] == pytest.approx(estimate.brain_age - 0.25)
-    assert record["chronological_age"] == 44
-    assert record["training_range"] == of_scores.training_range
-    assert "brain age" not in json.dumps([record["flags"], record["disclaimer"]])
-    unknown = estimate_record(of_scores, estimate, person(measured=None))
-    assert unknown["dba"] is None
-    codes = {flag["code"] for flag in unknown["flags"]}
+    record = recorded(of_scores, estimate, measured=0.25)
+    assert record.target.model_dump() == {"name": "score", "unit": "points", "measured": 0.25}
+    assert record.dba == pytest.approx(estimate.brain_age - 0.25)
+    assert record.chronological_age == 44
+    assert record.training_range == of_scores.training_range
+    assert "brain age" not in json.dumps([[flag.text for flag in record.flags], record.disclaimer])
+    unknown = recorded(of_scores, estimate, measured=None)
+    assert unknown.dba is None
+    codes = {flag.code for flag in unknown.flags}
     assert "target_unknown" in codes
     assert "age_unknown" not in codes
 
@@ -134,25 +138,42 @@ def test_relevance_closes_with_heads_that_bend(of_scores: Bundle) -> None:
     assert starts[0] == pytest.approx(starts[1], abs=1e-5)
 
 
-def person(**known: object) -> dict:
-    return {
-        "participant_id": "900", "session_id": None, "dataset": "New", "age": 44.0, "sex": None,
-        "simulated": True, "preprocessing": {"source": "raw"}, "lrp": None, "inputs": [], "warnings": [],
-        "fingerprints": {"TypeI": "print"}, **known,
-    }  # fmt: skip
+def recorded(bundle: Bundle, estimate: EnsembleEstimate, measured: float | None) -> EstimateRecord:
+    """The record of an estimate of somebody of 44 years."""
+    person = PersonFacts(
+        participant="sub-900",
+        session=None,
+        dataset="New",
+        age=44.0,
+        measured=measured,
+        sex=None,
+        simulated=True,
+        inputs=(),
+    )
+    options = EstimationOptions(modalities=("T1w", "FLAIR"), lrp=None)
+    preparation = Preparation(origin="raw", skull_strip="auto")
+    return estimate_record(bundle, estimate, person, preparation, options, [], {}, None)
 
 
 def test_the_page_of_another_target_never_speaks_of_brain_age(of_scores: Bundle, tmp_path: Path) -> None:
     ensemble = of_scores.ensemble("TypeI")
     estimate = ensemble.estimate({name: np.array([0.31, 0.52]) for name in ensemble.sub_ensembles})
-    record = json.loads(json.dumps(estimate_record(of_scores, estimate, person(measured=0.25))))
-    write_fragments(tmp_path, "sub-900", [Session("sub-900", "", tmp_path, (record,), ())], {})
-    words = {path.name: path.read_text() for path in tmp_path.glob("*.html")}
-    page = " ".join(words.values())
+    place = SessionPlace.of(tmp_path, "sub-900", None)
+    record = recorded(of_scores, estimate, measured=0.25)
+    publish(
+        place,
+        ("estimate", "TypeI"),
+        "print",
+        [Output("estimate", place.path("brainage", ensemble="TypeI"), record.write)],
+    )
+    session = read_session(place)
+    assert session is not None
+    texts = {**page_texts("sub-900", [session], {}), **session_texts(session, "S1")}
+    page = " ".join(texts.values())
     assert "0.25" in page
     assert "All numbers are in points" in page
     for never in ("rain age", "chronological", " years", "DBA"):
-        assert never not in words["sub-900_desc-summary_brainage.html"]
+        assert never not in texts["Summary"]
     assert "score was estimated from brain images" in page
     assert "Additive head models with smooth curves" in page
 
