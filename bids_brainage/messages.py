@@ -702,9 +702,7 @@ RECORD_UNREADABLE = (
 )
 WRITTEN_BROKEN = "{path} was written but cannot be read back ({reason}): the disk may be full or failing. Free some space and run again."
 COPY_DIFFERS = "{target} differs from {source}, of which it is a copy: the disk may be full or failing. Free some space and run again."
-REPORT_UNREADABLE = (
-    "{path} belongs to a finished session but cannot be read ({reason}). Remove it and run the participant again."
-)
+REPORT_UNREADABLE = "{path} belongs to a finished session but cannot be read ({reason}). Remove it and run the participant again."
 REPORT_BAD_LABEL = (
     "{participant!r} is not a participant label; reports are made for names such as sub-01 (letters and "
     "digits)."

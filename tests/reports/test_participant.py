@@ -382,7 +382,9 @@ def test_another_models_maps_are_never_on_the_page(finished: Writer) -> None:
     assert "other, version" in page.text
     sums = [title for title in page.titles() if "sums to" in title]
     assert [title.split(":")[0] for title in sums] == ["Whole brain · T1w (in template space)"]
-    assert not [name for name in _figures(out) if "TypeII" in name or "FLAIR" in name.replace("coreg_FLAIR", "")]
+    assert not [
+        name for name in _figures(out) if "TypeII" in name or "FLAIR" in name.replace("coreg_FLAIR", "")
+    ]
     assert _figures(out) == set(read_page_record(out, "sub-01").figures)
 
 
