@@ -197,7 +197,7 @@ def test_the_ensembles_are_those_of_the_bundle_unless_some_are_asked_for(bundle:
     both = SimpleNamespace(ensembles=("TypeII", "TypeI"), ensemble_record=lambda name: None)
     assert chosen_ensembles(config, both) == ("TypeII", "TypeI")
     assert chosen_ensembles(dataclasses.replace(config, ensemble=("TypeII",)), both) == ("TypeII",)
-    with pytest.raises(BundleError, match="no ensemble TypeII; choose among TypeI"):
+    with pytest.raises(BundleError, match="no ensemble TypeII; choose one of TypeI"):
         chosen_ensembles(dataclasses.replace(config, ensemble=("TypeI", "TypeII")), bundle)
 
 
