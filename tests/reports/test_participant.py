@@ -254,6 +254,8 @@ def test_labels_with_plus_signs_stay_apart(finished: Writer) -> None:
     assert page.text.count("Session a+1") == page.text.count("Session a+2") == 2
     assert [title for title in page.titles() if "age is 11.5" in title]
     assert [title for title in page.titles() if "age is 63.2" in title]
+    path = write_participant_report(out / "other", "sub-a+b", run={"errors": ["it broke"]})
+    assert path.name == "sub-a+b.html"
 
 
 def test_one_session_finished_and_one_not(finished: Writer) -> None:
@@ -264,16 +266,6 @@ def test_one_session_finished_and_one_not(finished: Writer) -> None:
     assert messages.REPORT_NO_ESTIMATE not in page.text
     assert "it broke" in page.text
     assert len([title for title in page.titles() if title.startswith("Outline")]) == 2
-
-
-def test_labels_with_a_plus(tmp_path: Path, finished: Writer) -> None:
-    finished(session="ses-a+b", ensembles=("TypeI",))
-    page = _page(finished(session="ses-a", ensembles=("TypeI",), seed=1))
-    assert "sessions ses-a, ses-a+b" in page.text
-    assert page.text.count("Reports for: session a+b .") == page.text.count("Reports for: session a .") > 2
-    path = write_participant_report(tmp_path / "other", "sub-a+b", run={"errors": ["it broke"]})
-    assert path.name == "sub-a+b.html"
-    assert "it broke" in Page(path.read_text(encoding="utf-8")).text
 
 
 def test_a_participant_that_failed(tmp_path: Path) -> None:
