@@ -1,4 +1,4 @@
-"""The same measures for LRP and its rivals."""
+"""The same measures for LRP and other methods."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measures of explanations, and LRP's rivals, where the right answer is known."""
+"""Measures of explanations, and methods to compare LRP with, where the right answer is known."""
 
 from __future__ import annotations
 

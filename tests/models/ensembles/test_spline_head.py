@@ -1,4 +1,4 @@
-"""Heads that bend: against scikit-learn, by hand, and exactly explained."""
+"""Curved heads: against scikit-learn, by hand, and exactly explained."""
 
 from __future__ import annotations
 
