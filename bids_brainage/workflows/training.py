@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,6 @@ import numpy as np
 from nipype.pipeline import engine as pe
 
 from bids_brainage import messages
-from bids_brainage.atomic import write_text
 from bids_brainage.config import RunConfig
 from bids_brainage.errors import BrainAgeError, InputError
 from bids_brainage.interfaces.training import TrainBaseModel
@@ -196,20 +194,17 @@ def _collected(tasks: Sequence[TrainingTask], log_dir: Path) -> list[TrainingRes
 
 def write_results(config: RunConfig, plan: TrainingPlan, done: Trained) -> Path:
     """Write tables, figure and page of a training into the derivatives folder."""
-    from bids_brainage.models.evaluation.tables import errors_table
-    from bids_brainage.models.training.tables import described, log_table, predictions_table
+    from bids_brainage.models.evaluation.tables import write_errors
+    from bids_brainage.models.training.tables import write_log, write_predictions
     from bids_brainage.reports.training import write_training_page
 
     folder = config.output_dir / "train" / plan.name
     record = done.bundle.record
     labels = [person.participant for person in done.cohort.people]
-    errors = [row for ensemble in record.ensembles for row in ensemble.errors]
-    write_text(folder / "errors.tsv", errors_table(errors, record.target))
-    write_text(folder / "predictions.tsv", predictions_table(labels, dict(done.fitted), record.target))
-    write_text(folder / "training_log.tsv", log_table(done.results))
-    for name, columns in described(record.target, record.unit).items():
-        sentences = {column: {"Description": text} for column, text in columns.items()}
-        write_text(folder / f"{name}.json", json.dumps(sentences, indent=2) + "\n")
+    of = (record.target, record.unit)
+    write_errors(folder, [row for ensemble in record.ensembles for row in ensemble.errors], *of)
+    write_predictions(folder, labels, done.fitted, *of)
+    write_log(folder, done.results, *of)
     held_out = {name: _held_out(name, folds) for name, folds in done.fitted.items()}
     page = config.output_dir / f"train_{plan.name}.html"
     return write_training_page(page, folder, record.model_dump(mode="json"), held_out)

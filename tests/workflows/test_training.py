@@ -83,7 +83,7 @@ def test_the_table_is_that_of_the_predictions(trained: Path, people: tuple[Path,
 
 
 def test_tables_are_described_column_by_column(trained: Path, people: tuple[Path, Path]) -> None:
-    for name in ("errors", "predictions"):
+    for name in ("errors", "predictions", "training_log"):
         table = people[0] / f"train/balls/{name}.tsv"
         described = json.loads(table.with_suffix(".json").read_text())
         assert list(described) == list(rows(table)[0])
@@ -179,7 +179,51 @@ def test_a_base_model_that_runs_off_is_named_and_the_others_are_kept(
     people: tuple[Path, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     plan = write_plan(tmp_path, fitting={"epochs": 2, "learning_rate": 1e30})
-    assert run(command(people, tmp_path, plan)) == 2
+    assert run(command(people, tmp_path, plan)) == 1
     assert "could not be trained" in caplog.text
     assert "not finite" in caplog.text
     assert not (tmp_path / "balls").exists()
+
+
+def threads_of_tensorflow() -> tuple[int, int]:
+    """Asked in a worker, after TensorFlow has done some work there."""
+    import tensorflow as tf
+
+    tf.reduce_sum(tf.ones(4))
+    threading = tf.config.threading
+    return threading.get_intra_op_parallelism_threads(), threading.get_inter_op_parallelism_threads()
+
+
+def test_tensorflow_has_one_thread_in_every_worker_that_trains() -> None:
+    """A limit that is set twice is no error: a worker trains one base model after another."""
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    from bids_brainage.models.training.threads import limit_threads
+    from bids_brainage.studies.tori_training import worker_pool
+
+    def own_pool() -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=limit_threads)
+
+    with own_pool() as workers, worker_pool(1) as tori_workers:
+        for pool in (workers, tori_workers):
+            assert pool.submit(threads_of_tensorflow).result() == (1, 1)
+            pool.submit(limit_threads).result()
+
+
+def test_a_node_limits_the_threads_before_it_trains(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from bids_brainage.interfaces.training import TrainBaseModel
+    from bids_brainage.models.training import design, fitting, threads
+
+    done: list[str] = []
+    (tmp_path / "design.json").write_text("{}")
+    task = type("Task", (), {"path": tmp_path / "design.json"})()
+    planned = type("Design", (), {"task": lambda *_: task})()
+    monkeypatch.setattr(design, "load_design", lambda path: planned)
+    monkeypatch.setattr(threads, "limit_threads", lambda: done.append("limit"))
+    monkeypatch.setattr(fitting, "train_base_model", lambda task: done.append("train"))
+    node = TrainBaseModel(
+        design_file=str(tmp_path / "design.json"), key="A/B", fold=0, index=0, fingerprint="x"
+    )
+    node.run(cwd=str(tmp_path))
+    assert done == ["limit", "train"]

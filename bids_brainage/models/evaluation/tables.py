@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-import pandas as pd
-
-from bids_brainage.atomic import write_text
 from bids_brainage.models.bundles.bundle import Bundle
 from bids_brainage.models.bundles.schema import Errors
 from bids_brainage.models.evaluation.evaluation import Evaluation
+from bids_brainage.records.tables import write_table
 from bids_brainage.terms import AGE
 
 ERROR_COLUMNS = {
@@ -47,70 +45,79 @@ ESTIMATE_COLUMNS = {
 
 
 def write_evaluation(folder: Path, bundle: Bundle, evaluation: Evaluation) -> tuple[Path, ...]:
-    """Write ``errors.tsv``, ``coverage.tsv`` and ``estimates.tsv``, each with a JSON file of its columns."""
-    target = bundle.record.target
-    columns = {
-        name: for_target(columns, target, bundle.record.unit)
-        for name, columns in (
-            ("errors", ERROR_COLUMNS),
-            ("coverage", COVERAGE_COLUMNS),
-            ("estimates", ESTIMATE_COLUMNS),
-        )
-    }
-    rows = [row for errors in evaluation.errors.values() for row in errors]
-    tables = {
-        "errors": errors_table(rows, target),
-        "coverage": _text(coverage_frame(evaluation), columns["coverage"], "%.4g"),
-        "estimates": _text(estimates_frame(evaluation), columns["estimates"], "%.7g"),
-    }
-    written = []
-    for name, table in tables.items():
-        sentences = {column: {"Description": text} for column, text in columns[name].items()}
-        write_text(folder / f"{name}.json", json.dumps(sentences, indent=2) + "\n")
-        written.append(write_text(folder / f"{name}.tsv", table))
-    return tuple(written)
+    """Write ``errors.tsv``, ``coverage.tsv`` and ``estimates.tsv``, each with a JSON file of its columns.
+
+    Returns
+    -------
+    tuple of Path
+        The tables.
+    """
+    target, unit = bundle.record.target, bundle.record.unit
+    errors = [row for errors in evaluation.errors.values() for row in errors]
+    pairs = (
+        write_errors(folder, errors, target, unit),
+        write_table(
+            folder / "coverage.tsv",
+            coverage_rows(evaluation),
+            described(COVERAGE_COLUMNS, target, unit),
+            dict.fromkeys(COVERAGE_COLUMNS, ".4g"),
+        ),
+        write_table(
+            folder / "estimates.tsv",
+            estimate_rows(evaluation, column_name("age", target)),
+            described(ESTIMATE_COLUMNS, target, unit),
+            dict.fromkeys((*ESTIMATE_COLUMNS, "measured"), ".7g"),
+        ),
+    )
+    return tuple(table for table, _ in pairs)
 
 
-def coverage_frame(evaluation: Evaluation) -> pd.DataFrame:
+def write_errors(folder: Path, rows: Iterable[Errors], target: str, unit: str) -> tuple[Path, Path]:
+    """Write ``errors.tsv``, in years or the target's unit, with the JSON file of its columns."""
+    form = ".3f" if target == AGE else ".5g"
+    cells = ({**row.model_dump(), "modalities": "+".join(row.modalities)} for row in rows)
+    return write_table(
+        folder / "errors.tsv",
+        cells,
+        described(ERROR_COLUMNS, target, unit),
+        dict.fromkeys(ERROR_COLUMNS, form),
+    )
+
+
+def coverage_rows(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
     """One row per ensemble, subset of modalities and nominal level."""
-    rows = [
-        {
+    for row in evaluation.coverage:
+        low, high = row.expected or (None, None)
+        yield {
             "ensemble": row.ensemble,
             "modalities": "+".join(row.modalities),
             "level": row.level,
             "n": row.n,
             "covered": row.covered,
-            "expected_low": None if row.expected is None else row.expected[0],
-            "expected_high": None if row.expected is None else row.expected[1],
+            "expected_low": low,
+            "expected_high": high,
             "width": row.width,
         }
-        for row in evaluation.coverage
-    ]
-    return pd.DataFrame(rows, columns=list(COVERAGE_COLUMNS))
 
 
-def estimates_frame(evaluation: Evaluation) -> pd.DataFrame:
-    """One row per person and ensemble."""
-    rows = [
-        {
-            "participant_id": f"sub-{person.participant}",
-            "ensemble": name,
-            "age": person.value,
-            "estimate": estimate.brain_age,
-            "lower_95": estimate.lower_95,
-            "upper_95": estimate.upper_95,
-            "spread": estimate.spread,
-        }
-        for name, estimates in evaluation.estimates.items()
-        for person, estimate in zip(evaluation.people, estimates, strict=True)
-    ]
-    return pd.DataFrame(rows, columns=list(ESTIMATE_COLUMNS))
+def estimate_rows(evaluation: Evaluation, measured: str = AGE) -> Iterator[dict[str, Any]]:
+    """One row per person and ensemble; what was measured is in the column `measured`."""
+    for name, estimates in evaluation.estimates.items():
+        for person, estimate in zip(evaluation.people, estimates, strict=True):
+            yield {
+                "participant_id": f"sub-{person.participant}",
+                "ensemble": name,
+                measured: person.value,
+                "estimate": estimate.brain_age,
+                "lower_95": estimate.lower_95,
+                "upper_95": estimate.upper_95,
+                "spread": estimate.spread,
+            }
 
 
-def _text(frame: pd.DataFrame, columns: Mapping[str, str], form: str) -> str:
-    """The frame as tab-separated text, headed by the names of `columns`."""
-    named = frame.set_axis(list(columns), axis=1)
-    return str(named.to_csv(sep="\t", index=False, na_rep="n/a", float_format=form, lineterminator="\n"))
+def described(columns: Mapping[str, str], target: str, unit: str) -> dict[str, dict[str, str]]:
+    """The entries of columns in their JSON file, for a target and its unit."""
+    return {name: {"Description": text} for name, text in for_target(columns, target, unit).items()}
 
 
 def for_target(columns: Mapping[str, str], target: str, unit: str) -> dict[str, str]:
@@ -131,16 +138,3 @@ def _swapped(text: str, swaps: Mapping[str, str]) -> str:
     for old, new in swaps.items():
         text = text.replace(old, new)
     return text
-
-
-def errors_table(rows: Iterable[Errors], target: str = AGE) -> str:
-    """Errors as tab-separated text, in years or the target's unit."""
-    form = ".3f" if target == AGE else ".5g"
-    names = ("level", "name", "modalities", "n", "mae", "rmse", "r2", "r", "guess_mae")
-    lines = ["\t".join(names)]
-    for row in rows:
-        numbers = (row.mae, row.rmse, row.r2, row.r, row.guess_mae)
-        cells = [row.level, row.name, "+".join(row.modalities), str(row.n)]
-        cells += ["n/a" if number is None else format(number, form) for number in numbers]
-        lines.append("\t".join(cells))
-    return "\n".join(lines) + "\n"

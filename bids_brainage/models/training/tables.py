@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from bids_brainage.models.evaluation.tables import ERROR_COLUMNS, column_name, for_target
+from bids_brainage.models.evaluation.tables import column_name, described
 from bids_brainage.models.training.calibration import FittedFold
 from bids_brainage.models.training.result import TrainingResult
+from bids_brainage.records.tables import write_table
 from bids_brainage.terms import AGE
 
 PREDICTION_COLUMNS = {
@@ -24,33 +26,65 @@ PREDICTION_COLUMNS = {
 }
 
 
-def described(target: str, unit: str) -> dict[str, dict[str, str]]:
-    """What the columns of each table (errors, predictions) mean, for a target and its unit."""
-    tables = {"errors": ERROR_COLUMNS, "predictions": PREDICTION_COLUMNS}
-    return {table: for_target(columns, target, unit) for table, columns in tables.items()}
+LOG_COLUMNS = {
+    "base_model": "File of the base model",
+    "epochs": "Epochs of the last schedule",
+    "best_epoch": "Epoch whose weights are kept, from 0; -1: the initial weights of a transferred model",
+    "validation_mae": "Mean absolute error of these weights on the validation people, years",
+    "restarts": "How often the schedule began again",
+    "seconds": "Duration of the training",
+}
 
 
-def predictions_table(
-    participants: Sequence[str], fitted: dict[str, Sequence[FittedFold]], target: str = AGE
-) -> str:
-    """Each person's held-out estimates as tab-separated text.
+def write_predictions(
+    folder: Path,
+    participants: Sequence[str],
+    fitted: Mapping[str, Sequence[FittedFold]],
+    target: str,
+    unit: str,
+) -> tuple[Path, Path]:
+    """Write everybody's held-out estimates, ``predictions.tsv``.
 
     Parameters
     ----------
+    folder : Path
     participants : sequence of str
         Labels, by number in the cohort.
-    fitted : dict of str to sequence of FittedFold
+    fitted : mapping of str to sequence of FittedFold
         By ensemble.
-    target : str
+    target, unit : str
         What is estimated.
     """
-    lines = ["\t".join(column_name(name, target) for name in PREDICTION_COLUMNS)]
     form = ".4f" if target == AGE else ".7g"
+    return write_table(
+        folder / "predictions.tsv",
+        prediction_rows(participants, fitted, column_name("age", target)),
+        described(PREDICTION_COLUMNS, target, unit),
+        dict.fromkeys((*PREDICTION_COLUMNS, "measured"), form),
+    )
+
+
+def prediction_rows(
+    participants: Sequence[str], fitted: Mapping[str, Sequence[FittedFold]], measured: str = AGE
+) -> Iterator[dict[str, Any]]:
+    """One row per ensemble, fold, model and person; what was measured is in the column `measured`."""
     for ensemble, folds in fitted.items():
         for number, fold in enumerate(folds):
-            for key, estimates in whole_estimates(fold):
-                lines += _fold_lines(participants, ensemble, number, fold, key[1], estimates, form)
-    return "\n".join(lines) + "\n"
+            whole = max(fold.spreads, key=len)
+            for (_, name, _), estimates in whole_estimates(fold):
+                for person, tested, age, value, spread in zip(
+                    fold.people, fold.tested, fold.ages, estimates, fold.spreads[whole], strict=True
+                ):
+                    yield {
+                        "participant_id": f"sub-{participants[person]}",
+                        "fold": number,
+                        "role": "test" if tested else "validation",
+                        "ensemble": ensemble,
+                        "model": name,
+                        measured: float(age),
+                        "estimate": float(value),
+                        "spread": float(spread),
+                    }
 
 
 def whole_estimates(fold: FittedFold) -> list[tuple[tuple[str, str, tuple[str, ...]], np.ndarray]]:
@@ -63,35 +97,18 @@ def whole_estimates(fold: FittedFold) -> list[tuple[tuple[str, str, tuple[str, .
     ]
 
 
-def _fold_lines(
-    participants: Sequence[str],
-    ensemble: str,
-    number: int,
-    fold: FittedFold,
-    name: str,
-    values: np.ndarray,
-    form: str,
-) -> list[str]:
-    whole = max(fold.spreads, key=len)
-    return [
-        f"sub-{participants[person]}\t{number}\t{'test' if tested else 'validation'}\t{ensemble}\t{name}\t"
-        f"{age:{form}}\t{value:{form}}\t{spread:{form}}"
-        for person, tested, age, value, spread in zip(
-            fold.people, fold.tested, fold.ages, values, fold.spreads[whole], strict=True
-        )
-    ]
-
-
-def _number(value: float) -> str:
-    return "n/a" if math.isnan(value) else f"{value:.5g}"
-
-
-def log_table(results: Sequence[TrainingResult]) -> str:
-    """How every base model was trained, as tab-separated text."""
-    # Epoch -1: the initial weights of a transferred model.
-    lines = ["base_model\tepochs\tbest_epoch\tvalidation_mae\trestarts\tseconds"]
-    lines += [
-        f"{r.file}\t{len(r.history)}\t{r.best_epoch}\t{_number(r.validation_mae)}\t{r.restarts}\t{r.seconds:.1f}"
-        for r in results
-    ]
-    return "\n".join(lines) + "\n"
+def write_log(folder: Path, results: Sequence[TrainingResult], target: str, unit: str) -> tuple[Path, Path]:
+    """Write the course of every base model's training, ``training_log.tsv``."""
+    rows = (
+        {
+            "base_model": result.file,
+            "epochs": len(result.history),
+            "best_epoch": result.best_epoch,
+            "validation_mae": result.validation_mae,
+            "restarts": result.restarts,
+            "seconds": result.seconds,
+        }
+        for result in results
+    )
+    forms = {"validation_mae": ".5g", "seconds": ".1f"}
+    return write_table(folder / "training_log.tsv", rows, described(LOG_COLUMNS, target, unit), forms)

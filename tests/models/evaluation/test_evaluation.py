@@ -147,3 +147,21 @@ def test_a_place_that_cannot_be_written_is_told_in_a_sentence(
     assert "taken" in said
     assert "cannot be written to" in said
     assert "Traceback" not in said
+
+
+def test_an_ensemble_is_called_as_its_plan_calls_it(
+    others: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Trained, evaluated and shown under a name that no constant of the program holds."""
+    out, raw = write_people(tmp_path / "people", 40)
+    ensemble = small_plan().ensembles[0].model_dump() | {"name": "MyMLens"}
+    plan = small_plan(ensembles=[ensemble])
+    done = train_bundle([out], raw / "participants.tsv", plan, tmp_path / "mine", tmp_path / "work")
+    assert done.bundle.ensembles == ("MyMLens",)
+    command = ["evaluate", str(done.bundle.path), str(others[1]), str(others[0]), str(tmp_path / "tables")]
+    assert main([*command, "-w", str(tmp_path / "work"), "--nprocs", "1"]) == 0
+    assert main(["show", str(done.bundle.path)]) == 0
+    assert "MyMLens" in capsys.readouterr().out
+    assert {row["ensemble"] for row in rows(tmp_path / "tables/estimates.tsv")} == {"MyMLens"}
+    assert {row["ensemble"] for row in rows(tmp_path / "tables/coverage.tsv")} == {"MyMLens"}
+    assert "MyMLens" in {row["name"] for row in rows(tmp_path / "tables/errors.tsv")}
