@@ -165,7 +165,7 @@ def _relevance_figures(
             continue
         anatomy, mask = sources
         title = map_caption(map_, words)
-        draw = partial(pictures.relevance, map_.path, anatomy, mask, words.unit)
+        draw = partial(pictures.relevance, map_.path, anatomy, mask, words)
         yield book.figure(
             f"{key}Relevance",
             f"{record.ensemble}{map_.region}Relevance",
@@ -174,6 +174,7 @@ def _relevance_figures(
             [map_.path, anatomy, mask],
             kind="map",
             suffix=map_.modality,
+            also=f"{words.target} in {words.unit}",
         )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from bids_brainage.reports import canvas, colours
 from bids_brainage.reports.slices import AXES, Slices, canonical, grey
+from bids_brainage.reports.words import Words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -105,7 +106,7 @@ def relevance_figure(
     mask: nib.Nifti1Image,
     out: Path,
     title: str,
-    unit: str = "years",
+    words: Words,
 ) -> Path:
     """Draw a relevance map over anatomy in the colours of Hofmann et al. 2022, with a bar in its unit.
 
@@ -114,11 +115,13 @@ def relevance_figure(
     Parameters
     ----------
     relevance, anatomy, mask : nib.Nifti1Image
-        On the same grid; relevance in `unit` per voxel.
+        On the same grid; relevance in the unit of `words` per voxel.
     out : Path
         The SVG file to write.
     title : str
         What is read out instead of the picture.
+    words : Words
+        What the map's estimate is called, and its unit.
 
     Returns
     -------
@@ -131,7 +134,7 @@ def relevance_figure(
     background = grey(canonical(anatomy), inside)
     picture = _Mosaic(Slices.through(part), foot=BAR_HEIGHT)
     picture.show_colours(data, limit, background)
-    picture.colour_bar(limit, unit)
+    picture.colour_bar(limit, words)
     return picture.save(out, title)
 
 
@@ -249,9 +252,8 @@ class _Mosaic:
             self.axes.text(0.004, top + 0.008, sides[0], ha="left", va="top", bbox=box, **style)
             self.axes.text(0.996, top + 0.008, sides[1], ha="right", va="top", bbox=box, **style)
 
-    def colour_bar(self, limit: float, unit: str) -> None:
+    def colour_bar(self, limit: float, words: Words) -> None:
         """Draw the colours with their meaning and unit along the bottom."""
-        more, less = ("older", "younger") if unit == "years" else ("more", "less")
         top, bottom = self.height - BAR_HEIGHT * 0.82, self.height - BAR_HEIGHT * 0.52
         ramp = np.linspace(-1, 1, 401)
         strip = np.repeat(colours.black_fire_red(ramp)[None], 12, axis=0)
@@ -259,13 +261,14 @@ class _Mosaic:
         self.axes.imshow(
             pixels, extent=(0.3, 0.7, bottom, top), aspect="auto", interpolation="none", zorder=2
         )
-        style: dict[str, Any] = {"color": "white", "fontsize": 10, "zorder": 4}
+        # A unit may hold dollar signs, which are no mathematics.
+        style: dict[str, Any] = {"color": "white", "fontsize": 10, "zorder": 4, "parse_math": False}
         for x, text in ((0.3, f"{MINUS}{scientific(limit)}"), (0.5, "0"), (0.7, f"+{scientific(limit)}")):
             self.axes.text(x, bottom + 0.004, text, ha="center", va="top", **style)
         middle = (top + bottom) / 2
-        self.axes.text(0.29, middle, f"makes it {less}", ha="right", va="center", **style)
-        self.axes.text(0.71, middle, f"makes it {more}", ha="left", va="center", **style)
-        note = f"relevance in {unit} per voxel, clipped at the 99th percentile of its absolute values"
+        self.axes.text(0.29, middle, f"makes it {words.less}", ha="right", va="center", **style)
+        self.axes.text(0.71, middle, f"makes it {words.more}", ha="left", va="center", **style)
+        note = f"relevance in {words.unit} per voxel, clipped at the 99th percentile of its absolute values"
         self.axes.text(0.5, self.height - 0.003, note, ha="center", va="bottom", **style | {"fontsize": 8.5})
 
     def save(self, out: Path, title: str, style: str = "") -> Path:

@@ -12,6 +12,7 @@ import numpy as np
 from bids_brainage import messages
 from bids_brainage.errors import InputError
 from bids_brainage.reports import mosaics
+from bids_brainage.reports.words import Words
 
 Template = Path | nib.Nifti1Image
 
@@ -37,9 +38,9 @@ def coregistration(moved: Path, t1w: Path, mask: Path, modality: str, out: Path,
     return mosaics.registration_figure(brains[0], brains[1], out, title, names)
 
 
-def relevance(map_: Path, anatomy: Path, mask: Path, unit: str, out: Path, title: str) -> Path:
-    """Draw a relevance map, in `unit` per voxel, over the image it explains and return `out`."""
-    return mosaics.relevance_figure(_read(map_), _shared(anatomy), _shared(mask), out, title, unit)
+def relevance(map_: Path, anatomy: Path, mask: Path, words: Words, out: Path, title: str) -> Path:
+    """Draw a relevance map over the image it explains and return `out`."""
+    return mosaics.relevance_figure(_read(map_), _shared(anatomy), _shared(mask), out, title, words)
 
 
 def template_image(template: Template) -> nib.Nifti1Image:

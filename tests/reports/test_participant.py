@@ -176,13 +176,14 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
     assert HOSTILE in page.text
 
 
-@pytest.mark.parametrize("unit", ["{out_dir}", "a: [b", '"', "{x}", "years\n- bids: {}", "# no", "{{ 1 }}"])
-def test_a_unit_is_never_read_as_yaml_or_as_a_field(tmp_path: Path, unit: str) -> None:
+@pytest.mark.parametrize(
+    "unit", ["{out_dir}", "a: [b", '"', "{x}", "years\n- bids: {}", "# no", "{{ 1 }}", "$\\frac{$"]
+)
+def test_a_unit_is_never_read_as_yaml_as_a_field_or_as_mathematics(tmp_path: Path, unit: str) -> None:
     place = SessionPlace.of(tmp_path, "sub-01", None)
-    publish_images(place)
-    publish_estimate(
-        place, estimate_of(target={"name": unit, "unit": unit, "measured": None}, relevance=False)
-    )
+    publish_images(place, ("T1w",))
+    target = {"name": unit, "unit": unit, "measured": None}
+    publish_estimate(place, estimate_of("TypeI", {"WholeBrain_T1w": 2.0}, target=target))
     assert str(tmp_path) not in _page(tmp_path).text
 
 
@@ -462,7 +463,7 @@ def test_the_account_keeps_both_levels_apart(whole: Path) -> None:
     """Own years in a row are those of the sub-ensemble; contributions add up to the ensemble's relevance."""
     html = (whole / "sub-01.html").read_text(encoding="utf-8")
     table = html[html.index('<table class="account">') :]
-    rows = [re.findall(r'<td class="number">([^<]+)</td>', row) for row in table.split("</tr>")[2:5]]
+    rows = [re.findall(r'<td class="number[^"]*">([^<]+)</td>', row) for row in table.split("</tr>")[2:5]]
     numbers = [[float(cell.replace(MINUS, "-")) for cell in row] for row in rows]
     record = _records(whole)[0]
     for (bias, relevance, absorbed, total, weight, contribution), part in zip(
