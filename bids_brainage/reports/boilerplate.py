@@ -20,6 +20,8 @@ _CITATION = re.compile(r"\[(@[a-z0-9]+(?:; @[a-z0-9]+)*)\]")
 _ENTRY = re.compile(r"^@\w+\{(?P<key>[a-z0-9]+),\n(?P<fields>.*?)^\}", re.DOTALL | re.MULTILINE)
 _FIELD = re.compile(r"^\s*(\w+) = \{(.*)\},?$", re.MULTILINE)
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|@~&])")
+# Blanks, to which this belongs, are single ones in all that facts say.
+_PARAGRAPH = "\f"
 _MARKDOWN_HEAD = "<!-- Written by bids_brainage from what was done; free to use (CC0). -->\n\n"
 _HTML = """<!DOCTYPE html>
 <html lang="en">
@@ -236,13 +238,11 @@ def references() -> dict[str, dict[str, str]]:
 def _render(facts: Facts) -> str:
     from jinja2 import Environment, StrictUndefined
 
-    environment = Environment(
-        undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True
-    )
+    environment = Environment(undefined=StrictUndefined, autoescape=False)
     environment.filters |= {"md": _escape_markdown, "spoken": spoken, "listed": _listed_words}
     template = environment.from_string(_read("methods.md.j2"))
-    text = template.render(facts=facts, versions=_Versions(facts.versions))
-    paragraphs = (" ".join(part.split()) for part in re.split(r"\n\s*\n", text))
+    text = template.render(facts=facts, versions=_Versions(facts.versions), par=_PARAGRAPH)
+    paragraphs = (" ".join(part.split()) for part in text.split(_PARAGRAPH))
     return "\n\n".join(part for part in paragraphs if part)
 
 

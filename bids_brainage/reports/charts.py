@@ -216,16 +216,22 @@ def forest_figure(record: EstimateRecord, out: Path, title: str) -> Path:
         _sub_ensemble(axes, row, sub)
     _ensemble(axes, len(subs), record)
     words = words_of(record)
-    if record.measured is not None:
-        axes.axvline(record.measured, color=AGE, linestyle=(0, (5, 3)), linewidth=1.3, zorder=1)
-        axes.annotate(
-            _plain(f"{words.measured} {words.number(record.measured)}"), (record.measured, -0.75),
-            xytext=(4, 0), textcoords="offset points", color=AGE, fontsize=8.5, va="center",
-        )  # fmt: skip
     names = [*map(sub_ensemble_name, subs), spoken(record.ensemble)]
     _finish(axes, names, words.unit, top=-1.1)
     axes.get_yticklabels()[-1].set_fontweight("bold")
+    if record.measured is not None:
+        _measured(axes, record.measured, f"{words.measured} {words.number(record.measured)}")
     return canvas.save(axes.figure, out, title)  # type: ignore[arg-type]
+
+
+def _measured(axes: Axes, value: float, text: str) -> None:
+    """A line at what was measured, its label on the side where there is more room."""
+    axes.axvline(value, color=AGE, linestyle=(0, (5, 3)), linewidth=1.3, zorder=1)
+    side, align = (4, "left") if value < sum(axes.get_xlim()) / 2 else (-4, "right")
+    axes.annotate(
+        _plain(text), (value, -0.75), xytext=(side, 0), textcoords="offset points", ha=align, va="center",
+        color=AGE, fontsize=8.5,
+    )  # fmt: skip
 
 
 def _sub_ensemble(axes: Axes, row: int, sub: SubEnsemblePart) -> None:

@@ -125,10 +125,26 @@ def test_several_preparations_are_all_told() -> None:
         assert words in text
 
 
+def test_headings_and_sentences_stand_apart() -> None:
+    others = record_of(
+        participant="sub-02", preprocessing=prepared(origin="freesurfer", bias_corrected=False)
+    )
+    for records in ([record_of()], [record_of(), record_of(ensemble="Mine"), others]):
+        lines = text_of(*records).split("\n")
+        headings = [line for line in lines if "###" in line]
+        names = ("Images", "Estimates", "Relevance", "Software", "References")
+        assert headings == [f"### {name}" for name in names]
+        assert all(
+            lines[lines.index(heading) - 1] == lines[lines.index(heading) + 1] == "" for heading in headings
+        )
+        body = "\n".join(lines[: lines.index("### References")])
+        assert not re.search(r"[a-z)]\.[A-Z]| [.,;]|  ", body)
+
+
 def test_ensembles_are_described_by_what_they_have() -> None:
     text = text_of(record_of(), record_of({"BasalGanglia_T1w": 1, "LeftHemisphere_T1w": 1}, ensemble="Mine"))
     assert "The ensemble TypeI has sub-ensembles" in text
-    assert "one for each sequence (T1w and FLAIR), on whole brain" in text
+    assert "one for each sequence (T1w and FLAIR) and region (whole brain)" in text
     assert "The ensemble Mine has" in text
     assert "(T1w) and region (basal ganglia and left hemisphere)" in text
 
