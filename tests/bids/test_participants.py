@@ -79,8 +79,8 @@ def test_missing_table_column_or_row_is_a_warning(dataset, config, table):
         (b"participant_id,age\nsub-01,61\n", ["no column participant_id", "tabs"]),
         (b"", ["no column participant_id"]),
         (b"participant_id\tage\nsub-01\t61\nsub-01\t62\n", ["sub-01 twice", "lines 2 and 3"]),
-        (b"participant_id\tage\tage\nsub-01\t61\t62\n", ["two columns age"]),
-        (b"participant_id\tage\tparticipant_id\nsub-01\t61\t62\n", ["two columns participant_id"]),
+        (b"participant_id\tage\tage\nsub-01\t61\t62\n", ["two columns named age"]),
+        (b"participant_id\tage\tparticipant_id\nsub-01\t61\t62\n", ["two columns named participant_id"]),
     ],
 )
 def test_broken_table_stops_with_one_sentence(dataset, config, table, words):
@@ -234,7 +234,7 @@ def test_columns_that_differ_in_case_alone(dataset):
     root = dataset(participants="participant_id\tSex\tSITE\tsite\tAge\tAGE\nsub-01\tF\tA\tB\t1\t2\n")
     table = table_of(root)
     assert [table.text("01", None, name) for name in ("sex", "SITE", "site")] == ["F", "A", "B"]
-    with pytest.raises(InputError, match="two columns AGE"):
+    with pytest.raises(InputError, match="two columns named AGE"):
         table.number("01", None, "age")
 
 
