@@ -8,8 +8,11 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from bids_brainage.bids.naming import output_path
 from bids_brainage.models.training.plan import TrainingPlan
+from bids_brainage.records.estimate import Preparation
+from bids_brainage.records.reading import SessionPlace
+from bids_brainage.records.writing import Output, publish
+from bids_brainage.terms import STANDARD_SPACE
 
 MODALITIES = ("T1w", "FLAIR")
 EDGE_MM = 4.0
@@ -35,20 +38,29 @@ def write_people(root: Path, n: int, seed: int = 0, standard: bool = False) -> t
 
 
 def write_person(out: Path, label: str, age: float, rng: np.random.Generator, standard: bool) -> None:
-    """Write what the participant level leaves for a person."""
+    """Write what the participant level leaves for a person, as it does."""
+    place = SessionPlace.of(out, label, None)
     affine = np.diag([-EDGE_MM, -EDGE_MM, EDGE_MM, 1.0])
     image, mask = ball(age, rng)
-    _save(mask.astype(np.uint8), affine, output_path(out, label, None, "brain_mask"))
     for modality in MODALITIES:
         noisy = image * rng.uniform(0.5, 2) * (1 + 0.02 * rng.standard_normal(image.shape))
-        name = "preproc_T1w" if modality == "T1w" else "preproc_T1w_space"
-        path = output_path(out, label, None, name, **({} if modality == "T1w" else {"suffix": modality}))
-        _save((noisy * mask).astype(np.float32), affine, path)
-        path = output_path(out, label, None, "preproc_standard", suffix=modality)
-        if standard:
-            _save_standard(age, path)
-        else:
-            path.touch()
+        subject = nib.Nifti1Image((noisy * mask).astype(np.float32), affine)
+        about = {"modality": modality}
+        first = modality == "T1w"
+        name, entities = ("preproc_T1w", {}) if first else ("preproc_T1w_space", {"suffix": modality})
+        facts = {"Preparation": Preparation(origin="raw", skull_strip="auto").as_json()} if first else {}
+        template = _standard_image(age).to_filename if standard else _touch
+        outputs = [
+            Output("subject_image", place.path(name, **entities), subject.to_filename, about, facts),
+            Output("standard_image", place.path("preproc_standard", suffix=modality), template, about),
+        ]
+        if first:
+            brain = nib.Nifti1Image(mask.astype(np.uint8), affine)
+            outputs.append(Output("brain_mask", place.path("brain_mask"), brain.to_filename))
+            for source, target in (("T1w", STANDARD_SPACE), (STANDARD_SPACE, "T1w")):
+                path = place.path("transform", source=source, target=target)
+                outputs.append(Output("transform", path, _touch, {"source": source, "target": target}))
+        publish(place, ("preprocessing", modality), "made up", outputs)
 
 
 def ball(age: float, rng: np.random.Generator, edge: int = 16) -> tuple[np.ndarray, np.ndarray]:
@@ -61,18 +73,17 @@ def ball(age: float, rng: np.random.Generator, edge: int = 16) -> tuple[np.ndarr
     return np.where(mask, 100 * (1 - 0.8 * hole), 0.0), mask
 
 
-def _save_standard(age: float, path: Path) -> None:
+def _standard_image(age: float) -> nib.Nifti1Image:
     from bids_brainage.preprocessing.templates import template_mask
 
     mask = template_mask(2)
     data = np.asanyarray(mask.dataobj).astype(np.float32) * 100
     data[:, :30] *= age / 50
-    nib.Nifti1Image(data, mask.affine).to_filename(path)
+    return nib.Nifti1Image(data, mask.affine)
 
 
-def _save(data: np.ndarray, affine: np.ndarray, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    nib.Nifti1Image(data, affine).to_filename(path)
+def _touch(path: Path) -> None:
+    path.touch()
 
 
 def small_plan(**changes: object) -> TrainingPlan:

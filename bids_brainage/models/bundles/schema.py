@@ -24,6 +24,7 @@ PURPOSES = Literal["demonstration", "research"]
 LARGEST_FILE, LARGEST_BUNDLE = 512_000_000, 8_000_000_000
 LARGEST_COUNT, LARGEST_NUMBER = 10**9, 1e12
 MOST_FOLDS = 100
+LONGEST_NAME = 200
 MOST_BASE_MODELS = 100
 MOST_ENSEMBLES = 20
 
@@ -54,7 +55,7 @@ EnsembleName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,64}$")]
 #: Descriptions by people: on one line, however they were written.
 Text = Annotated[str, Field(max_length=5000), AfterValidator(_one_line)]
 #: Names from elsewhere: a column, a unit, a dataset, a program.
-Name = Annotated[str, Field(max_length=200), AfterValidator(_shown)]
+Name = Annotated[str, Field(max_length=LONGEST_NAME), AfterValidator(_shown)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Level = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=0, le=LARGEST_COUNT)]

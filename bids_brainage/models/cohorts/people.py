@@ -7,7 +7,6 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,12 @@ import numpy as np
 
 from bids_brainage import messages
 from bids_brainage.bids.dataset import makers, read_json
-from bids_brainage.bids.naming import output_path, session_name
+from bids_brainage.bids.naming import session_name, strip_prefix
 from bids_brainage.bids.participants import ID_COLUMNS, ParticipantsTable
 from bids_brainage.errors import InputError
-from bids_brainage.labels import is_label
 from bids_brainage.quoting import one_line
+from bids_brainage.records.reading import PreparedImages, read_participant
+from bids_brainage.records.session import FIRST
 from bids_brainage.terms import AGE, SIMULATOR
 
 _log = logging.getLogger(__name__)
@@ -109,15 +109,14 @@ def read_cohort(
     without_value, without_images = [], []
     asked_for = set(labels) or set(table.participants)
     for label in (label for label in table.participants if label in asked_for):
-        images = next(_whole_sessions(derivatives, label, wanted), None)
-        session = images.session if images else None
+        session, images = next(_finished_images(derivatives, label, wanted), (None, None))
         value = None if target in ID_COLUMNS else table.number(label, session, target)
         if value is None:
             without_value.append(label)
         elif images is None:
             without_images.append(label)
         else:
-            people.append(_person(label, value, images, table, group_column))
+            people.append(_person(label, session, value, images, wanted, table, group_column))
     if not (people or without_images):
         _check_target(table, target)
     sentence = messages.LEFT_OUT_AGE if target == AGE else messages.LEFT_OUT_TARGET
@@ -148,56 +147,40 @@ def _tell_left_out(sentence: str, labels: Sequence[str], **facts: object) -> Non
     _log.warning("%s", sentence.format(n=len(names), names=told, **facts))
 
 
-@dataclass(frozen=True)
-class _Images:
-    """One session's finished images."""
-
-    session: str | None
-    mask: Path
-    subject: dict[str, Path]
-    standard: dict[str, Path]
-
-    @property
-    def complete(self) -> bool:
-        return all(path.is_file() for path in (self.mask, *self.subject.values(), *self.standard.values()))
-
-
-def _whole_sessions(derivatives: Sequence[Path], label: str, modalities: Sequence[str]) -> Iterator[_Images]:
-    """Sessions of a person that have all images; the first is used."""
-    for folder, session in _sessions(derivatives, label):
-        path = partial(output_path, folder, label, session)
-        subject = {
-            m: path("preproc_T1w") if m == "T1w" else path("preproc_T1w_space", suffix=m) for m in modalities
-        }
-        standard = {m: path("preproc_standard", suffix=m) for m in modalities}
-        images = _Images(session, path("brain_mask"), subject, standard)
-        if images.complete:
-            yield images
-
-
-def _sessions(derivatives: Sequence[Path], label: str) -> Iterator[tuple[Path, str | None]]:
+def _finished_images(
+    derivatives: Sequence[Path], label: str, modalities: Sequence[str]
+) -> Iterator[tuple[str | None, PreparedImages]]:
+    """Label and images of a person's sessions that have all modalities, finished and still there."""
+    needed = {FIRST, *modalities}
     for folder in derivatives:
-        yield folder, None
-        for session in sorted((folder / f"sub-{label}").glob("ses-*")):
-            if is_label(session.name.removeprefix("ses-")):
-                yield folder, session.name.removeprefix("ses-")
+        for session in read_participant(folder, label):
+            stages = session.record.preprocessing
+            whole = needed <= set(stages) and all(session.is_whole(stages[name]) for name in needed)
+            if whole and session.images:
+                yield strip_prefix(session.place.session or "", "ses") or None, session.images
 
 
 def _person(
-    label: str, value: float, images: _Images, table: ParticipantsTable, group_column: str | None
+    label: str,
+    session: str | None,
+    value: float,
+    images: PreparedImages,
+    modalities: Sequence[str],
+    table: ParticipantsTable,
+    group_column: str | None,
 ) -> TrainingPerson:
-    age = table.number(label, images.session, AGE)
-    group = table.text(label, images.session, group_column) if group_column else None
+    age = table.number(label, session, AGE)
+    group = table.text(label, session, group_column) if group_column else None
     return TrainingPerson(
         participant=label,
         age=math.nan if age is None else age,
         value=value,
-        sex=table.person(label, images.session).sex,
-        site=table.text(label, images.session, "site"),
+        sex=table.person(label, session).sex,
+        site=table.text(label, session, "site"),
         group=group or label,
         mask=images.mask,
-        subject=images.subject,
-        standard=images.standard,
+        subject={name: images.subject[name] for name in modalities},
+        standard={name: images.standard[name] for name in modalities},
     )
 
 

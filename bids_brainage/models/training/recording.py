@@ -13,6 +13,7 @@ import numpy as np
 import bids_brainage
 from bids_brainage.models.bundles.bundle import participant_key
 from bids_brainage.models.bundles.schema import (
+    LONGEST_NAME,
     REFERENCE_FILE,
     BundleRecord,
     Cohort,
@@ -34,6 +35,7 @@ from bids_brainage.models.training.plan import EnsemblePlan, TrainingPlan
 from bids_brainage.models.training.splits import Split
 from bids_brainage.models.training.volumes import TrainingTask
 from bids_brainage.networks.weights_file import read_arrays
+from bids_brainage.quoting import printable
 from bids_brainage.terms import AGE
 
 # Tolerance of reference predictions, in years; in proportion for other targets.
@@ -90,8 +92,8 @@ def _mean_volume(store: VolumeStore, key: str, people: np.ndarray) -> np.ndarray
 def _cohort(plan: TrainingPlan, cohort: TrainingCohort) -> Cohort:
     ages = np.array([person.age for person in cohort.people if np.isfinite(person.age)])
     values = cohort.values
-    sexes = Counter(person.sex or "n/a" for person in cohort.people)
-    sites = Counter(person.site or "n/a" for person in cohort.people)
+    sexes = Counter(_name(person.sex) for person in cohort.people)
+    sites = Counter(_name(person.site) for person in cohort.people)
     return Cohort(
         n=len(values),
         **(_ages(ages) if len(ages) > 1 else {}),
@@ -99,9 +101,14 @@ def _cohort(plan: TrainingPlan, cohort: TrainingCohort) -> Cohort:
         sexes=dict(sorted(sexes.items())),
         sites=dict(sorted(sites.items())),
         sequences={modality: len(values) for modality in plan.modalities},
-        datasets=(cohort.dataset,),
+        datasets=(printable(cohort.dataset)[:LONGEST_NAME],),
         simulated=cohort.simulated,
     )
+
+
+def _name(text: str | None) -> str:
+    """What a table says, as a bundle may hold it."""
+    return printable(text or "n/a")[:LONGEST_NAME]
 
 
 def _ages(ages: np.ndarray) -> dict[str, Any]:

@@ -345,3 +345,23 @@ def test_both_types_with_the_real_template(tmp_path):
     assert max(spec.box) < 40
     record = json.loads((bundle.path / "bundle.json").read_text())
     assert [len(head["sub_ensembles"]) for head in record["ensembles"][0]["top_heads"][0]] == [4, 2, 2]
+
+
+def test_what_tables_say_goes_into_a_bundle_without_what_a_terminal_would_obey(tmp_path):
+    """Else the bundle would be refused after hours of training."""
+    out, raw = write_people(tmp_path, 40)
+    table = raw / "participants.tsv"
+    lines = table.read_text().splitlines()
+    site = "\x1b[2Jclinic" + "x" * 300
+    table.write_text("\n".join([lines[0] + "\tsite", *(f"{line}\t{site}" for line in lines[1:])]) + "\n")
+    description = json.loads((raw / "dataset_description.json").read_text())
+    description["Name"] = "Two\nlines \u202eof balls"
+    (raw / "dataset_description.json").write_text(json.dumps(description))
+    plan = small_plan(fitting={"epochs": 1})
+    done = train_bundle([out], table, plan, tmp_path / "balls", tmp_path / "work")
+    record = done.bundle.record
+    assert record.cohort.datasets == ("Two lines ?of balls",)
+    (name,) = record.cohort.sites
+    assert name.startswith("?[2Jclinicx")
+    assert done.bundle.in_training_set("sub-000", description["Name"])
+    assert done.bundle.in_training_set("sub-000")
