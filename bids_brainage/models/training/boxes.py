@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bids_brainage import messages
+from bids_brainage.errors import InputError
+from bids_brainage.models.bundles.limits import check_size
 from bids_brainage.models.cohorts.people import TrainingPerson
 from bids_brainage.models.training.plan import TrainingPlan
 from bids_brainage.preprocessing.model_input import InputSpec
@@ -28,7 +31,16 @@ def input_specs(plan: TrainingPlan, people: Sequence[TrainingPerson]) -> dict[st
                 subject = ensemble.stage == "subject"
                 boxes[where] = subject_box(plan, people) if subject else standard_box(plan, region)
             specs[f"{ensemble.name}/{name}"] = plan.input.spec(ensemble, region, modality, boxes[where])
+            _check_size(plan, boxes[where])
     return specs
+
+
+def _check_size(plan: TrainingPlan, box: Box) -> None:
+    try:
+        check_size(plan.architecture, box)
+    except ValueError as error:
+        where = "architecture or input"
+        raise InputError(messages.PLAN_WRONG.format(file=plan.name, where=where, reason=error)) from error
 
 
 def subject_box(plan: TrainingPlan, people: Sequence[TrainingPerson]) -> Box:

@@ -365,3 +365,21 @@ def test_what_tables_say_goes_into_a_bundle_without_what_a_terminal_would_obey(t
     assert name.startswith("?[2Jclinicx")
     assert done.bundle.in_training_set("sub-000", description["Name"])
     assert done.bundle.in_training_set("sub-000")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"architecture": {"filters": [2048, 2048], "kernels": [15, 15]}}, "parameters"),
+        ({"input": {"voxel_size": 4.0, "smallest_subject_box_mm": [4000, 90, 90]}}, "512 voxels"),
+    ],
+)
+def test_a_plan_of_networks_that_need_gigabytes_is_refused_before_anything_is_made(
+    derivatives, tmp_path, changes, words
+):
+    out, raw = derivatives
+    with pytest.raises(InputError, match=words):
+        train_bundle(
+            [out], raw / "participants.tsv", small_plan(**changes), tmp_path / "balls", tmp_path / "work"
+        )
+    assert list(tmp_path.iterdir()) == []
