@@ -1,9 +1,9 @@
 """How long do participants take, how much memory, how much disk? One JSON line.
 
-Runs the participant level on some people from raw images: first up to the prepared images, then what follows
-(estimates, relevance maps, page), then again with nothing left to do. With ``--against`` another checkout of this
-project does the same in the same run, the two taking turns. Without it the peer is what a laboratory would do by
-hand with the same library at full resolution: N4 and SyN of one T1w image at 1 mm.
+Runs the participant level on some people from raw images: first up to the prepared images, then what
+follows (estimates, relevance maps, page), then again with nothing left to do. With ``--against`` another
+checkout of this project does the same in the same run, the two taking turns. Without it the peer is what a
+laboratory would do by hand with the same library at full resolution: N4 and SyN of one T1w image at 1 mm.
 
     python benchmarks/participant.py BIDS_DIR [--participant-label 01 02] [--against CHECKOUT] [--repeats 1]
 """
