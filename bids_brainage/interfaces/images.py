@@ -187,27 +187,7 @@ class CorrectBias(SimpleInterface):
             mask = nib.Nifti1Image.from_filename(self.inputs.mask_file)
             threads, name = self.inputs.num_threads, self.inputs.source_file
             image = correct_bias(image, mask, threads=threads, name=name)
-        self._results["out_file"] = _save(image, runtime, "corrected.nii.gz")
-        return runtime
-
-
-class ApplyMask(SimpleInterface):
-    """Set everything outside the mask to zero."""
-
-    input_spec = _MaskedInput
-    output_spec = _ImageOutput
-
-    def _run_interface(self, runtime: Any) -> Any:
-        import nibabel as nib
-        import numpy as np
-
-        image, mask = (
-            nib.Nifti1Image.from_filename(self.inputs.in_file),
-            nib.Nifti1Image.from_filename(self.inputs.mask_file),
-        )
-        brain = np.where(np.asanyarray(mask.dataobj) > 0, np.asanyarray(image.dataobj), 0)
-        masked = nib.Nifti1Image(brain.astype(np.float32), image.affine, image.header)
-        self._results["out_file"] = _save(masked, runtime, "brain.nii")
+        self._results["out_file"] = _save(image, runtime, "corrected.nii")
         return runtime
 
 

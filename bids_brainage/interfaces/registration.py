@@ -246,7 +246,7 @@ class ApplyTransforms(SimpleInterface):
             threads=self.inputs.num_threads,
             name=self.inputs.source_file,
         )
-        out = Path(runtime.cwd) / "resampled.nii.gz"
+        out = Path(runtime.cwd) / "resampled.nii"
         moved.to_filename(out)
         self._results["out_file"] = str(out)
         return runtime

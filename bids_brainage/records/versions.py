@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 import bids_brainage
 
 RECORDED_PACKAGES = (
-    "antspyx", "innvestigate", "nibabel", "nilearn", "nipype", "niworkflows",
+    "antspyx", "innvestigate", "nibabel", "nilearn", "nipype", "nireports", "niworkflows",
     "numba", "numpy", "pybids", "scikit-learn", "scipy", "tensorflow",
 )  # fmt: skip
 

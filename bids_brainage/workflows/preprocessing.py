@@ -7,12 +7,12 @@ from typing import Any
 
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
+from niworkflows.interfaces.nibabel import ApplyMask
 
 from bids_brainage.bids.derivatives import Origin
 from bids_brainage.bids.selection import SessionInputs
 from bids_brainage.config import RunConfig
 from bids_brainage.interfaces.images import (
-    ApplyMask,
     AverageRuns,
     CheckImage,
     Conform,
@@ -119,7 +119,7 @@ def init_anatomical_wf(
             (conform, corrected, [("out_file", "in_file")]),
             (mask, corrected, [("mask_file", "mask_file")]),
             (corrected, brain, [("out_file", "in_file")]),
-            (mask, brain, [("mask_file", "mask_file")]),
+            (mask, brain, [("mask_file", "in_mask")]),
             (brain, to_standard, [("out_file", "in_file")]),
             (register, to_standard, [("forward", "transforms")]),
             (conform, publish, [("warnings", "warnings")]),
@@ -187,7 +187,7 @@ def init_sequence_wf(
             (inputnode, to_t1w, [("t1w", "reference")]),
             (align, to_t1w, [("transform", "transforms")]),
             (corrected, brain, [("out_file", "in_file")]),
-            (mask, brain, [("out_file", "mask_file")]),
+            (mask, brain, [("out_file", "in_mask")]),
             (inputnode, chain, [("forward", "in1")]),
             (same_head, chain, [("transform", "in2")]),
             (brain, to_standard, [("out_file", "in_file")]),
