@@ -110,6 +110,7 @@ class PublishImages(SimpleInterface):
     def _output(
         self, role: Any, path: Path, about: dict[str, str], sidecar: dict[str, Any] | None, name: str
     ) -> Output | None:
+        from bids_brainage.preprocessing.transforms import copy_transform
         from bids_brainage.records.files import copy_file
         from bids_brainage.records.rounding import write_rounded
         from bids_brainage.records.writing import Output
@@ -117,7 +118,9 @@ class PublishImages(SimpleInterface):
         source = getattr(self.inputs, name)
         if not isdefined(source):
             return None
-        write = write_rounded if role in ("subject_image", "standard_image") else copy_file
+        writers = {"subject_image": write_rounded, "standard_image": write_rounded}
+        writers |= {"transform": copy_transform, "coregistration": copy_transform}
+        write = writers.get(role, copy_file)
         return Output(role, path, partial(write, Path(source)), about=about, sidecar=sidecar)
 
     def _given(self, name: str, otherwise: Any) -> Any:

@@ -64,8 +64,8 @@ class RoundedImage:
         check_image(path)
 
 
-def write_rounded(source: Path, path: Path) -> None:
-    """Write the NIfTI image `source` to `path` in two bytes a voxel."""
+def write_rounded(source: Path, target: Path) -> None:
+    """Write the NIfTI image `source` to `target` in two bytes a voxel."""
     import nibabel as nib
 
-    RoundedImage.of(nib.Nifti1Image.from_filename(source)).write(path)
+    RoundedImage.of(nib.Nifti1Image.from_filename(source)).write(target)

@@ -105,3 +105,22 @@ def test_an_interrupted_then_changed_then_finished_run_equals_an_undisturbed_one
     assert [name for name in found if found[name] != expected[name]] == []
     assert place.path("transform", source="T1w", target="MNI152NLin6Asym").read_bytes() != of_seed_1
     assert not any(work.rglob("*register*"))
+
+
+def test_steps_that_are_done_are_not_done_again(dataset: Path, bundle: Path, tmp_path: Path) -> None:
+    """Killed once the FLAIR is aligned with a T1w image that stands in the derivatives folder already."""
+    out = tmp_path / "out"
+    work = tmp_path / "work"
+
+    def steps() -> dict[str, int]:
+        names = ("register/template-*.h5", "flair_wf/align/rigid.h5")
+        return {path.name: path.stat().st_mtime_ns for name in names for path in work.rglob(name)}
+
+    def aligned() -> bool:
+        return any(work.rglob("flair_wf/align/result_align.pklz"))
+
+    killed(options(dataset, bundle, out), aligned)
+    before = steps()
+    assert len(before) == 3
+    assert run(options(dataset, bundle, out, "--keep-work")) == 0
+    assert steps() == before

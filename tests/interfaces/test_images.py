@@ -60,11 +60,10 @@ def test_a_pipe_is_refused_by_name_and_not_waited_for(interface: Any, tmp_path: 
         _run(interface(in_file=str(path)), tmp_path)
 
 
-def test_what_is_corrected_already_comes_as_it_is_and_compressed(image: Path, tmp_path: Path) -> None:
+def test_what_is_corrected_already_comes_as_it_is(image: Path, tmp_path: Path) -> None:
     checked = _run(CheckImage(in_file=str(image)), tmp_path)["out_file"]
     node = CorrectBias(in_file=checked, mask_file=str(tmp_path / "mask.nii.gz"), enabled=False)
     out = _run(node, tmp_path)["out_file"]
-    assert out.endswith(".nii.gz")
     np.testing.assert_array_equal(nib.load(out).get_fdata(), nib.load(image).get_fdata())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import resource
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +23,7 @@ from bids_brainage.preprocessing.registration import apply_transforms, register_
 from bids_brainage.preprocessing.registration import register_to_template as register
 from bids_brainage.preprocessing.resampling import at_voxel_size, image_like
 from bids_brainage.preprocessing.templates import template_brain, template_mask
-from bids_brainage.preprocessing.transforms import TransformError, move, read_steps
+from bids_brainage.preprocessing.transforms import TransformError, copy_transform, move, read_steps
 
 LINEAR, FIELD = "AffineTransform_float_3_3", "DisplacementFieldTransform_float_3_3"
 CENTRE = np.array([1.0, 20.0, 10.0])
@@ -324,3 +325,24 @@ def test_an_image_that_is_moved_off_the_grid_is_named(brain: nib.Nifti1Image, tm
         apply_transforms(brain, brain, [away], name="sub-01_T1w")
     empty = image_like(np.zeros(brain.shape, np.float32), brain)
     assert not apply_transforms(empty, brain, [away]).get_fdata().any()
+
+
+def test_copies_of_a_transform_are_equal_to_the_byte_and_ants_reads_them(
+    brain: nib.Nifti1Image, tmp_path: Path
+) -> None:
+    """HDF5 notes the second in which something was written."""
+    copies = []
+    for name in ("first", "second"):
+        written = register_rigid(brain, brain, out=tmp_path / f"{name}.h5", seed=1)
+        copy_transform(written, tmp_path / f"{name}-copy.h5")
+        copies.append((written, tmp_path / f"{name}-copy.h5"))
+        time.sleep(1.1)
+    assert copies[0][1].read_bytes() == copies[1][1].read_bytes()
+    for written, copy in copies:
+        moved = [apply_transforms(brain, brain, [path]).get_fdata() for path in (written, copy)]
+        np.testing.assert_array_equal(*moved)
+    warped = write(tmp_path / "warped.h5", field(), linear())
+    copy_transform(warped, tmp_path / "warped-copy.h5")
+    points = np.random.default_rng(0).uniform(-50, 50, (20, 3))
+    moved = [move(points, read_steps(path)) for path in (warped, tmp_path / "warped-copy.h5")]
+    np.testing.assert_array_equal(*moved)
