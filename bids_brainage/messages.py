@@ -652,6 +652,7 @@ SIMULATION_README = (
     "have.\n"
 )
 
+NO_WHOLE_BRAIN = "{file} has no sub-ensemble that sees the whole brain on {modality} in the person's own grid: take a bundle that has (--model)."
 NO_TRUTH = (
     "{path} has no derivatives/truth with label maps of the people in DERIVATIVES; give a dataset made by "
     "'bids_brainage_simulate cohort', and the derivatives bids_brainage made from it."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bids_brainage import messages
@@ -44,6 +44,12 @@ def ending(error: BaseException, log: Path | None = None) -> tuple[int, str]:
     if log is None or not log.is_file():
         return FAULT, messages.UNEXPECTED_ERROR_UNLOGGED.format(kind=kind, text=text)
     return FAULT, messages.UNEXPECTED_ERROR.format(kind=kind, text=text, log=log)
+
+
+def end_with_reader() -> None:
+    """Let a command that only prints end quietly when nobody reads it any more (``| head``), as others do."""
+    with suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 
 
 @contextmanager

@@ -7,6 +7,8 @@ import logging
 import sys
 from pathlib import Path
 
+from bids_brainage.quoting import printable
+
 _PLAIN = "%(asctime)s %(levelname)s: %(message)s"
 _FILE = "%(asctime)s %(levelname)-8s %(name)s: %(message)s"
 _TIME = "%H:%M:%S"
@@ -47,7 +49,11 @@ def _console_handler() -> logging.Handler:
         from rich.console import Console
         from rich.logging import RichHandler
 
-        return RichHandler(console=Console(stderr=True), show_path=False, markup=False, log_time_format=_TIME)
+        handler: logging.Handler = RichHandler(
+            console=Console(stderr=True), show_path=False, markup=False, log_time_format=_TIME
+        )
+        handler.setFormatter(_OneSentence("%(message)s"))
+        return handler
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_OneSentence(_PLAIN, _TIME))
     return handler
@@ -58,10 +64,13 @@ def _is_ours(record: logging.LogRecord) -> bool:
 
 
 class _OneSentence(logging.Formatter):
-    """Tracebacks belong in the log file; --debug prints them once, at the end."""
+    """Tracebacks belong in the log file; --debug prints them once, at the end.
+
+    What files, labels and tables say cannot steer a terminal.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """Format a record without its traceback."""
         plain = logging.makeLogRecord(record.__dict__)
         plain.exc_info = plain.exc_text = plain.stack_info = None
-        return super().format(plain)
+        return printable(super().format(plain))

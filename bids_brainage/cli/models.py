@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bids_brainage import messages
+from bids_brainage.cli.endings import DISK, end_with_reader, ending
 from bids_brainage.cli.logs import set_up_console
 from bids_brainage.errors import BrainAgeError
 from bids_brainage.quoting import printable
@@ -43,15 +44,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = _parser().parse_args(argv)
     set_up_console(verbose=0)
+    if arguments.action in ("list", "show", "check"):
+        end_with_reader()
     try:
         return int(arguments.work(arguments))
-    except BrainAgeError as error:
-        _log.error("%s", error)
-        return error.exit_code
+    except (BrainAgeError, KeyboardInterrupt) as error:
+        code, sentence = ending(error)
     except OSError as error:
-        place = error.filename or "the disk"
-        _log.error(messages.OUTPUT_NOT_WRITABLE.format(path=place, reason=error.strerror or error))
-        return UNSOUND
+        code, sentence = ending(error)
+        if code != DISK:
+            place = error.filename or "the disk"
+            code = UNSOUND
+            sentence = messages.OUTPUT_NOT_WRITABLE.format(path=place, reason=error.strerror or error)
+    _log.error("%s", sentence)
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING
 
 from bids_brainage import messages
 from bids_brainage.cli.elsewhere import away_from_start, in_full
-from bids_brainage.cli.endings import ALL_WELL, SOME_FAILED, TerminationError, ending, told_of_termination
+from bids_brainage.cli.endings import (
+    ALL_WELL,
+    SOME_FAILED,
+    TerminationError,
+    end_with_reader,
+    ending,
+    told_of_termination,
+)
 from bids_brainage.cli.logs import add_log_file, set_up_console
 from bids_brainage.cli.parser import parse
 from bids_brainage.config import RunConfig
@@ -170,6 +177,7 @@ def _boilerplate(config: RunConfig) -> int:
 
 def _dry_run(config: RunConfig) -> int:
     """Print what would be done; nothing is written."""
+    end_with_reader()
     if "participant" in config.analysis_level:
         from bids_brainage.bids.selection import read_selection
 

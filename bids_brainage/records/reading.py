@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from bids_brainage import messages
 from bids_brainage.bids.dataset import read_json
 from bids_brainage.bids.naming import output_path, session_name, sidecar, strip_prefix
 from bids_brainage.bids.uris import own_uri
@@ -158,8 +161,14 @@ class FinishedSession:
             mark.about["modality"]: read_json(sidecar(self._path(mark)))
             for mark in self._marks("subject_image")
         }
-        warnings = [text for content in sidecars.values() for text in content.get("Warnings", ())]
-        return Preparation.model_validate(sidecars[FIRST]["Preparation"] | {"warnings": warnings})
+        try:
+            warnings = [text for content in sidecars.values() for text in content.get("Warnings", ())]
+            return Preparation.model_validate(sidecars[FIRST]["Preparation"] | {"warnings": warnings})
+        except (KeyError, TypeError, ValidationError) as error:
+            reason = "a sidecar does not say how its image was prepared"
+            raise InputError(
+                messages.RECORD_UNREADABLE.format(path=self.place.record, reason=reason)
+            ) from error
 
     @cached_property
     def maps(self) -> tuple[FinishedMap, ...]:

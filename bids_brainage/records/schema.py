@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from bids_brainage import messages
 from bids_brainage.atomic import write_text
 from bids_brainage.errors import InputError
+from bids_brainage.faults import first_fault
+from bids_brainage.reading import read_bytes
 
 #: No record is nearly as large; larger ones are not read.
 LARGEST_RECORD = 16_000_000
@@ -31,13 +33,12 @@ class Record(BaseModel):
             If the file cannot be read, is too large, or is not such a record.
         """
         try:
-            if path.stat().st_size > LARGEST_RECORD:
-                raise InputError(messages.RECORD_UNREADABLE.format(path=path, reason="it is too large"))
-            return cls.model_validate_json(path.read_bytes())
+            return cls.model_validate_json(read_bytes(path, LARGEST_RECORD))
         except OSError as error:
             raise InputError(messages.RECORD_UNREADABLE.format(path=path, reason=error.strerror)) from error
         except ValidationError as error:
-            raise InputError(messages.RECORD_UNREADABLE.format(path=path, reason=_first(error))) from error
+            fault = first_fault(error)
+            raise InputError(messages.RECORD_UNREADABLE.format(path=path, reason=fault)) from error
 
     def write(self, path: Path) -> Path:
         """Write the record as indented JSON, whole or not at all."""
@@ -65,9 +66,3 @@ def _records_in(annotation: Any) -> list[type[Record]]:
     if isinstance(annotation, type):
         return [annotation] if issubclass(annotation, Record) else []
     return [found for part in getattr(annotation, "__args__", ()) for found in _records_in(part)]
-
-
-def _first(error: ValidationError) -> str:
-    problem = error.errors()[0]
-    where = ".".join(str(part) for part in problem["loc"])
-    return f"{where}: {problem['msg']}" if where else str(problem["msg"])

@@ -9,7 +9,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -20,10 +20,13 @@ from bids_brainage import messages
 from bids_brainage.atomic import write_text
 from bids_brainage.errors import InputError
 from bids_brainage.simulation.spec import load_spec
-from bids_brainage.terms import MODALITIES
+from bids_brainage.terms import MODALITIES, WHOLE_BRAIN
+
+if TYPE_CHECKING:
+    from bids_brainage.models.bundles.bundle import Bundle
+    from bids_brainage.models.ensembles.sub_ensemble import SubEnsemble
 
 log = logging.getLogger(__name__)
-ENSEMBLE = "TypeI"
 # Common names for groups of the simulation's processes.
 REGIONS = {
     "ventricle": "ventricles",
@@ -147,8 +150,7 @@ def measure_person(task: TruthTask) -> list[Row]:
     from bids_brainage.preprocessing.model_input import covered_share, prepare
     from bids_brainage.preprocessing.resampling import to_grid
 
-    ensemble = load_bundle(task.bundle).ensemble_for(ENSEMBLE, task.participant, task.dataset)
-    sub = ensemble.sub_ensembles[f"WholeBrain_{task.modality}"]
+    sub = whole_brain(load_bundle(task.bundle), task)
     image, mask = (nib.Nifti1Image.from_filename(path) for path in (task.image, task.mask))
     model_input = prepare(image, mask, sub.input, name=str(task.image))
     labels = to_grid(nib.Nifti1Image.from_filename(task.labels), image.shape, image.affine, order=0)
@@ -162,6 +164,23 @@ def measure_person(task: TruthTask) -> list[Row]:
         {"participant_id": f"sub-{task.participant}", "age": task.age, "modality": task.modality} | row
         for row in score_maps(maps, shares, brain)
     ]
+
+
+def whole_brain(bundle: Bundle, task: TruthTask) -> SubEnsemble:
+    """The bundle's sub-ensemble that sees the whole brain in the person's own grid.
+
+    Raises
+    ------
+    InputError
+        There is none for this sequence.
+    """
+    for ensemble in bundle.record.ensembles:
+        for sub in ensemble.sub_ensembles:
+            seen = (sub.input.stage, sub.input.region, sub.input.modality)
+            if seen == ("subject", WHOLE_BRAIN, task.modality):
+                models = bundle.ensemble_for(ensemble.name, task.participant, task.dataset)
+                return models.sub_ensembles[sub.name]
+    raise InputError(messages.NO_WHOLE_BRAIN.format(file=bundle.path, modality=task.modality))
 
 
 def regions_of(labels: NDArray[Any]) -> dict[str, NDArray[np.bool_]]:

@@ -300,3 +300,20 @@ def test_clean_workdir_empties_only_what_the_program_made(run, workflows, tmp_pa
     (work / "bids_brainage_wf/node").mkdir(parents=True)
     assert run("--participant-label", "01", "--clean-workdir") == 0
     assert [item.name for item in work.iterdir()] == [".bids_brainage_work"]
+
+
+def test_a_reader_that_leaves_ends_a_dry_run_quietly(bids: Path, tmp_path: Path) -> None:
+    """As ``--dry-run | head`` does, with more to say than a pipe holds."""
+    import signal
+    import subprocess
+    import sys
+
+    command = [sys.executable, "-m", "bids_brainage", str(bids), str(tmp_path / "out"), "participant"]
+    process = subprocess.Popen(
+        [*command, "--dry-run"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    assert b"bug" not in process.stderr.read()
+    assert process.wait() == -signal.SIGPIPE

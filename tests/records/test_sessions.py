@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bids_brainage.errors import BrainAgeError
+from bids_brainage.errors import BrainAgeError, InputError
 from bids_brainage.records import writing
 from bids_brainage.records.files import check_image, copy_file
 from bids_brainage.records.reading import SessionPlace, read_participant, read_record, read_session
@@ -158,6 +160,23 @@ def test_a_pending_path_outside_of_the_participants_folder_is_not_removed(place:
         place.record.write_text(json.dumps(content | {"pending": [path]}))
         finish(place, FIRST_MODEL, "b.tsv")
         assert (precious / "keep").exists()
+
+
+def test_images_that_do_not_say_how_they_were_prepared_are_told_of(place: SessionPlace) -> None:
+    image = Output(
+        "subject_image", place.path("preproc_T1w"), lambda where: where.write_text("x"), {"modality": "T1w"}
+    )
+    publish(place, T1W, "x", [replace(image, sidecar={"Preparation": ["odd"]})])
+    session = read_session(place)
+    assert session is not None
+    with pytest.raises(InputError, match=r"ses-a_record\.json.*how its image was prepared"):
+        _ = session._preparation()
+
+
+def test_a_record_that_is_a_pipe_is_not_waited_for(place: SessionPlace) -> None:
+    place.record.parent.mkdir(parents=True)
+    os.mkfifo(place.record)
+    assert read_record(place) is None
 
 
 def test_seconds_are_noted_for_what_is_finished(place: SessionPlace) -> None:
