@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -108,9 +109,12 @@ def _maps(
     weights = {part.name: part.weight for part in estimate.sub_ensembles}
     if aggregation == "mean":
         weights = dict.fromkeys(weights, 1 / len(weights))
-    maps = [
-        sub_ensemble_map(parts[name], weight, aggregation, grids, spaces) for name, weight in weights.items()
-    ]
+
+    def explained(name: str) -> MapFacts:
+        return sub_ensemble_map(parts[name], weights[name], aggregation, grids, spaces)
+
+    with ThreadPoolExecutor(options.threads) as pool:
+        maps = list(pool.map(explained, weights))
     if aggregation == "mean":
         return maps, ensemble_map(maps, float(np.mean([own.estimate for own in maps])), 0.0)
     return maps, ensemble_map(maps, estimate.brain_age, estimate.top_constant)

@@ -243,8 +243,8 @@ def restore(relevance: NDArray, model_input: ModelInput) -> nib.Nifti1Image:
     """
     place = model_input.placement
     blocks = np.asarray(relevance, dtype=np.float64).reshape(place.box)[:, None, :, None, :, None]
-    shared = (blocks * _shares(model_input)).reshape(place.fine_box)
-    turned = np.zeros(place.turned_shape)
+    shared = _shared(blocks, model_input).reshape(place.fine_box)
+    turned = np.zeros(place.turned_shape, dtype=np.float32)
     rows = [np.clip(np.arange(first, first + length), 0, size - 1) for first, length, size in _sides(place)]
     if all(first >= 0 and first + n <= size for first, n, size in _sides(place)):
         turned[np.ix_(*rows)] = shared
@@ -362,15 +362,22 @@ def _blocks(fine: NDArray, factor: int) -> NDArray:
     return fine.reshape(x, factor, y, factor, z, factor)
 
 
-def _shares(model_input: ModelInput) -> NDArray:
-    """Each voxel's part of its block's relevance; sums to one over a block."""
+def _shared(blocks: NDArray, model_input: ModelInput) -> NDArray[np.float32]:
+    """The relevance of blocks (x, 1, y, 1, z, 1) shared among their voxels (x, f, y, f, z, f)."""
     place = model_input.placement
-    weights = _blocks(model_input.weights.astype(np.float64), place.factor)
-    inside = _blocks(_cut(np.ones(place.turned_shape), place.start, place.fine_box), place.factor)
-    for fallback in (inside, np.ones_like(inside)):
-        total = weights.sum(axis=(1, 3, 5), keepdims=True)
-        weights = np.where(total > 0, weights, fallback)
-    return weights / weights.sum(axis=(1, 3, 5), keepdims=True)
+    weights = _blocks(model_input.weights, place.factor)
+    total = weights.sum(axis=(1, 3, 5), keepdims=True, dtype=np.float64)
+    dark = (total == 0) & (blocks != 0)
+    if dark.any():
+        # Equally where all grey values are zero, and only among the image's own voxels if there are any.
+        own = _blocks(
+            _cut(np.ones(place.turned_shape, np.float32), place.start, place.fine_box), place.factor
+        )
+        own = np.where(own.any(axis=(1, 3, 5), keepdims=True), own, np.float32(1))
+        weights = np.where(dark, own, weights)
+        total = weights.sum(axis=(1, 3, 5), keepdims=True, dtype=np.float64)
+    ratio = np.divide(blocks, total, out=np.zeros_like(total), where=total > 0)
+    return np.multiply(weights, ratio.astype(np.float32), dtype=np.float32)
 
 
 __all__ = [

@@ -40,7 +40,7 @@ def region_sums(relevance: NDArray, labels: NDArray) -> RegionSums:
     relevance : array (x, y, z)
         Years per voxel.
     labels : array (x, y, z) of int
-        Label of each voxel.
+        Label of each voxel, from 0.
 
     Raises
     ------
@@ -49,8 +49,9 @@ def region_sums(relevance: NDArray, labels: NDArray) -> RegionSums:
     """
     if relevance.shape != labels.shape:
         raise NetworkError(messages.REGION_SHAPES.format(relevance=relevance.shape, labels=labels.shape))
-    present, index, voxels = np.unique(labels, return_inverse=True, return_counts=True)
-    values, index = np.asarray(relevance, dtype=np.float64).ravel(), index.ravel()
-    positive = np.bincount(index, np.maximum(values, 0), len(present)).astype(np.float64)
-    negative = np.bincount(index, np.minimum(values, 0), len(present)).astype(np.float64)
-    return RegionSums(present.astype(np.int64), positive + negative, positive, negative, voxels)
+    values, index = np.asarray(relevance, dtype=np.float64).ravel(), np.asarray(labels).ravel()
+    counts = np.bincount(index)
+    present = np.flatnonzero(counts)
+    positive = np.bincount(index, np.maximum(values, 0))[present].astype(np.float64)
+    negative = np.bincount(index, np.minimum(values, 0))[present].astype(np.float64)
+    return RegionSums(present, positive + negative, positive, negative, counts[present])

@@ -127,14 +127,14 @@ class _Run:
         self.people = {workflow_name(session.name): session.name for session in sessions}
         self.pages = {report_name(session.participant): session.participant for session in sessions}
         self.progress = Progress(self.people, config.work_dir / "seconds")
+        self.plugin: Any = None
+        self.plugin_args: dict[str, Any] = {}
         self.done: list[str] = []
         self.skipped: list[str] = []
         self.failed: dict[str, str] = {}
 
     def outcome(self) -> RunOutcome:
         """Process all batches, and say how each session ended."""
-        configure_nipype(self.config)
-        self.plugin, self.plugin_args = find_plugin(self.config, self.progress)
         try:
             for batch in _batches(self.sessions, self.config):
                 with participants_locked(
@@ -179,6 +179,10 @@ class _Run:
         return session_state(session, self.config, self.config.ensemble, sha256, self.dataset)
 
     def _run(self, workflow: Any) -> None:
+        if self.plugin is None:
+            # Not before there is something to do: nipype takes half a second.
+            configure_nipype(self.config)
+            self.plugin, self.plugin_args = find_plugin(self.config, self.progress)
         run_workflow(workflow, self.config, self.plugin, self.plugin_args)
 
     def _problem(self, session: SessionInputs, crashes: Mapping[str, Failures]) -> str | None:

@@ -121,14 +121,14 @@ def test_explained_or_not_and_by_whatever_threads_the_estimate_is_the_same(
 def test_each_image_is_read_once_and_each_network_run_once(
     bundle: Bundle, images: PreparedImages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from bids_brainage.relevance.engine import winners
+    from bids_brainage.relevance.engine.explanation import _Engine
 
     read: list[Path] = []
     load = estimate_inputs._in_memory
     monkeypatch.setattr(estimate_inputs, "_in_memory", lambda path: read.append(path) or load(path))
     ran: list[int] = []
-    forward = winners.forward
-    monkeypatch.setattr(winners, "forward", lambda n, *a: ran.append(id(n)) or forward(n, *a))
+    forward = _Engine.forward
+    monkeypatch.setattr(_Engine, "forward", lambda self, n, *a: ran.append(id(n)) or forward(self, n, *a))
     found = list(estimate_session(bundle, bundle.ensembles, images, PERSON, OPTIONS))
     assert len(read) == len(set(read))
     networks = sum(len(part.base_models) for result in found for part in result.record.sub_ensembles)
