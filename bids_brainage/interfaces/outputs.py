@@ -16,6 +16,7 @@ from nipype.interfaces.base import (
 )
 
 from bids_brainage.records.relevance_map import RESOLUTION
+from bids_brainage.records.session import FIRST, TEMPLATE
 
 if TYPE_CHECKING:
     from bids_brainage.records.writing import Output
@@ -25,19 +26,20 @@ class _PublishInput(BaseInterfaceInputSpec):
     out_dir = traits.Str(mandatory=True, desc="the derivatives folder")
     participant = traits.Str(mandatory=True)
     session = traits.Either(traits.Str, None, usedefault=True)
-    modality = traits.Str(mandatory=True)
+    modality = traits.Str(mandatory=True, desc="or the standard space, for the T1w image's way there")
     fingerprint = traits.Str(mandatory=True, desc="of all that decides the result")
     input_marks = traits.Dict(traits.Str, traits.Dict, nohash=True, desc="its files as they were read")
     sources = traits.List(traits.Str, desc="BIDS URIs of these files")
     preparation = traits.Dict(desc="what is known before of how the images are prepared")
-    subject = File(exists=True, mandatory=True, desc="the image on the T1w grid")
-    standard = File(exists=True, mandatory=True, desc="the brain in standard space")
+    subject = File(exists=True, desc="the image on the T1w grid")
+    standard = File(exists=True, desc="the brain in standard space")
     mask = File(exists=True, desc="brain mask on the T1w grid")
     forward = File(exists=True, desc="T1w to standard space")
     inverse = File(exists=True, desc="standard space to T1w")
     rigid = File(exists=True, desc="the modality to T1w")
     warnings = traits.List(traits.Str, desc="what is unusual about the images")
     method = traits.Str(desc="how the brain was found")
+    native_voxel_size = traits.Float(desc="of the T1w image as scanned, mm")
 
 
 class _PublishOutput(TraitedSpec):
@@ -79,15 +81,16 @@ class PublishImages(SimpleInterface):
         return runtime
 
     def _to_write(self, place: Any) -> dict[str, Output | None]:
-        modality = self.inputs.modality
-        t1w = modality == "T1w"
+        t1w = self.inputs.modality in (FIRST, TEMPLATE)
+        modality = FIRST if t1w else self.inputs.modality
         image = place.path("preproc_T1w") if t1w else place.path("preproc_T1w_space", suffix=modality)
         about = {"modality": modality}
         facts = {"Sources": self._given("sources", [])}
         own = facts | {"SkullStripped": False, "Warnings": self._given("warnings", [])}
         if t1w:
-            method = {"skull_strip_method": self._given("method", None)}
-            own["Preparation"] = self._given("preparation", {}) | method
+            found = {"skull_strip_method": "method", "native_voxel_size": "native_voxel_size"}
+            seen = {key: self._given(name, None) for key, name in found.items()}
+            own["Preparation"] = self._given("preparation", {}) | seen
         else:
             own["SpatialReference"] = place.uri(place.path("preproc_T1w"))
         standard = facts | {"SkullStripped": True, "Resolution": RESOLUTION}

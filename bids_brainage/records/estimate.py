@@ -79,6 +79,7 @@ class Preparation(Record):
     software: tuple[str, ...] = Field(default=(), description="programs that made that dataset")
     skull_strip: str = Field(description="what was asked for")
     skull_strip_method: str | None = Field(default=None, description="what was done")
+    native_voxel_size: float | None = Field(default=None, description="of the T1w image as scanned, mm")
     bias_corrected: bool = Field(default=True, description="whether N4 was run on the T1w image here")
     registered: bool = Field(
         default=True, description="whether the T1w image was registered to the template here"

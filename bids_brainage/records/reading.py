@@ -17,7 +17,7 @@ from bids_brainage.bids.uris import own_uri
 from bids_brainage.errors import InputError
 from bids_brainage.records.estimate import EstimateRecord, Preparation
 from bids_brainage.records.relevance_map import MapRecord
-from bids_brainage.records.session import FIRST, FileMark, Role, SessionRecord, Stage, StageKey
+from bids_brainage.records.session import FIRST, TEMPLATE, FileMark, Role, SessionRecord, Stage, StageKey
 from bids_brainage.terms import STANDARD_SPACE, T1W_SPACE
 
 #: Up to this size, a file's content is compared; above it, its size.
@@ -141,21 +141,36 @@ class FinishedSession:
         )
 
     @cached_property
-    def images(self) -> PreparedImages | None:
-        """The prepared images; None if those of the T1w image are not finished."""
+    def t1w(self) -> tuple[Path, Path] | None:
+        """The prepared T1w image and its brain mask; None if they are not finished."""
         if FIRST not in self.record.preprocessing:
             return None
-        warps = {mark.about["source"]: self._path(mark) for mark in self._marks("transform")}
+        return self._path(self._mark("subject_image", modality=FIRST)), self._path(self._mark("brain_mask"))
+
+    @cached_property
+    def warps(self) -> tuple[Path, Path] | None:
+        """The transforms from T1w to MNI152NLin6Asym and back; None if they are not finished."""
+        if TEMPLATE not in self.record.preprocessing:
+            return None
+        forward, inverse = (self._mark("transform", source=space) for space in (T1W_SPACE, STANDARD_SPACE))
+        return self._path(forward), self._path(inverse)
+
+    @cached_property
+    def images(self) -> PreparedImages | None:
+        """The prepared images; None if those of the T1w image are not finished."""
+        if self.t1w is None or self.warps is None:
+            return None
         return PreparedImages(
-            mask=self._path(next(self._marks("brain_mask"))),
-            forward=warps[T1W_SPACE],
-            inverse=warps[STANDARD_SPACE],
+            mask=self.t1w[1],
+            forward=self.warps[0],
+            inverse=self.warps[1],
             subject={mark.about["modality"]: self._path(mark) for mark in self._marks("subject_image")},
             standard={mark.about["modality"]: self._path(mark) for mark in self._marks("standard_image")},
-            preparation=self._preparation(),
+            preparation=self.preparation,
         )
 
-    def _preparation(self) -> Preparation:
+    @cached_property
+    def preparation(self) -> Preparation:
         """What the T1w image's sidecar says, with the warnings of all images."""
         sidecars = {
             mark.about["modality"]: read_json(sidecar(self._path(mark)))
@@ -228,6 +243,20 @@ class FinishedSession:
             return mark.bytes > SMALL or sha256_of(path) == mark.sha256
         except OSError:
             return False
+
+    def _mark(self, role: Role, **about: str) -> FileMark:
+        """The file of that role that shows that.
+
+        Raises
+        ------
+        InputError
+            If a finished stage does not name it.
+        """
+        for mark in self._marks(role):
+            if about.items() <= mark.about.items():
+                return mark
+        reason = f"it names no {role}"
+        raise InputError(messages.RECORD_UNREADABLE.format(path=self.place.record, reason=reason))
 
     def _marks(self, role: Role) -> Iterator[FileMark]:
         return (mark for mark in self.record.files() if mark.role == role)

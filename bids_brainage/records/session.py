@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from bids_brainage.records.schema import Record
+from bids_brainage.terms import STANDARD_SPACE
 
 SESSION_VERSION: Literal[1] = 1
 #: What a stage does: prepare the images of one modality, or estimate and explain with one ensemble.
@@ -16,6 +17,8 @@ StageKind = Literal["preprocessing", "estimate"]
 StageKey = tuple[StageKind, str]
 #: The modality that all others are aligned with: what depends on it is made again with it.
 FIRST = "T1w"
+#: The stage of the T1w image's way to the template, called as the standard space.
+TEMPLATE = STANDARD_SPACE
 
 Role = Literal[
     "brain_mask", "transform", "coregistration", "subject_image", "standard_image",
@@ -111,5 +114,6 @@ class SessionRecord(Record):
 def _yields(key: StageKey, model: str | None, other: StageKey, stage: Stage) -> bool:
     """Whether a stage is dropped when `key` is remade: the same, a dependent one, or another model's."""
     if key[0] == "preprocessing":
-        return other == key or other[0] == "estimate" or key[1] == FIRST
+        stands_on_template = key[1] == TEMPLATE and other[1] != FIRST
+        return other == key or other[0] == "estimate" or key[1] == FIRST or stands_on_template
     return other == key or (other[0] == "estimate" and stage.model != model)

@@ -15,7 +15,7 @@ from bids_brainage.bids.selection import SessionInputs
 from bids_brainage.config import RunConfig
 from bids_brainage.records.files import sha256_of
 from bids_brainage.records.reading import FinishedSession, SessionPlace, read_session
-from bids_brainage.records.session import FIRST, InputMark
+from bids_brainage.records.session import FIRST, TEMPLATE, InputMark
 from bids_brainage.workflows.sources import sequence_files
 
 Marks = dict[str, InputMark]
@@ -91,12 +91,12 @@ def session_state(
 
 
 def _files(session: SessionInputs) -> dict[str, tuple[Path, ...]]:
-    """The files that decide each modality's images; what derivatives hold is the T1w image's."""
+    """The files that decide each stage: the T1w image with its mask, transforms to the template, others."""
     files = sequence_files(session)
-    if session.origin is Origin.PREPROCESSED and session.derivative is not None:
-        others = [path for path in session.derivative.files if path not in files.get("FLAIR", ())]
-        files[FIRST] = tuple(dict.fromkeys((*files[FIRST], *others)))
-    return files
+    prepared = session.derivative if session.origin is Origin.PREPROCESSED else None
+    if prepared is not None:
+        files[FIRST] = (*files[FIRST], prepared.brain_mask)
+    return files | {TEMPLATE: session.template_transforms or ()}
 
 
 def _marks(paths: Iterable[Path], finished: FinishedSession | None) -> Marks:
@@ -120,27 +120,27 @@ def _mark(path: Path, known: InputMark | None) -> InputMark:
 def _preprocessing_fingerprints(
     session: SessionInputs, config: RunConfig, inputs: Mapping[str, Marks]
 ) -> dict[str, str]:
-    """Every sequence depends on its own files and on the T1w image it is aligned with."""
-    common = {
-        "origin": str(session.origin),
-        "skull_strip": config.skull_strip,
-        "seed": config.random_seed,
-        "version": bids_brainage.__version__,
-    }
+    """Every sequence depends on its own files, on the T1w image it is aligned with, and on its warp."""
+    common = {"version": bids_brainage.__version__, "origin": str(session.origin)}
     own = {modality: {name: m.sha256 for name, m in marks.items()} for modality, marks in inputs.items()}
-    first = _hash({"own": own[FIRST]} | common)
-    others = {modality: _hash({"own": files, FIRST: first}) for modality, files in own.items()}
-    return others | {FIRST: first}
+    first = _hash(common | {"own": own[FIRST], "skull_strip": config.skull_strip})
+    template = _hash({"own": own[TEMPLATE], FIRST: first, "seed": config.random_seed})
+    others = {modality: _hash({"own": files, TEMPLATE: template}) for modality, files in own.items()}
+    return others | {FIRST: first, TEMPLATE: template}
 
 
 def _unprepared(finished: FinishedSession | None, fingerprints: Mapping[str, str]) -> tuple[str, ...]:
-    """Everything, if the T1w image is to be prepared; T1w first."""
+    """What is lacking, and all that stands on it: T1w, its warp, then the other sequences."""
+    order = sorted(fingerprints, key=lambda name: (name != FIRST, name != TEMPLATE))
     lacking = [
-        modality
-        for modality, fingerprint in fingerprints.items()
-        if finished is None or not finished.is_finished(("preprocessing", modality), fingerprint)
+        name
+        for name in order
+        if finished is None or not finished.is_finished(("preprocessing", name), fingerprints[name])
     ]
-    return tuple(sorted(fingerprints if FIRST in lacking else lacking, key=lambda name: name != FIRST))
+    for number, base in enumerate((FIRST, TEMPLATE)):
+        if base in lacking:
+            return tuple(order[number:])
+    return tuple(lacking)
 
 
 def _hash(content: Mapping[str, Any]) -> str:

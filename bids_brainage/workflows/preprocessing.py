@@ -30,8 +30,8 @@ from bids_brainage.interfaces.registration import (
     RegisterTemplate,
     UseTransforms,
 )
-from bids_brainage.records.reading import SessionPlace, read_session
-from bids_brainage.records.session import FIRST
+from bids_brainage.records.reading import FinishedSession, SessionPlace, read_session
+from bids_brainage.records.session import FIRST, TEMPLATE
 from bids_brainage.workflows.completion import SessionState
 from bids_brainage.workflows.sources import sequence_files
 
@@ -39,8 +39,8 @@ from bids_brainage.workflows.sources import sequence_files
 MEMORY_GB = {"light": 0.6, "bias": 1.0, "mask": 1.0, "rigid": 1.0, "template": 1.5}
 
 
-#: Fields that preprocessing the T1w image passes to the other sequences.
-ANATOMICAL = ("t1w", "mask", "forward")
+#: Fields that preprocessing the T1w image passes on.
+ANATOMICAL = ("t1w", "mask", "native_voxel_size")
 
 
 def init_preprocessing_wf(
@@ -75,42 +75,48 @@ def init_preprocessing_wf(
     outputnode = pe.Node(niu.IdentityInterface(fields=["done"]), name="outputnode")
     done = pe.Node(niu.Merge(len(state.unprepared)), name="done", run_without_submitting=True)
     workflow.connect([(done, outputnode, [("out", "done")])])
-    anatomical: Any
-    if FIRST in state.unprepared:
-        anatomical, prefix = init_anatomical_wf(session=session, state=state, config=config), "outputnode."
-        workflow.connect([(anatomical, done, [("outputnode.done", "in1")])])
-    else:
-        anatomical, prefix = _finished_anatomical(session, config), ""
+    prepared = read_session(SessionPlace.of(config.output_dir, session.participant, session.session))
+    steps: dict[str, tuple[Any, str]] = {}
     for number, modality in enumerate(state.unprepared, start=1):
+        stage_wf = _init_stage_wf(session=session, modality=modality, state=state, config=config)
+        steps[modality] = (stage_wf, "outputnode.")
+        workflow.connect([(stage_wf, done, [("outputnode.done", f"in{number}")])])
+    anatomical, before = steps.get(FIRST) or (_finished_anatomical(prepared), "")
+    for modality, (stage_wf, _) in steps.items():
         if modality == FIRST:
             continue
-        sequence_wf = init_sequence_wf(session=session, modality=modality, state=state, config=config)
-        fields = [(f"{prefix}{field}", f"inputnode.{field}") for field in ANATOMICAL]
+        fields = ANATOMICAL if modality == TEMPLATE else ANATOMICAL[:2]
         workflow.connect(
-            [
-                (anatomical, sequence_wf, fields),
-                (sequence_wf, done, [("outputnode.done", f"in{number}")]),
-            ]
+            [(anatomical, stage_wf, [(f"{before}{field}", f"inputnode.{field}") for field in fields])]
         )
+        if modality != TEMPLATE:
+            template, prefix = steps.get(TEMPLATE) or (_finished_template(prepared), "")
+            workflow.connect([(template, stage_wf, [(f"{prefix}forward", "inputnode.forward")])])
     return workflow
+
+
+def _init_stage_wf(
+    *, session: SessionInputs, modality: str, state: SessionState, config: RunConfig
+) -> pe.Workflow:
+    if modality == FIRST:
+        return init_anatomical_wf(session=session, state=state, config=config)
+    if modality == TEMPLATE:
+        return init_template_wf(session=session, state=state, config=config)
+    return init_sequence_wf(session=session, modality=modality, state=state, config=config)
 
 
 def init_anatomical_wf(
     *, session: SessionInputs, state: SessionState, config: RunConfig, name: str = "anatomical_wf"
 ) -> pe.Workflow:
-    """Prepare the T1w image: conform, brain mask, bias field, template registration."""
+    """Prepare the T1w image: conform, brain mask, bias field."""
     workflow = pe.Workflow(name=name)
     omp_nthreads = config.omp_nthreads
-    threads = {"num_threads": omp_nthreads}
     outputnode = pe.Node(niu.IdentityInterface(fields=[*ANATOMICAL, "done"]), name="outputnode")
     t1w_source, field = _merged_runs(workflow, FIRST, sequence_files(session)[FIRST], omp_nthreads)
     conform = pe.Node(Conform(), name="conform", mem_gb=MEMORY_GB["light"])
     _feed(workflow, t1w_source, field, conform, "in_file")
     mask = _mask_node(session, config.skull_strip, omp_nthreads)
     corrected = _bias_node(session, omp_nthreads)
-    brain = pe.Node(ApplyMask(), name="brain", mem_gb=MEMORY_GB["light"])
-    register = _register_node(session, config)
-    to_standard = pe.Node(ApplyTransforms(**threads), name="to_standard", mem_gb=MEMORY_GB["light"])
     publish = _publish(session, FIRST, state, config)
     publish.inputs.preparation = preparation_facts(session, config)
     workflow.connect(
@@ -118,25 +124,43 @@ def init_anatomical_wf(
             (conform, mask, [("out_file", "in_file")]),
             (conform, corrected, [("out_file", "in_file")]),
             (mask, corrected, [("mask_file", "mask_file")]),
-            (corrected, brain, [("out_file", "in_file")]),
-            (mask, brain, [("mask_file", "in_mask")]),
-            (brain, to_standard, [("out_file", "in_file")]),
-            (register, to_standard, [("forward", "transforms")]),
-            (conform, publish, [("warnings", "warnings")]),
+            (conform, publish, [("warnings", "warnings"), ("native_voxel_size", "native_voxel_size")]),
             (mask, publish, [("mask_file", "mask"), ("method", "method")]),
             (corrected, publish, [("out_file", "subject")]),
+            (conform, outputnode, [("native_voxel_size", "native_voxel_size")]),
+            (publish, outputnode, [("subject", "t1w"), ("mask", "mask"), ("done", "done")]),
+        ]
+    )
+    return workflow
+
+
+def init_template_wf(
+    *, session: SessionInputs, state: SessionState, config: RunConfig, name: str = "template_wf"
+) -> pe.Workflow:
+    """Warp the T1w image to MNI152NLin6Asym, while other sequences are being aligned with it."""
+    workflow = pe.Workflow(name=name)
+    named = {"source_file": str(sequence_files(session)[FIRST][0]), "num_threads": config.omp_nthreads}
+    inputnode = pe.Node(niu.IdentityInterface(fields=list(ANATOMICAL)), name="inputnode")
+    outputnode = pe.Node(niu.IdentityInterface(fields=["forward", "done"]), name="outputnode")
+    brain = pe.Node(ApplyMask(), name="brain", mem_gb=MEMORY_GB["light"])
+    register = _register_node(session, config)
+    to_standard = pe.Node(ApplyTransforms(**named), name="to_standard", mem_gb=MEMORY_GB["light"])
+    publish = _publish(session, TEMPLATE, state, config)
+    workflow.connect(
+        [
+            (inputnode, brain, [("t1w", "in_file"), ("mask", "in_mask")]),
+            (brain, to_standard, [("out_file", "in_file")]),
+            (register, to_standard, [("forward", "transforms")]),
             (register, publish, [("forward", "forward"), ("inverse", "inverse")]),
             (to_standard, publish, [("out_file", "standard")]),
-            (publish, outputnode, [("subject", "t1w"), ("mask", "mask"), ("forward", "forward")]),
-            (publish, outputnode, [("done", "done")]),
+            (publish, outputnode, [("forward", "forward"), ("done", "done")]),
         ]
     )
     if session.template_transforms is None:
         workflow.connect(
             [
-                (conform, register, [("native_voxel_size", "native_voxel_size")]),
+                (inputnode, register, [("mask", "mask_file"), ("native_voxel_size", "native_voxel_size")]),
                 (brain, register, [("out_file", "brain_file")]),
-                (mask, register, [("mask_file", "mask_file")]),
             ]
         )
     return workflow
@@ -149,7 +173,7 @@ def init_sequence_wf(
     workflow = pe.Workflow(name=f"{modality.lower()}_wf")
     omp_nthreads = config.omp_nthreads
     threads = {"num_threads": omp_nthreads}
-    inputnode = pe.Node(niu.IdentityInterface(fields=list(ANATOMICAL)), name="inputnode")
+    inputnode = pe.Node(niu.IdentityInterface(fields=["t1w", "mask", "forward"]), name="inputnode")
     outputnode = pe.Node(niu.IdentityInterface(fields=["done"]), name="outputnode")
     files = sequence_files(session)
     source, field = _merged_runs(workflow, modality, files[modality], omp_nthreads)
@@ -250,18 +274,29 @@ def preparation_facts(session: SessionInputs, config: RunConfig) -> dict[str, An
     }
 
 
-def _finished_anatomical(session: SessionInputs, config: RunConfig) -> pe.Node:
+def _finished_anatomical(finished: FinishedSession | None) -> pe.Node:
     """The prepared T1w image of an earlier run."""
-    finished = read_session(SessionPlace.of(config.output_dir, session.participant, session.session))
-    images = finished.images if finished else None
-    assert images is not None
+    assert finished is not None
+    assert finished.t1w is not None
+    t1w, mask = map(str, finished.t1w)
     node = pe.Node(niu.IdentityInterface(fields=list(ANATOMICAL)), name="anatomical")
-    node.inputs.trait_set(t1w=str(images.subject[FIRST]), mask=str(images.mask), forward=str(images.forward))
+    size = finished.preparation.native_voxel_size
+    node.inputs.trait_set(t1w=t1w, mask=mask, native_voxel_size=1.0 if size is None else size)
+    return node
+
+
+def _finished_template(finished: FinishedSession | None) -> pe.Node:
+    """The way to the template that an earlier run found."""
+    assert finished is not None
+    assert finished.warps is not None
+    node = pe.Node(niu.IdentityInterface(fields=["forward"]), name="template")
+    node.inputs.forward = str(finished.warps[0])
     return node
 
 
 def _publish(session: SessionInputs, modality: str, state: SessionState, config: RunConfig) -> pe.Node:
     """The node that ends a modality. It runs in the program's own process, so that no two run at a time."""
+    files = sequence_files(session)
     publish = PublishImages(
         out_dir=str(config.output_dir),
         participant=session.participant,
@@ -269,7 +304,7 @@ def _publish(session: SessionInputs, modality: str, state: SessionState, config:
         modality=modality,
         fingerprint=state.preprocessing[modality],
         input_marks={name: mark.model_dump() for name, mark in state.inputs[modality].items()},
-        sources=[session.uri(path) for path in sequence_files(session)[modality]],
+        sources=[session.uri(path) for path in files[FIRST if modality == TEMPLATE else modality]],
     )
     return pe.Node(publish, name="publish", run_without_submitting=True)
 

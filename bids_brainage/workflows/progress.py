@@ -14,11 +14,13 @@ from typing import Any
 
 from bids_brainage import messages
 from bids_brainage.atomic import write_text
-from bids_brainage.records.session import FIRST, StageKey
+from bids_brainage.records.session import FIRST, TEMPLATE, StageKey
 from bids_brainage.terms import MODALITIES
 
 #: What the workflow of each modality is called.
-_MODALITIES = {"anatomical": FIRST} | {name.lower(): name for name in MODALITIES if name != FIRST}
+_STAGES = {"anatomical": FIRST, "template": TEMPLATE} | {
+    name.lower(): name for name in MODALITIES if name != FIRST
+}
 
 LOGGER = logging.getLogger(__name__)
 
@@ -82,8 +84,8 @@ class Progress:
         for step, seconds in self._own(session).items():
             _, _, place = step.partition("preprocessing.")
             part, _, name = place.partition(".")
-            if part in _MODALITIES:
-                modality = _MODALITIES[part]
+            if part in _STAGES:
+                modality = _STAGES[part]
                 stages.setdefault(("preprocessing", modality), {})[f"{modality} {name}"] = seconds
         return stages
 

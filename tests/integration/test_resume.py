@@ -16,6 +16,7 @@ import pytest
 from bids_brainage.cli.run import main as run
 from bids_brainage.cli.simulate import main as simulate
 from bids_brainage.records.reading import SessionPlace, read_record
+from bids_brainage.records.session import TEMPLATE
 from tests.integration.small_bundle import make_bundle
 
 # What holds run times, and what is made of it.
@@ -84,11 +85,11 @@ def test_an_interrupted_then_changed_then_finished_run_equals_an_undisturbed_one
     place = SessionPlace.of(out, "0001", None)
     work = out.parent / "work"
 
-    def t1w_is_published() -> bool:
+    def warp_is_published() -> bool:
         record = read_record(place)
-        return record is not None and "T1w" in record.preprocessing
+        return record is not None and TEMPLATE in record.preprocessing
 
-    killed(options(dataset, bundle, out, "--random-seed", "1"), t1w_is_published)
+    killed(options(dataset, bundle, out, "--random-seed", "1"), warp_is_published)
     of_seed_1 = place.path("transform", source="T1w", target="MNI152NLin6Asym").read_bytes()
     # Another seed: the images of the first stand in its place until they are replaced.
     registers = lambda: any(work.rglob("register/_node.pklz")) or any(work.rglob("register/*.h5"))  # noqa: E731
@@ -108,7 +109,7 @@ def test_an_interrupted_then_changed_then_finished_run_equals_an_undisturbed_one
 
 
 def test_steps_that_are_done_are_not_done_again(dataset: Path, bundle: Path, tmp_path: Path) -> None:
-    """Killed once the FLAIR is aligned with a T1w image that stands in the derivatives folder already."""
+    """Killed once the T1w image is warped and the FLAIR aligned with it, and before that is published."""
     out = tmp_path / "out"
     work = tmp_path / "work"
 
@@ -116,10 +117,11 @@ def test_steps_that_are_done_are_not_done_again(dataset: Path, bundle: Path, tmp
         names = ("register/template-*.h5", "flair_wf/align/rigid.h5")
         return {path.name: path.stat().st_mtime_ns for name in names for path in work.rglob(name)}
 
-    def aligned() -> bool:
-        return any(work.rglob("flair_wf/align/result_align.pklz"))
+    def aligned_and_warped() -> bool:
+        results = ("flair_wf/align/result_align.pklz", "template_wf/register/result_register.pklz")
+        return all(any(work.rglob(name)) for name in results)
 
-    killed(options(dataset, bundle, out), aligned)
+    killed(options(dataset, bundle, out), aligned_and_warped)
     before = steps()
     assert len(before) == 3
     assert run(options(dataset, bundle, out, "--keep-work")) == 0

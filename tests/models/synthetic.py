@@ -11,6 +11,7 @@ import numpy as np
 from bids_brainage.models.training.plan import TrainingPlan
 from bids_brainage.records.estimate import Preparation
 from bids_brainage.records.reading import SessionPlace
+from bids_brainage.records.session import TEMPLATE
 from bids_brainage.records.writing import Output, publish
 from bids_brainage.terms import STANDARD_SPACE
 
@@ -57,10 +58,15 @@ def write_person(out: Path, label: str, age: float, rng: np.random.Generator, st
         if first:
             brain = nib.Nifti1Image(mask.astype(np.uint8), affine)
             outputs.append(Output("brain_mask", place.path("brain_mask"), brain.to_filename))
-            for source, target in (("T1w", STANDARD_SPACE), (STANDARD_SPACE, "T1w")):
-                path = place.path("transform", source=source, target=target)
-                outputs.append(Output("transform", path, _touch, {"source": source, "target": target}))
         publish(place, ("preprocessing", modality), "made up", outputs)
+        if first:
+            ends = (("T1w", STANDARD_SPACE), (STANDARD_SPACE, "T1w"))
+            publish(place, ("preprocessing", TEMPLATE), "made up", [_warp(place, *pair) for pair in ends])
+
+
+def _warp(place: SessionPlace, source: str, target: str) -> Output:
+    path = place.path("transform", source=source, target=target)
+    return Output("transform", path, _touch, {"source": source, "target": target})
 
 
 def ball(age: float, rng: np.random.Generator, edge: int = 16) -> tuple[np.ndarray, np.ndarray]:

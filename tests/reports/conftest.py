@@ -31,6 +31,7 @@ from bids_brainage.records.reading import (
     read_session,
 )
 from bids_brainage.records.relevance_map import AccountLine, MapRecord
+from bids_brainage.records.session import TEMPLATE
 from bids_brainage.records.tables import table_text
 from bids_brainage.records.writing import Output, note_seconds, publish
 
@@ -255,10 +256,11 @@ def publish_images(
         ]
         if first:
             outputs.append(Output("brain_mask", place.path("brain_mask"), mask.to_filename))
-            outputs += [
-                _warp(place, *ends) for ends in ((T1W_SPACE, STANDARD_SPACE), (STANDARD_SPACE, T1W_SPACE))
-            ]
         publish(place, ("preprocessing", modality), f"images {step}", outputs)
+        if first:
+            ends = ((T1W_SPACE, STANDARD_SPACE), (STANDARD_SPACE, T1W_SPACE))
+            warps = [_warp(place, *pair) for pair in ends]
+            publish(place, ("preprocessing", TEMPLATE), f"images {step}", warps)
 
 
 def _warp(place: SessionPlace, source: str, target: str) -> Output:

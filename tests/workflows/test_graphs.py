@@ -18,7 +18,7 @@ from bids_brainage.config import RunConfig
 from bids_brainage.errors import InputError
 from bids_brainage.interfaces.registration import Aligned, RegisterRigid, UseTransforms
 from bids_brainage.records.reading import SessionPlace
-from bids_brainage.records.session import StageKey
+from bids_brainage.records.session import TEMPLATE, StageKey
 from bids_brainage.records.writing import Output, publish
 from bids_brainage.workflows.completion import session_state
 from bids_brainage.workflows.participant import Task, init_session_wf, workflow_name
@@ -100,7 +100,7 @@ def finish(session: SessionInputs, config: RunConfig) -> None:
 def test_what_is_prepared_is_not_prepared_again(tmp_path: Path, config: RunConfig) -> None:
     session = inputs(tmp_path)
     before = session_state(session, config, ("TypeI",), "sum")
-    assert before.unprepared == ("T1w", "FLAIR")
+    assert before.unprepared == ("T1w", TEMPLATE, "FLAIR")
     finish(session, config)
     state = session_state(session, config, ("TypeI",), "sum")
     assert state.unprepared == ()
@@ -115,7 +115,7 @@ def test_a_changed_flair_alone_is_prepared_again(tmp_path: Path, config: RunConf
     session.images["FLAIR"][0].write_bytes(b"scanned anew")
     assert session_state(session, config, (), "").unprepared == ("FLAIR",)
     session.images["T1w"][0].write_bytes(b"scanned anew")
-    assert session_state(session, config, (), "").unprepared == ("T1w", "FLAIR")
+    assert session_state(session, config, (), "").unprepared == ("T1w", TEMPLATE, "FLAIR")
 
 
 def test_a_file_of_the_same_size_and_time_is_not_read_again(
@@ -225,7 +225,7 @@ def test_transforms_and_an_aligned_flair_of_derivatives_are_used(tmp_path: Path,
         template_to_t1w=files["inverse"],
     )
     nodes = graph(SessionInputs("01", None, {}, derivative=derivative), config)
-    register, align = nodes["anatomical_wf.register"], nodes["flair_wf.align"]
+    register, align = nodes["template_wf.register"], nodes["flair_wf.align"]
     assert isinstance(register.interface, UseTransforms)
     assert register.inputs.forward_file == str(files["forward"])
     assert isinstance(align.interface, Aligned)

@@ -19,7 +19,7 @@ from bids_brainage.bids.participants import ID_COLUMNS, ParticipantsTable
 from bids_brainage.errors import InputError
 from bids_brainage.quoting import one_line
 from bids_brainage.records.reading import PreparedImages, read_participant
-from bids_brainage.records.session import FIRST
+from bids_brainage.records.session import FIRST, TEMPLATE
 from bids_brainage.terms import AGE, SIMULATOR
 
 _log = logging.getLogger(__name__)
@@ -151,7 +151,7 @@ def _finished_images(
     derivatives: Sequence[Path], label: str, modalities: Sequence[str]
 ) -> Iterator[tuple[str | None, PreparedImages]]:
     """Label and images of a person's sessions that have all modalities, finished and still there."""
-    needed = {FIRST, *modalities}
+    needed = {FIRST, TEMPLATE, *modalities}
     for folder in derivatives:
         for session in read_participant(folder, label):
             stages = session.record.preprocessing
