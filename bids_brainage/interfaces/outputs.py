@@ -86,7 +86,7 @@ class PublishImages(SimpleInterface):
         image = place.path("preproc_T1w") if t1w else place.path("preproc_T1w_space", suffix=modality)
         about = {"modality": modality}
         facts = {"Sources": self._given("sources", [])}
-        own = facts | {"SkullStripped": False, "Warnings": self._given("warnings", [])}
+        own = facts | {"SkullStripped": not t1w, "Warnings": self._given("warnings", [])}
         if t1w:
             found = {"skull_strip_method": "method", "native_voxel_size": "native_voxel_size"}
             seen = {key: self._given(name, None) for key, name in found.items()}

@@ -23,6 +23,8 @@ from bids_brainage.networks.readers.hdf5 import floats, member, open_hdf5
 
 MOST_VALUES = 2**27  # of a displacement field; a 1 mm one of the template has 22 million
 MOST_STEPS = 16
+LONGEST_LINEAR = 64  # numbers; what holds more is a displacement field
+STEPS_A_MM = np.float32(1024)
 LONGEST_NAME = 64  # of a transform's kind
 SAMPLE = 2000  # points of the brain
 STRAY = 0.05  # share of them that may miss
@@ -117,7 +119,8 @@ def read_steps(path: Path) -> tuple[Step, ...]:
 def copy_transform(source: Path, target: Path) -> None:
     """Copy a transform and read it back.
 
-    Without the times that HDF5 notes: the same transform is the same file, byte for byte.
+    Without the times that HDF5 notes: the same transform is the same file, byte for byte. Displacements
+    are rounded to 1/1024 mm, a hundredth of what a warp and its inverse disagree by, for a third of the size.
 
     Raises
     ------
@@ -137,13 +140,12 @@ def _copy_group(source: Any, target: Any) -> None:
         node = _member(source, name)
         if hasattr(node, "keys"):
             _copy_group(node, target.create_group(name))
-            continue
-        packed = {
-            "chunks": node.chunks,
-            "compression": node.compression,
-            "compression_opts": node.compression_opts,
-        }
-        target.create_dataset(name, data=node[()], dtype=node.dtype, track_times=False, **packed)
+        elif node.dtype == np.float32 and node.size > LONGEST_LINEAR:
+            rounded = np.rint(node[()] * STEPS_A_MM) / STEPS_A_MM
+            packed = {"chunks": True, "compression": "gzip", "shuffle": True}
+            target.create_dataset(name, data=rounded, dtype=node.dtype, track_times=False, **packed)
+        else:
+            target.create_dataset(name, data=node[()], dtype=node.dtype, track_times=False)
 
 
 def _count(root: Any) -> int:

@@ -196,6 +196,7 @@ def init_sequence_wf(
         mem_gb=MEMORY_GB["light"],
     )
     brain = pe.Node(ApplyMask(), name="brain", mem_gb=MEMORY_GB["light"])
+    inside = pe.Node(ApplyMask(), name="inside", mem_gb=MEMORY_GB["light"])
     chain = pe.Node(niu.Merge(2), name="chain", run_without_submitting=True)
     to_standard = pe.Node(ApplyTransforms(**named), name="to_standard", mem_gb=MEMORY_GB["light"])
     publish = _publish(session, modality, state, config)
@@ -219,8 +220,10 @@ def init_sequence_wf(
             (to_t1w, same_head, [("out_file", "in_file")]),
             (align, same_head, [("transform", "transform")]),
             (inputnode, same_head, [("t1w", "t1w_file"), ("mask", "mask_file")]),
+            (same_head, inside, [("out_file", "in_file")]),
+            (inputnode, inside, [("mask", "in_mask")]),
             (check, publish, [("warnings", "warnings")]),
-            (same_head, publish, [("out_file", "subject")]),
+            (inside, publish, [("out_file", "subject")]),
             (to_standard, publish, [("out_file", "standard")]),
             (publish, outputnode, [("done", "done")]),
         ]

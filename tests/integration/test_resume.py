@@ -109,7 +109,7 @@ def test_an_interrupted_then_changed_then_finished_run_equals_an_undisturbed_one
 
 
 def test_steps_that_are_done_are_not_done_again(dataset: Path, bundle: Path, tmp_path: Path) -> None:
-    """Killed once the T1w image is warped and the FLAIR aligned with it, and before that is published."""
+    """Killed once the T1w image is warped and the FLAIR aligned with it."""
     out = tmp_path / "out"
     work = tmp_path / "work"
 
