@@ -182,7 +182,7 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
         "--output-spaces",
         nargs="+",
         metavar="SPACE",
-        help="spaces in which images and relevance maps are written: T1w (the person's own, 1 mm) and "
+        help="spaces in which relevance maps are written: T1w (the person's own, 1 mm) and "
         f"{config.STANDARD_SPACE} (default {config.STANDARD_SPACE})",
     )
     add(

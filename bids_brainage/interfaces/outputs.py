@@ -86,7 +86,9 @@ class PublishImages(SimpleInterface):
         image = place.path("preproc_T1w") if t1w else place.path("preproc_T1w_space", suffix=modality)
         about = {"modality": modality}
         facts = {"Sources": self._given("sources", [])}
-        own = facts | {"SkullStripped": not t1w, "Warnings": self._given("warnings", [])}
+        # A T1w image whose brain needed no finding came without its skull.
+        stripped = not t1w or self._given("method", None) == "none"
+        own = facts | {"SkullStripped": stripped, "Warnings": self._given("warnings", [])}
         if t1w:
             found = {"skull_strip_method": "method", "native_voxel_size": "native_voxel_size"}
             seen = {key: self._given(name, None) for key, name in found.items()}

@@ -17,6 +17,7 @@ from nipype.interfaces.base import (
 class _WriteReportInput(BaseInterfaceInputSpec):
     out_dir = traits.Str(mandatory=True, desc="the derivatives folder")
     participant = traits.Str(mandatory=True, desc="label without sub-")
+    command = traits.Str(desc="what was typed")
     errors = traits.List(traits.Str, usedefault=True, desc="sentences that say what failed")
     crash_files = traits.List(traits.Str, usedefault=True)
 
@@ -40,6 +41,7 @@ class WriteReport(SimpleInterface):
 
         run = {
             "versions": package_versions(),
+            "command": self.inputs.command,
             "errors": list(self.inputs.errors),
             "crash_files": [str(path) for path in self.inputs.crash_files],
         }

@@ -134,8 +134,22 @@ def _plausible(found: NDArray[np.bool_], image: nib.Nifti1Image, method: str, na
 
 
 def _choose(image: nib.Nifti1Image, method: str) -> str:
+    check_method(method)
     if method == "auto":
         return "none" if is_skull_stripped(image) else installed_methods()[0]
+    return method
+
+
+def check_method(method: str) -> None:
+    """Make sure that a method of brain extraction can be used here.
+
+    Raises
+    ------
+    InputError
+        If there is no such method, or what it needs is not installed.
+    """
+    if method == "auto":
+        return
     if method not in METHODS:
         raise InputError(
             messages.STRIP_METHOD_UNKNOWN.format(method=method, methods=", ".join(["auto", *METHODS]))
@@ -143,7 +157,6 @@ def _choose(image: nib.Nifti1Image, method: str) -> str:
     if method not in installed_methods():
         package = {"bet": "brainextractor", "synthstrip": "FreeSurfer's mri_synthstrip"}.get(method, method)
         raise InputError(messages.STRIP_METHOD_MISSING.format(method=method, package=package))
-    return method
 
 
 class _Job(NamedTuple):

@@ -17,6 +17,10 @@ from bids_brainage.records.schema import Record
 FigureName = Annotated[str, Field(pattern=r"^sub-[A-Za-z0-9_.+-]+\.svg$")]
 
 
+#: A page that shows a failure is outdated as soon as a run goes well.
+FAILED = "failures"
+
+
 class PageRecord(Record):
     """Written before the page, without its hash, and again after it; see `is_current`."""
 
@@ -45,9 +49,10 @@ def read_page_record(out_dir: Path, participant: str) -> PageRecord | None:
         return None
 
 
-def shown(sessions: Sequence[FinishedSession]) -> dict[str, str]:
-    """What a page of these sessions shows: the fingerprints of their finished stages."""
-    return {
+def shown(sessions: Sequence[FinishedSession], *, failed: bool = False) -> dict[str, str]:
+    """What a page of these sessions shows: the fingerprints of their finished stages, and any failure."""
+    failures = {FAILED: "of the run that wrote the page"} if failed else {}
+    return failures | {
         session.name: " ".join(f"{name}={stage.fingerprint}" for (_, name), stage in session.record.stages())
         for session in sessions
     }

@@ -268,7 +268,7 @@ def _sheet(rows: int, left: float = 0.2) -> Axes:
 
 
 def _finish(axes: Axes, names: Sequence[str], unit: str, top: float = -0.7) -> None:
-    short = [name if len(name) <= 42 else name[:41] + "…" for name in names]
+    short = [name if len(name) <= 37 else name[:36] + "…" for name in names]
     axes.set_yticks(range(len(short)), [_plain(name) for name in short], fontsize=9.5, color=INK)
     axes.set_ylim(len(short) - 0.4, top)
     axes.set_xlabel(_plain(unit), fontsize=9, color=QUIET)

@@ -68,13 +68,15 @@ def write_participant_report(
         figures = tuple(session_figures(session, key, template))
         parts.append(SessionPart(key, session, figures, session_texts(session, key)))
     drawn_from = {figure.path.name: figure.drawn_from for part in parts for figure in part.figures}
-    known = _begin(out_dir, participant, drawn_from, shown(sessions))
+    told = bool((run or {}).get("errors") or (run or {}).get("crash_files"))
+    shows = shown(sessions, failed=told)
+    known = _begin(out_dir, participant, drawn_from, shows)
     for part in parts:
         draw(part.figures, known)
     page = page_path(out_dir, participant)
     with replacing(page) as temporary:
         assemble(temporary, participant, parts, page_texts(participant, sessions, run or {}))
-    _record(out_dir, participant, drawn_from, shown(sessions), sha256_of(page))
+    _record(out_dir, participant, drawn_from, shows, sha256_of(page))
     LOG.info("Wrote %s (%.1f MB)", page, page.stat().st_size / 1e6)
     return page
 

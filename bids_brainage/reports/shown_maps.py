@@ -27,7 +27,9 @@ def shown_maps(maps: Sequence[FinishedMap], ensemble: str) -> list[FinishedMap]:
         if known is None or known.standard:
             chosen[map_.sub_ensemble] = map_
     order = in_order({map_.modality for map_ in chosen.values()})
-    return sorted(chosen.values(), key=lambda map_: (map_.region, order.index(map_.modality)))
+    # Regions in the order of the ensemble, as the tables have them.
+    regions = list(dict.fromkeys(map_.region for map_ in chosen.values()))
+    return sorted(chosen.values(), key=lambda map_: (regions.index(map_.region), order.index(map_.modality)))
 
 
 def map_name(map_: FinishedMap) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,6 +165,7 @@ def init_reports_wf(
         report = WriteReport(
             out_dir=str(config.output_dir),
             participant=participant,
+            command=shlex.join(sys.argv),
             errors=[sentence for sentence, _ in crashes],
             crash_files=[str(path) for _, path in crashes],
         )

@@ -67,7 +67,8 @@ class Progress:
             self._started[node.fullname] = time.monotonic()
             LOGGER.debug("%s: %s", session, step)
             return
-        seconds = time.monotonic() - self._started.get(node.fullname, time.monotonic())
+        now = time.monotonic()
+        seconds = now - self._started.get(node.fullname, now)
         if status == "exception":
             LOGGER.error("%s: %s failed after %.1f s", session, step, seconds)
             return

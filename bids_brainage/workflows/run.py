@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bids_brainage import messages
+from bids_brainage.bids.derivatives import Origin
 from bids_brainage.bids.naming import session_name
 from bids_brainage.bids.selection import SessionInputs
 from bids_brainage.config import RunConfig
@@ -72,6 +73,7 @@ def run_participants(config: RunConfig, sessions: Sequence[SessionInputs]) -> Ru
         If the model bundle cannot be used.
     """
     from bids_brainage.models.bundles.bundle import load_bundle
+    from bids_brainage.preprocessing.brain_mask import check_method
     from bids_brainage.workflows.citation import write_citation_of, write_planned_citation
 
     bundle = None if config.preproc_only else load_bundle(config.model)
@@ -81,6 +83,8 @@ def run_participants(config: RunConfig, sessions: Sequence[SessionInputs]) -> Ru
     if config.boilerplate_only:
         write_planned_citation(sessions, config, bundle)
         return RunOutcome(skipped=tuple(session.name for session in sessions))
+    if any(session.origin is Origin.RAW for session in sessions):
+        check_method(config.skull_strip)
     outcome = _Run(config, sessions, bundle).outcome()
     if not config.preproc_only:
         write_citation_of(sessions, config)
@@ -170,7 +174,7 @@ class _Run:
             problem = problems.get(session.name) or unwritten.get(session.participant)
             if not (problem == messages.SESSION_INCOMPLETE and crashes and self.config.stop_on_first_crash):
                 self._tell(session, problem, computed)
-        self._clear([task for task in todo if task.session.name in self.done])
+        self._clear([task for task in tasks if task.session.name not in self.failed])
 
     def _state(self, session: SessionInputs) -> SessionState:
         from bids_brainage.workflows.completion import session_state

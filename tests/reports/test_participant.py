@@ -554,3 +554,13 @@ def test_several_preparations_are_all_told(finished: Writer) -> None:
     assert "preprocessed images of raw; brain extraction: as in those images" in text
     assert "Of 1 session: T1w images were conformed" in text
     assert "Of 1 session: Preprocessed T1w images and brain masks came from another dataset (raw)" in text
+
+
+def test_a_page_that_shows_a_failure_is_outdated_once_a_run_goes_well(finished: Callable[..., Path]) -> None:
+    out = finished(ensembles=("TypeI",))
+    sessions = read_participant(out, "sub-01")
+    write_participant_report(out, "sub-01", run={"errors": ["the disk is full"]})
+    assert not is_current(out, "sub-01", sessions)
+    page = write_participant_report(out, "sub-01", run={})
+    assert is_current(out, "sub-01", sessions)
+    assert "the disk is full" not in page.read_text()
