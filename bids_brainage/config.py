@@ -192,7 +192,7 @@ RULES: dict[str, options.Rule] = {
     "from_bundle": options.optional(options.name_or_path),
     "refit": options.one_of(REFITS),
     "work_dir": options.path,
-    "nprocs": options.whole(1),
+    "nprocs": options.whole(1, 100_000),
     "omp_nthreads": options.whole(1),
     # Nipype waits for ever where there is less than 0.01 GB.
     "mem": options.number(0.1),

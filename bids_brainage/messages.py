@@ -693,6 +693,7 @@ TRANSFORMS_OF_OTHERS = (
     "{file} and its inverse do not lead to MNI152NLin6Asym and back ({reason}): make these derivatives again, "
     "or start from the raw images (without -d)."
 )
+STORE_NOT_OURS = "{path} holds {name}, which is not part of a store of network inputs: give another work folder, or empty that one yourself."
 NOT_PREPARED = (
     "{name}: its prepared images are not those that this run made or found: another run with the same output "
     "folder may have changed them. Run again."

@@ -70,7 +70,7 @@ def test_dashes_stand_for_underscores_and_one_word_for_a_list(tmp_path):
         ('derivatives = "x"', "a table"),
         ("model = 3", "text"),
         ('model = ""', "empty"),
-        ("nprocs = 0", "at least 1"),
+        ("nprocs = 0", "from 1 to"),
         ("omp_nthreads = -1", "at least 1"),
         ("folds = 0", "at least 1"),
         ("mem = -4", "at least 0.1"),

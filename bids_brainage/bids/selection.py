@@ -300,6 +300,8 @@ def _inputs(
     """Put together one session's images; SessionError says why they are not enough."""
     name = session_name(participant, session)
     derivative, brain = _prepared(participant, session, preparations)
+    if derivative is not None and "FLAIR" not in modalities:
+        derivative = replace(derivative, flair=None, flair_in_t1w_space=False)
     if not (images.get("T1w") or derivative or brain):
         raise SessionError(messages.NO_T1W.format(name=name, found=_and(images) or "nothing"))
     for path in (*(derivative.files if derivative else ()), *((brain,) if brain else ())):

@@ -164,8 +164,12 @@ class FinishedSession:
             mask=self.t1w[1],
             forward=self.warps[0],
             inverse=self.warps[1],
-            subject={mark.about["modality"]: self._path(mark) for mark in self._marks("subject_image")},
-            standard={mark.about["modality"]: self._path(mark) for mark in self._marks("standard_image")},
+            subject={
+                self._about(mark, "modality"): self._path(mark) for mark in self._marks("subject_image")
+            },
+            standard={
+                self._about(mark, "modality"): self._path(mark) for mark in self._marks("standard_image")
+            },
             preparation=self.preparation,
         )
 
@@ -173,7 +177,7 @@ class FinishedSession:
     def preparation(self) -> Preparation:
         """What the T1w image's sidecar says, with the warnings of all images."""
         sidecars = {
-            mark.about["modality"]: read_json(sidecar(self._path(mark)))
+            self._about(mark, "modality"): read_json(sidecar(self._path(mark)))
             for mark in self._marks("subject_image")
         }
         try:
@@ -192,10 +196,10 @@ class FinishedSession:
             FinishedMap(
                 path=self._path(mark),
                 ensemble=ensemble,
-                sub_ensemble=mark.about["sub_ensemble"],
-                region=mark.about["region"],
-                modality=mark.about["modality"],
-                space=mark.about["space"],
+                sub_ensemble=self._about(mark, "sub_ensemble"),
+                region=self._about(mark, "region"),
+                modality=self._about(mark, "modality"),
+                space=self._about(mark, "space"),
                 sidecar=MapRecord.read(sidecar(self._path(mark))),
             )
             for ensemble, stage in self.record.estimates.items()
@@ -258,6 +262,15 @@ class FinishedSession:
         reason = f"it names no {role}"
         raise InputError(messages.RECORD_UNREADABLE.format(path=self.place.record, reason=reason))
 
+    def _by_modality(self, role: Role) -> dict[str, Path]:
+        return {self._about(mark, "modality"): self._path(mark) for mark in self._marks(role)}
+
+    def _about(self, mark: FileMark, name: str) -> str:
+        if name in mark.about:
+            return mark.about[name]
+        reason = f"it does not say the {name} of {mark.path}"
+        raise InputError(messages.RECORD_UNREADABLE.format(path=self.place.record, reason=reason))
+
     def _marks(self, role: Role) -> Iterator[FileMark]:
         return (mark for mark in self.record.files() if mark.role == role)
 
@@ -273,7 +286,7 @@ def read_record(place: SessionPlace) -> SessionRecord | None:
         return None
     whose = (record.participant_id, record.session_id)
     paths = (*(mark.path for mark in record.files()), *record.pending)
-    inside = all(_is_inside(path, place.participant) for path in paths)
+    inside = all(_is_inside(path, place) for path in paths)
     return record if whose == (place.participant, place.session) and inside else None
 
 
@@ -297,7 +310,12 @@ def read_all(out_dir: Path) -> Iterator[FinishedSession]:
         yield from read_participant(out_dir, home.name)
 
 
-def _is_inside(path: str, participant: str) -> bool:
-    """Whether a recorded path lies in the participant's own folder, as all that are written do."""
-    parts = Path(path).parts
-    return len(parts) > 1 and parts[0] == participant and ".." not in parts
+def _is_inside(path: str, place: SessionPlace) -> bool:
+    """Whether a recorded path is one that could have been written: the session's own, in its own folder.
+
+    Through links, too: what is pending is removed.
+    """
+    whole, folder = place.out_dir / path, place.record.parent
+    named = whole.name.startswith(f"{place.name}_") and whole.parent == folder
+    home = (place.out_dir / place.participant).resolve()
+    return named and ".." not in Path(path).parts and folder.resolve().is_relative_to(home)

@@ -85,6 +85,9 @@ def publish(
     planned = [_below(place, path) for path in _planned(outputs)]
     begun = _begun(place, key, planned, model)
     begun.write(place.record)
+    for half in place.record.parent.glob(".tmp-*"):
+        # Of a writer that was killed; no other one is at work here.
+        half.unlink(missing_ok=True)
     for path in set(begun.pending) - set(planned):
         (place.out_dir / path).unlink(missing_ok=True)
     marks = [_write(place, output) for output in outputs]
@@ -117,15 +120,25 @@ def note_seconds(place: SessionPlace, seconds: Mapping[StageKey, Mapping[str, fl
 
 def _begun(place: SessionPlace, key: StageKey, planned: Sequence[str], model: str | None) -> SessionRecord:
     """The record without a stage and what depends on it; their files, and those to come, are pending."""
-    before = read_record(place) or SessionRecord(
-        participant_id=place.participant, session_id=place.session, version=bids_brainage.__version__
-    )
+    before = read_record(place) or _new_record(place)
     kept = before.without(key, model)
     finished = {mark.path for mark in kept.files()}
     gone = [mark.path for mark in before.files() if mark.path not in finished]
     pending = [path for path in (*before.pending, *gone, *planned) if path not in finished]
     return kept.model_copy(
         update={"version": bids_brainage.__version__, "pending": tuple(dict.fromkeys(pending))}
+    )
+
+
+def _new_record(place: SessionPlace) -> SessionRecord:
+    """A record of nothing. What an earlier one, lost or of another schema, may have named is pending."""
+    folder = place.record.parent
+    left = sorted(folder.glob(f"{place.name}_*")) if folder.is_dir() else []
+    return SessionRecord(
+        participant_id=place.participant,
+        session_id=place.session,
+        version=bids_brainage.__version__,
+        pending=tuple(_below(place, path) for path in left if path.is_file() and path != place.record),
     )
 
 

@@ -121,7 +121,10 @@ def _preprocessing_fingerprints(
     session: SessionInputs, config: RunConfig, inputs: Mapping[str, Marks]
 ) -> dict[str, str]:
     """Every sequence depends on its own files, on the T1w image it is aligned with, and on its warp."""
-    common = {"version": bids_brainage.__version__, "origin": str(session.origin)}
+    prepared = session.derivative
+    source = None if prepared is None or session.origin is not Origin.PREPROCESSED else prepared.source
+    # The name of -d stands in sidecars.
+    common = {"version": bids_brainage.__version__, "origin": str(session.origin), "source": source}
     own = {modality: {name: m.sha256 for name, m in marks.items()} for modality, marks in inputs.items()}
     first = _hash(common | {"own": own[FIRST], "skull_strip": config.skull_strip})
     template = _hash({"own": own[TEMPLATE], FIRST: first, "seed": config.random_seed})

@@ -98,8 +98,9 @@ class Progress:
     def _own(self, session: str) -> dict[str, float]:
         if session not in self._seconds:
             try:
-                self._seconds[session] = json.loads(self._file(session).read_text(encoding="utf-8"))
-            except (OSError, ValueError):
+                kept = json.loads(self._file(session).read_text(encoding="utf-8"))
+                self._seconds[session] = {str(step): float(seconds) for step, seconds in kept.items()}
+            except (OSError, ValueError, TypeError, AttributeError):
                 self._seconds[session] = {}
         return self._seconds[session]
 

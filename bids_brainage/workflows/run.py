@@ -205,11 +205,9 @@ class _Run:
         """Write the pages that are missing or outdated; report those that could not be written."""
         from bids_brainage.workflows.participant import init_reports_wf
 
-        if self.config.preproc_only:
-            return {}
         participants: dict[str, list[tuple[str, Path]]] = {}
         for session in batch:
-            if session.name in computed or self.config.reports_only or not self._has_page(session):
+            if self._wants_page(session, computed):
                 participants.setdefault(session.participant, []).extend(crashes.get(session.name, ()))
         if not participants:
             return {}
@@ -225,11 +223,16 @@ class _Run:
             if participant in failed
         }
 
-    def _has_page(self, session: SessionInputs) -> bool:
-        from bids_brainage.records.page import is_current
+    def _wants_page(self, session: SessionInputs, computed: Collection[str]) -> bool:
+        """Whether the page is to be written; --preproc-only writes none, but leaves none that is outdated."""
+        from bids_brainage.records.page import is_current, page_path
 
         out_dir, participant = self.config.output_dir, session_name(session.participant, None)
-        return is_current(out_dir, participant, read_participant(out_dir, participant))
+        if self.config.preproc_only and not page_path(out_dir, participant).is_file():
+            return False
+        if session.name in computed or self.config.reports_only:
+            return True
+        return not is_current(out_dir, participant, read_participant(out_dir, participant))
 
     def _tell(self, session: SessionInputs, problem: str | None, computed: Collection[str]) -> None:
         name, total = session.name, len(self.sessions)

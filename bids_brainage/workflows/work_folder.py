@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from bids_brainage import messages
@@ -15,6 +15,7 @@ from bids_brainage.bids.output import make_writable
 from bids_brainage.config import RunConfig
 from bids_brainage.errors import InputError
 from bids_brainage.locks import BusyError, locked
+from bids_brainage.models.bundles.finding import find_bundle
 
 LOGGER = logging.getLogger(__name__)
 
@@ -123,7 +124,10 @@ def _is_ours(work_dir: Path) -> bool:
 
 
 def _made(work_dir: Path) -> list[Path]:
-    return sorted({item for pattern in MADE for item in work_dir.glob(pattern)})
+    """What of the program's lies in the work folder itself; where a link leads elsewhere, nothing does."""
+    real = work_dir.resolve()
+    found = {item for pattern in MADE for item in work_dir.glob(pattern)}
+    return sorted(item for item in found if item.parent.resolve().is_relative_to(real))
 
 
 def _needed(config: RunConfig) -> dict[str, Path]:
@@ -135,6 +139,9 @@ def _needed(config: RunConfig) -> dict[str, Path]:
             found |= {f"{field.name}={name}": path for name, path in value.items()}
         elif isinstance(value, Path) or (isinstance(value, str) and os.sep in value):
             found[field.name] = Path(value)
+        elif value and field.name in ("model", "from_bundle"):
+            with suppress(InputError):
+                found[field.name] = find_bundle(value)
     del found["work_dir"]
     return found
 

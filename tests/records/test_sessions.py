@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -32,12 +32,13 @@ def place(tmp_path: Path) -> SessionPlace:
 
 
 def output(place: SessionPlace, name: str, text: str, sidecar: dict | None = None) -> Output:
-    path = place.path("brain_mask").with_name(name)
+    path = place.record.with_name(f"{place.name}_{name}")
     return Output("regions", path, lambda where: where.write_text(text), sidecar=sidecar)
 
 
 def names(place: SessionPlace) -> set[str]:
-    return {path.name for path in place.record.parent.iterdir()}
+    """Files of the session, less what all of their names begin with."""
+    return {path.name.removeprefix(f"{place.name}_") for path in place.record.parent.iterdir()}
 
 
 def finish(place: SessionPlace, key: StageKey, *files: str, fingerprint: str = "x") -> None:
@@ -52,13 +53,13 @@ def test_a_stage_is_finished_when_its_record_says_so(place: SessionPlace) -> Non
     assert session.is_finished(T1W, "print")
     assert not session.is_finished(T1W, "another print")
     assert not session.is_finished(FIRST_MODEL, "print")
-    assert names(place) == {"a.tsv", "a.json", "sub-01_ses-a_record.json"}
+    assert names(place) == {"a.tsv", "a.json", "record.json"}
 
 
 @pytest.mark.parametrize("change", ["gone", "cut", "other", "folder"])
 def test_a_file_that_is_not_what_was_written_undoes_its_stage(place: SessionPlace, change: str) -> None:
     finish(place, T1W, "a.tsv")
-    path = place.record.with_name("a.tsv")
+    path = place.record.with_name("sub-01_ses-a_a.tsv")
     match change:
         case "gone":
             path.unlink()
@@ -79,24 +80,24 @@ def test_what_a_new_estimate_does_not_list_is_removed(place: SessionPlace) -> No
     finish(place, FIRST_MODEL, "map1.nii", "map2.nii")
     finish(place, OTHER_MODEL, "other.nii")
     finish(place, FIRST_MODEL, "map1.nii", fingerprint="y")
-    assert names(place) == {"t1w.nii", "map1.nii", "other.nii", "sub-01_ses-a_record.json"}
+    assert names(place) == {"t1w.nii", "map1.nii", "other.nii", "record.json"}
 
 
 def test_new_images_take_with_them_what_stood_on_the_old_ones(place: SessionPlace) -> None:
     for key, name in ((T1W, "t1w.nii"), (FLAIR, "flair.nii"), (FIRST_MODEL, "map.nii")):
         finish(place, key, name)
     finish(place, FLAIR, "flair.nii", fingerprint="y")
-    assert names(place) == {"t1w.nii", "flair.nii", "sub-01_ses-a_record.json"}
+    assert names(place) == {"t1w.nii", "flair.nii", "record.json"}
     finish(place, FIRST_MODEL, "map.nii")
     finish(place, T1W, "t1w.nii", fingerprint="y")
-    assert names(place) == {"t1w.nii", "sub-01_ses-a_record.json"}
+    assert names(place) == {"t1w.nii", "record.json"}
 
 
 def test_what_another_model_estimated_does_not_stay_beside_the_new(place: SessionPlace) -> None:
     finish(place, T1W, "t1w.nii")
     for key, name, model in ((FIRST_MODEL, "a", "1"), (OTHER_MODEL, "b", "1"), (FIRST_MODEL, "c", "2")):
         publish(place, key, "x", [output(place, f"{name}.nii", "x")], model=model)
-    assert names(place) == {"t1w.nii", "c.nii", "sub-01_ses-a_record.json"}
+    assert names(place) == {"t1w.nii", "c.nii", "record.json"}
 
 
 @pytest.mark.parametrize("fails_at", range(4))
@@ -126,7 +127,7 @@ def test_interrupted_anywhere_it_is_not_finished_and_leaves_nothing_in_the_end(
     assert not any(session.is_finished(FIRST_MODEL, fingerprint) for fingerprint in "xy")
     # The next one is of another model, with one file: nothing else may be left.
     finish(place, OTHER_MODEL, "other.nii")
-    assert names(place) == {"t1w.nii", "other.nii", "sub-01_ses-a_record.json"}
+    assert names(place) == {"t1w.nii", "other.nii", "record.json"}
 
 
 def test_a_record_of_somebody_else_or_of_files_elsewhere_is_none(place: SessionPlace) -> None:
@@ -166,7 +167,7 @@ def test_images_that_do_not_say_how_they_were_prepared_are_told_of(place: Sessio
     image = Output(
         "subject_image", place.path("preproc_T1w"), lambda where: where.write_text("x"), {"modality": "T1w"}
     )
-    publish(place, T1W, "x", [replace(image, sidecar={"Preparation": ["odd"]})])
+    publish(place, T1W, "x", [dataclasses.replace(image, sidecar={"Preparation": ["odd"]})])
     session = read_session(place)
     assert session is not None
     with pytest.raises(InputError, match=r"ses-a_record\.json.*how its image was prepared"):
@@ -177,6 +178,47 @@ def test_a_record_that_is_a_pipe_is_not_waited_for(place: SessionPlace) -> None:
     place.record.parent.mkdir(parents=True)
     os.mkfifo(place.record)
     assert read_record(place) is None
+
+
+def test_nothing_is_removed_through_a_link_or_by_a_name_that_is_not_the_programs(
+    place: SessionPlace, tmp_path: Path
+) -> None:
+    finish(place, T1W, "a.tsv")
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "sub-01_ses-a_keep.txt").write_text("x")
+    (place.record.parent / "notes.txt").write_text("x")
+    (place.record.parent / "linked").symlink_to(precious)
+    content = json.loads(place.record.read_text())
+    for path in ("linked/sub-01_ses-a_keep.txt", "notes.txt"):
+        pending = [f"sub-01/ses-a/anat/{path}"]
+        place.record.write_text(json.dumps(content | {"pending": pending}))
+        finish(place, FIRST_MODEL, "b.tsv")
+    assert (precious / "sub-01_ses-a_keep.txt").exists()
+    assert (place.record.parent / "notes.txt").exists()
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut", "another schema"])
+def test_what_a_lost_record_named_does_not_stay_beside_the_new(place: SessionPlace, damage: str) -> None:
+    finish(place, T1W, "t1w.nii")
+    finish(place, FIRST_MODEL, "old.nii")
+    text = place.record.read_text()
+    match damage:
+        case "gone":
+            place.record.unlink()
+        case "cut":
+            place.record.write_text(text[:100])
+        case "another schema":
+            place.record.write_text(text.replace('"schema_version": 1', '"schema_version": 2'))
+    finish(place, T1W, "t1w.nii")
+    assert names(place) == {"t1w.nii", "record.json"}
+
+
+def test_half_files_of_a_killed_writer_are_swept(place: SessionPlace) -> None:
+    finish(place, T1W, "t1w.nii")
+    (place.record.parent / ".tmp-x.nii.gz").write_text("half")
+    finish(place, FIRST_MODEL, "map.nii")
+    assert names(place) == {"t1w.nii", "map.nii", "record.json"}
 
 
 def test_seconds_are_noted_for_what_is_finished(place: SessionPlace) -> None:
@@ -225,5 +267,10 @@ def test_a_full_disk_leaves_the_stage_unfinished_and_no_half_file(place: Session
 
     finish(place, T1W, "a.tsv")
     with pytest.raises(OSError, match="No space"):
-        publish(place, FIRST_MODEL, "x", [Output("regions", place.record.with_name("b.tsv"), partial(full))])
-    assert names(place) == {"a.tsv", "sub-01_ses-a_record.json"}
+        publish(
+            place,
+            FIRST_MODEL,
+            "x",
+            [Output("regions", place.record.with_name("sub-01_ses-a_b.tsv"), partial(full))],
+        )
+    assert names(place) == {"a.tsv", "record.json"}

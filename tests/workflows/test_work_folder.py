@@ -183,3 +183,27 @@ def test_the_folders_of_the_workflows_are_among_what_the_program_made():
 
     for name in (BATCH, REPORTS):
         assert any(fnmatch(name, pattern) for pattern in MADE)
+
+
+@pytest.mark.parametrize("name", ["training_mine", "seconds"])
+def test_what_lies_behind_a_link_in_the_work_folder_stays(name, config, tmp_path):
+    theirs = tmp_path / "elsewhere"
+    for item in ("store/volume", "base_models/model"):
+        (theirs / item).parent.mkdir(parents=True)
+        (theirs / item).touch()
+    (theirs / "design.json").touch()
+    (theirs / "sub-01.json").touch()
+    (config.work_dir / name).symlink_to(theirs)
+    before = files(theirs)
+    use(config)
+    assert files(theirs) == before
+
+
+def test_a_model_that_is_given_by_name_is_never_removed(config, monkeypatch):
+    bundle = config.work_dir / "reports_wf/models/mine"
+    bundle.mkdir(parents=True)
+    (bundle / "bundle.json").touch()
+    monkeypatch.setenv("BIDS_BRAINAGE_MODELS", str(bundle.parent))
+    with pytest.raises(InputError, match="mine"):
+        use(dataclasses.replace(config, model="mine"))
+    assert (bundle / "bundle.json").is_file()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -16,7 +15,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bids_brainage import messages
 from bids_brainage.atomic import write_text
+from bids_brainage.errors import InputError
 from bids_brainage.models.cohorts.people import TrainingPerson
 from bids_brainage.models.ensembles.base_model import BaseModel
 from bids_brainage.preprocessing.model_input import InputSpec
@@ -70,6 +71,11 @@ def build_store(
     specs : mapping of str to InputSpec
     nprocs : int
         Processes; the result does not depend on it.
+
+    Raises
+    ------
+    InputError
+        The folder holds something that no store has; nothing of it is touched.
     """
     fingerprint = _fingerprint(people, specs)
     store = VolumeStore(path, dict(specs), len(people), fingerprint)
@@ -89,13 +95,23 @@ def build_store(
 
 
 def _start(store: VolumeStore, marker: Path) -> None:
-    """Empty files of full size."""
-    if store.path.exists():
-        shutil.rmtree(store.path)
-    store.path.mkdir(parents=True)
+    """Empty files of full size, in the place of those of another store and of nothing else."""
+    before = sorted(store.path.iterdir()) if store.path.exists() else []
+    others = [path.name for path in before if not _of_a_store(path)]
+    if others:
+        raise InputError(messages.STORE_NOT_OURS.format(path=store.path, name=others[0]))
+    marker.unlink(missing_ok=True)
+    for path in before:
+        path.unlink(missing_ok=True)
+    store.path.mkdir(parents=True, exist_ok=True)
     for key in store.specs:
         store.volumes(key, "w+")
     write_text(marker, json.dumps({"fingerprint": store.fingerprint, "n": store.n}))
+
+
+def _of_a_store(path: Path) -> bool:
+    made = path.name == "store.json" or path.suffix in (".u8", ".done") or path.name.startswith(".tmp-")
+    return made and path.is_file()
 
 
 def _prepare_person(store: VolumeStore, index: int, person: TrainingPerson) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -383,3 +384,13 @@ def test_a_plan_of_networks_that_need_gigabytes_is_refused_before_anything_is_ma
             [out], raw / "participants.tsv", small_plan(**changes), tmp_path / "balls", tmp_path / "work"
         )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_not_a_store_is_left_as_it_is(tmp_path: Path) -> None:
+    for name in ("notes.txt", "sub-01"):
+        folder = tmp_path / name
+        (folder / "sub-01").mkdir(parents=True)
+        (folder / name).mkdir(exist_ok=True)
+        with pytest.raises(InputError, match="not part of a store"):
+            build_store(folder, [], {})
+        assert (folder / "sub-01").is_dir()
