@@ -185,9 +185,8 @@ def _dry_run(config: RunConfig) -> int:
         unwritten = config if indexed else replace(config, bids_database_dir=None)
         if not config.preproc_only:
             from bids_brainage.models.bundles.bundle import load_bundle
-            from bids_brainage.workflows.run import chosen_ensembles
 
-            unwritten = replace(unwritten, ensemble=chosen_ensembles(config, load_bundle(config.model)))
+            unwritten = replace(unwritten, ensemble=load_bundle(config.model).chosen(config.ensemble))
         _say_what_would_run(config, read_selection(unwritten))
     if "train" in config.analysis_level:
         from bids_brainage.workflows.training import describe_training

@@ -78,7 +78,7 @@ def run_participants(config: RunConfig, sessions: Sequence[SessionInputs]) -> Ru
 
     bundle = None if config.preproc_only else load_bundle(config.model)
     if bundle is not None:
-        config = replace(config, ensemble=chosen_ensembles(config, bundle))
+        config = replace(config, ensemble=bundle.chosen(config.ensemble))
         sessions = with_measured(sessions, config, bundle)
     if config.boilerplate_only:
         write_planned_citation(sessions, config, bundle)
@@ -89,13 +89,6 @@ def run_participants(config: RunConfig, sessions: Sequence[SessionInputs]) -> Ru
     if not config.preproc_only:
         write_citation_of(sessions, config)
     return outcome
-
-
-def chosen_ensembles(config: RunConfig, bundle: Any) -> tuple[str, ...]:
-    """The ensembles asked for, which the bundle must have; by default all it has."""
-    for name in config.ensemble:
-        bundle.ensemble_record(name)
-    return config.ensemble or tuple(bundle.ensembles)
 
 
 def with_measured(sessions: Sequence[SessionInputs], config: RunConfig, bundle: Any) -> list[SessionInputs]:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -25,7 +23,7 @@ from bids_brainage.records.reading import SessionPlace, read_session
 from bids_brainage.records.writing import Output, publish
 from bids_brainage.relevance.backends import explain_ensemble_with
 from bids_brainage.reports.fragments import page_texts, session_texts
-from bids_brainage.workflows.run import chosen_ensembles, with_measured
+from bids_brainage.workflows.run import with_measured
 from tests.models.conftest import bundle as bundle
 from tests.models.synthetic import small_plan, write_people
 
@@ -192,13 +190,10 @@ def test_what_was_measured_is_read_for_those_it_is_known_of(
 
 
 def test_the_ensembles_are_those_of_the_bundle_unless_some_are_asked_for(bundle: Bundle) -> None:
-    config = RunConfig(bids_dir=Path("/a"), output_dir=Path("/b"))
-    assert chosen_ensembles(config, bundle) == ("TypeI",)
-    both = SimpleNamespace(ensembles=("TypeII", "TypeI"), ensemble_record=lambda name: None)
-    assert chosen_ensembles(config, both) == ("TypeII", "TypeI")
-    assert chosen_ensembles(dataclasses.replace(config, ensemble=("TypeII",)), both) == ("TypeII",)
+    assert bundle.chosen(()) == ("TypeI",)
+    assert bundle.chosen(("TypeI",)) == ("TypeI",)
     with pytest.raises(BundleError, match="no ensemble TypeII; choose one of TypeI"):
-        chosen_ensembles(dataclasses.replace(config, ensemble=("TypeI", "TypeII")), bundle)
+        bundle.chosen(("TypeI", "TypeII"))
 
 
 @pytest.mark.parametrize("refit", ["heads", "all"])

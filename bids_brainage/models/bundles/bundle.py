@@ -157,6 +157,12 @@ class Bundle:
             self._built[name, index] = build_ensemble(record, index, self.files)
         return self._built[name, index]
 
+    def chosen(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """The ensembles asked for, which the bundle must have; by default all it has."""
+        for name in names:
+            self.ensemble_record(name)
+        return names or self.ensembles
+
     def ensemble_for(self, name: str, participant_id: str, dataset: str | None) -> MultiLevelEnsemble:
         """The ensemble `name` for a person: if they were in training, of models that never saw them."""
         return self.ensemble(name, self.fold_of(participant_id, dataset))
