@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import signal
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from bids_brainage import messages
@@ -46,10 +47,19 @@ def ending(error: BaseException, log: Path | None = None) -> tuple[int, str]:
     return FAULT, messages.UNEXPECTED_ERROR.format(kind=kind, text=text, log=log)
 
 
-def end_with_reader() -> None:
-    """Let a command that only prints end quietly when nobody reads it any more (``| head``), as others do."""
-    with suppress(ValueError):  # not in the main thread
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+@contextmanager
+def ended_with_reader() -> Iterator[None]:
+    """Let what only prints end quietly when nobody reads it any more (``| head``), as other commands do."""
+    try:
+        before = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    except ValueError:  # not in the main thread
+        yield
+        return
+    try:
+        yield
+        sys.stdout.flush()
+    finally:
+        signal.signal(signal.SIGPIPE, before)
 
 
 @contextmanager

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bids_brainage import messages
-from bids_brainage.cli.endings import DISK, end_with_reader, ending
+from bids_brainage.cli.endings import DISK, ended_with_reader, ending
 from bids_brainage.cli.logs import set_up_console
 from bids_brainage.errors import BrainAgeError
 from bids_brainage.quoting import printable
@@ -44,10 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = _parser().parse_args(argv)
     set_up_console(verbose=0)
-    if arguments.action in ("list", "show", "check"):
-        end_with_reader()
+    only_prints = arguments.action in ("list", "show", "check")
     try:
-        return int(arguments.work(arguments))
+        with ended_with_reader() if only_prints else nullcontext():
+            return int(arguments.work(arguments))
     except (BrainAgeError, KeyboardInterrupt) as error:
         code, sentence = ending(error)
     except OSError as error:

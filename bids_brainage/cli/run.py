@@ -18,7 +18,7 @@ from bids_brainage.cli.endings import (
     ALL_WELL,
     SOME_FAILED,
     TerminationError,
-    end_with_reader,
+    ended_with_reader,
     ending,
     told_of_termination,
 )
@@ -76,7 +76,8 @@ def run(config: RunConfig) -> int:
     if "train" in config.analysis_level:
         _check_training(config)
     if config.dry_run:
-        return _dry_run(config)
+        with ended_with_reader():
+            return _dry_run(config)
     make_writable(config.output_dir)
     if config.boilerplate_only:
         return _boilerplate(config)
@@ -177,7 +178,6 @@ def _boilerplate(config: RunConfig) -> int:
 
 def _dry_run(config: RunConfig) -> int:
     """Print what would be done; nothing is written."""
-    end_with_reader()
     if "participant" in config.analysis_level:
         from bids_brainage.bids.selection import read_selection
 

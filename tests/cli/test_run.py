@@ -317,3 +317,11 @@ def test_a_reader_that_leaves_ends_a_dry_run_quietly(bids: Path, tmp_path: Path)
     assert process.stderr is not None
     assert b"bug" not in process.stderr.read()
     assert process.wait() == -signal.SIGPIPE
+
+
+def test_a_dry_run_leaves_the_signals_of_its_process_as_they_were(run, workflows):
+    import signal
+
+    before = signal.getsignal(signal.SIGPIPE)
+    assert run("--dry-run") == 0
+    assert signal.getsignal(signal.SIGPIPE) == before
