@@ -61,7 +61,7 @@ UNKNOWN_QUERY = "--bids-filter-file {path} filters '{query}', which is unknown; 
 BAD_FILTER = "--bids-filter-file {path}: '{query}' must be an object of entities and values."
 BAD_FILTER_VALUE = (
     "--bids-filter-file {path}: '{query}' filters '{entity}' by something other than text of up to {longest} "
-    "letters, a number, null, or a list of up to {most} of these; correct it."
+    "letters, a whole number, null, or a list of up to {most} of these; correct it."
 )
 NOT_A_LABEL = (
     "{path}: {names} left out, because labels may only contain letters, digits and +; rename what should be "

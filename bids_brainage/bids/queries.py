@@ -195,14 +195,17 @@ def _number(index: str | None) -> int:
 
 
 def _is_filter_value(value: Any) -> bool:
-    """Whether a filter is valid: text, a number, null, or a list of these."""
+    """Whether a filter is valid: text, a whole number, null, or a list of these.
+
+    The index takes a fraction beside text for an error, and no label is one.
+    """
     values = value if isinstance(value, list) else [value]
     if not 0 < len(values) <= _MOST_VALUES:
         return False
     return all(
         item is None
         or (isinstance(item, str) and len(item) <= _LONGEST_VALUE)
-        or (isinstance(item, int | float) and not isinstance(item, bool) and abs(item) <= _LARGEST_NUMBER)
+        or (isinstance(item, int) and not isinstance(item, bool) and abs(item) <= _LARGEST_NUMBER)
         for item in values
     )
 

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from bids_brainage.bids.dataset import index, open_dataset
@@ -429,9 +429,9 @@ def test_many_unknown_labels_are_one_short_sentence(dataset, config):
 
 @pytest.mark.parametrize(
     "value",
-    ["9" * 41, "-" + "9" * 20, "1e300", "Infinity", "NaN", "true", "{}", "[[1]]", "[]", '"' + "x" * 300 + '"',
-     json.dumps([str(i) for i in range(1_000_000)])],
-    ids=range(11),
+    ["9" * 41, "-" + "9" * 20, "1e300", "0.5", "[1, 2.0]", "Infinity", "NaN", "true", "{}", "[[1]]", "[]",
+     '"' + "x" * 300 + '"', json.dumps([str(i) for i in range(1_000_000)])],
+    ids=range(13),
 )  # fmt: skip
 def test_absurd_values_of_a_filter_are_refused(dataset, config, tmp_path, value):
     dataset(ONE)
@@ -454,6 +454,8 @@ def test_any_filter_selects_or_tells(dataset, tmp_path):
         entity=st.sampled_from(["acquisition", "run", "echo", "subject", "session", "part", "extension"]),
         value=SCALARS | st.lists(SCALARS, min_size=1, max_size=3),
     )
+    @example(entity="run", value=[0.0, ""])
+    @example(entity="run", value=[0, ""])
     def check(entity, value):
         file.write_text(json.dumps({"t1w": {entity: value}}))
         with contextlib.suppress(InputError):
