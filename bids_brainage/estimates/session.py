@@ -20,7 +20,7 @@ from bids_brainage.estimates.parts import Part, run_networks
 from bids_brainage.estimates.regions import region_rows
 from bids_brainage.estimates.summary import estimate_record
 from bids_brainage.models.ensembles.typicality import unusual_inputs
-from bids_brainage.records.estimate import EstimateRecord
+from bids_brainage.records.estimate import EstimateRecord, Preparation
 from bids_brainage.records.reading import PreparedImages
 from bids_brainage.terms import STANDARD_SPACE
 
@@ -53,10 +53,13 @@ def estimate_session(
     bundle: Bundle,
     ensembles: Sequence[str],
     images: PreparedImages,
+    preparation: Preparation,
     person: PersonFacts,
     options: EstimationOptions,
 ) -> Iterator[EnsembleResult]:
     """Estimate and explain one session with each requested ensemble of a bundle.
+
+    `preparation` says how the images were prepared.
 
     Raises
     ------
@@ -68,7 +71,7 @@ def estimate_session(
     for name in ensembles:
         LOGGER.info(messages.ESTIMATING.format(name=person.name, ensemble=name))
         ensemble = bundle.ensemble_for(name, person.participant, person.dataset)
-        yield _result(bundle, ensemble, maker, grids, person, options)
+        yield _result(bundle, ensemble, maker, grids, preparation, person, options)
 
 
 def _result(
@@ -76,6 +79,7 @@ def _result(
     ensemble: MultiLevelEnsemble,
     maker: InputMaker,
     grids: Grids,
+    preparation: Preparation,
     person: PersonFacts,
     options: EstimationOptions,
 ) -> EnsembleResult:
@@ -87,7 +91,6 @@ def _result(
     arrays = {name: part.input.array for name, part in parts.items()}
     unusual = unusual_inputs(arrays, bundle.norms(ensemble.name), bundle.mean_inputs(ensemble.name))
     named = {own.name: own for own in maps}
-    preparation = maker.images.preparation
     record = estimate_record(bundle, estimate, person, preparation, options, unusual, named, total)
     if total is None:
         return EnsembleResult(record, (), [])

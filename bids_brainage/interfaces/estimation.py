@@ -13,7 +13,7 @@ from nipype.interfaces.base import BaseInterfaceInputSpec, SimpleInterface, Trai
 if TYPE_CHECKING:
     from bids_brainage.estimates.maps import MapFacts
     from bids_brainage.estimates.session import EnsembleResult
-    from bids_brainage.records.reading import PreparedImages, SessionPlace
+    from bids_brainage.records.reading import FinishedSession, SessionPlace
     from bids_brainage.records.writing import Output
 
 
@@ -51,10 +51,12 @@ class EstimateSession(SimpleInterface):
 
         person, options = self.inputs.person, self.inputs.options
         place = SessionPlace.of(Path(self.inputs.out_dir), person.participant, person.session)
-        images = prepared_images(place, self.inputs.prepared)
+        finished = prepared_session(place, self.inputs.prepared)
+        images, preparation = finished.images, finished.preparation(self.inputs.prepared)
+        assert images is not None
         bundle, fingerprints = load_bundle(self.inputs.bundle), self.inputs.fingerprints
         begun = time.monotonic()
-        for result in estimate_session(bundle, list(fingerprints), images, person, options):
+        for result in estimate_session(bundle, list(fingerprints), images, preparation, person, options):
             name = result.record.ensemble
             outputs = outputs_of(place, result, options.spaces)
             seconds = {f"{name} estimate and maps": round(time.monotonic() - begun, 2)}
@@ -71,8 +73,8 @@ class EstimateSession(SimpleInterface):
         return runtime
 
 
-def prepared_images(place: SessionPlace, fingerprints: Mapping[str, str]) -> PreparedImages:
-    """The images that an estimate rests on.
+def prepared_session(place: SessionPlace, fingerprints: Mapping[str, str]) -> FinishedSession:
+    """The session whose images an estimate rests on.
 
     Raises
     ------
@@ -84,13 +86,12 @@ def prepared_images(place: SessionPlace, fingerprints: Mapping[str, str]) -> Pre
     from bids_brainage.records.reading import read_session
 
     finished = read_session(place)
-    images = finished.images if finished else None
-    if finished is None or images is None:
+    if finished is None or finished.images is None:
         raise BrainAgeError(NOT_PREPARED.format(name=place.name))
     for modality, fingerprint in fingerprints.items():
         if not finished.is_finished(("preprocessing", modality), fingerprint):
             raise BrainAgeError(NOT_PREPARED.format(name=place.name))
-    return images
+    return finished
 
 
 def outputs_of(place: SessionPlace, result: EnsembleResult, spaces: tuple[str, ...]) -> list[Output]:

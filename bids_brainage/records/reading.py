@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -100,8 +100,6 @@ class PreparedImages:
         T1w to MNI152NLin6Asym, and back.
     subject, standard : dict of str to Path
         By modality, the image on the T1w grid, and the brain in standard space.
-    preparation : Preparation
-        How they were really prepared.
     """
 
     mask: Path
@@ -109,7 +107,6 @@ class PreparedImages:
     inverse: Path
     subject: dict[str, Path]
     standard: dict[str, Path]
-    preparation: Preparation
 
 
 @dataclass(frozen=True)
@@ -164,21 +161,27 @@ class FinishedSession:
             mask=self.t1w[1],
             forward=self.warps[0],
             inverse=self.warps[1],
-            subject={
-                self._about(mark, "modality"): self._path(mark) for mark in self._marks("subject_image")
-            },
-            standard={
-                self._about(mark, "modality"): self._path(mark) for mark in self._marks("standard_image")
-            },
-            preparation=self.preparation,
+            subject=self._by_modality("subject_image"),
+            standard=self._by_modality("standard_image"),
         )
 
-    @cached_property
-    def preparation(self) -> Preparation:
-        """What the T1w image's sidecar says, with the warnings of all images."""
+    def preparation(self, modalities: Collection[str] = ()) -> Preparation:
+        """How the images were prepared: what the T1w image's sidecar says, with all warnings.
+
+        Parameters
+        ----------
+        modalities : collection of str
+            The sequences whose warnings are wanted besides those of the T1w image; no other sidecar is read.
+
+        Raises
+        ------
+        InputError
+            If a sidecar cannot be read.
+        """
         sidecars = {
-            self._about(mark, "modality"): read_json(sidecar(self._path(mark)))
-            for mark in self._marks("subject_image")
+            modality: read_json(sidecar(path))
+            for modality, path in self._by_modality("subject_image").items()
+            if modality == FIRST or modality in modalities
         }
         try:
             warnings = [text for content in sidecars.values() for text in content.get("Warnings", ())]

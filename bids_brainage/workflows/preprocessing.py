@@ -82,16 +82,24 @@ def init_preprocessing_wf(
         steps[modality] = (stage_wf, "outputnode.")
         workflow.connect([(stage_wf, done, [("outputnode.done", f"in{number}")])])
     anatomical, before = steps.get(FIRST) or (_finished_anatomical(prepared), "")
-    for modality, (stage_wf, _) in steps.items():
-        if modality == FIRST:
-            continue
-        fields = ANATOMICAL if modality == TEMPLATE else ANATOMICAL[:2]
+    if TEMPLATE in steps:
+        connect_to = [(f"{before}{field}", f"inputnode.{field}") for field in ANATOMICAL]
+        workflow.connect([(anatomical, steps[TEMPLATE][0], connect_to)])
+    sequences = [stage_wf for modality, (stage_wf, _) in steps.items() if modality not in (FIRST, TEMPLATE)]
+    if not sequences:
+        return workflow
+    template, after = steps.get(TEMPLATE) or (_finished_template(prepared), "")
+    for stage_wf in sequences:
         workflow.connect(
-            [(anatomical, stage_wf, [(f"{before}{field}", f"inputnode.{field}") for field in fields])]
+            [
+                (
+                    anatomical,
+                    stage_wf,
+                    [(f"{before}{field}", f"inputnode.{field}") for field in ANATOMICAL[:2]],
+                ),
+                (template, stage_wf, [(f"{after}forward", "inputnode.forward")]),
+            ]
         )
-        if modality != TEMPLATE:
-            template, prefix = steps.get(TEMPLATE) or (_finished_template(prepared), "")
-            workflow.connect([(template, stage_wf, [(f"{prefix}forward", "inputnode.forward")])])
     return workflow
 
 
@@ -283,7 +291,7 @@ def _finished_anatomical(finished: FinishedSession | None) -> pe.Node:
     assert finished.t1w is not None
     t1w, mask = map(str, finished.t1w)
     node = pe.Node(niu.IdentityInterface(fields=list(ANATOMICAL)), name="anatomical")
-    size = finished.preparation.native_voxel_size
+    size = finished.preparation().native_voxel_size
     node.inputs.trait_set(t1w=t1w, mask=mask, native_voxel_size=1.0 if size is None else size)
     return node
 

@@ -27,6 +27,7 @@ from tests.integration.small_bundle import make_bundle
 
 LRP = ExplanationFacts(rule="preset-a", backend="native", aggregation="heads")
 OPTIONS = EstimationOptions(modalities=("T1w", "FLAIR", "T2starw"), lrp=LRP)
+PREPARATION = Preparation(origin="raw", skull_strip="auto", skull_strip_method="none")
 PERSON = PersonFacts(
     participant="sub-01", session=None, dataset="Here", age=40.0, measured=None, sex="F", simulated=False,
     inputs=("bids:raw:sub-01/anat/sub-01_T1w.nii.gz",),
@@ -58,13 +59,18 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> PreparedImages:
         inverse=folder / "identity.mat",
         subject=dict.fromkeys(("T1w", "FLAIR"), folder / "t1w.nii.gz"),
         standard=dict.fromkeys(("T1w", "FLAIR"), folder / "standard.nii.gz"),
-        preparation=Preparation(origin="raw", skull_strip="auto", skull_strip_method="none"),
     )
+
+
+def estimate_one(
+    bundle: Bundle, images: PreparedImages, person: PersonFacts, options: EstimationOptions
+) -> EnsembleResult:
+    return next(estimate_session(bundle, ["TypeI"], images, PREPARATION, person, options))
 
 
 @pytest.fixture(scope="module")
 def results(bundle: Bundle, images: PreparedImages) -> list[EnsembleResult]:
-    return list(estimate_session(bundle, bundle.ensembles, images, PERSON, OPTIONS))
+    return list(estimate_session(bundle, bundle.ensembles, images, PREPARATION, PERSON, OPTIONS))
 
 
 def test_estimate_is_target_bias_plus_relevance_plus_absorbed(results: list[EnsembleResult]) -> None:
@@ -109,7 +115,7 @@ def test_explained_or_not_and_by_whatever_threads_the_estimate_is_the_same(
     results: list[EnsembleResult], bundle: Bundle, images: PreparedImages
 ) -> None:
     options = replace(OPTIONS, lrp=None, threads=2)
-    plain = list(estimate_session(bundle, bundle.ensembles, images, PERSON, options))
+    plain = list(estimate_session(bundle, bundle.ensembles, images, PREPARATION, PERSON, options))
     for explained, alone in zip(results, plain, strict=True):
         assert alone.record.brain_age == explained.record.brain_age
         assert alone.record.lrp is None
@@ -129,7 +135,7 @@ def test_each_image_is_read_once_and_each_network_run_once(
     ran: list[int] = []
     forward = _Engine.forward
     monkeypatch.setattr(_Engine, "forward", lambda self, n, *a: ran.append(id(n)) or forward(self, n, *a))
-    found = list(estimate_session(bundle, bundle.ensembles, images, PERSON, OPTIONS))
+    found = list(estimate_session(bundle, bundle.ensembles, images, PREPARATION, PERSON, OPTIONS))
     assert len(read) == len(set(read))
     networks = sum(len(part.base_models) for result in found for part in result.record.sub_ensembles)
     assert len(ran) == networks
@@ -137,16 +143,22 @@ def test_each_image_is_read_once_and_each_network_run_once(
 
 def test_a_modality_that_is_not_asked_for_is_not_used(bundle: Bundle, images: PreparedImages) -> None:
     options = replace(OPTIONS, modalities=("FLAIR",), lrp=None)
-    result = next(iter(estimate_session(bundle, ["TypeI"], images, PERSON, options)))
+    result = estimate_one(bundle, images, PERSON, options)
     assert result.record.modalities_used == ("FLAIR",)
     with pytest.raises(ImageError, match="none of the sequences"):
-        next(estimate_session(bundle, ["TypeI"], images, PERSON, replace(options, modalities=("T2starw",))))
+        next(
+            estimate_session(
+                bundle, ["TypeI"], images, PREPARATION, PERSON, replace(options, modalities=("T2starw",))
+            )
+        )
 
 
 def test_without_an_age_there_is_an_estimate_but_no_dba(bundle: Bundle, images: PreparedImages) -> None:
     options = replace(OPTIONS, lrp=None)
     with_age, without = (
-        next(estimate_session(bundle, ["TypeI"], images, replace(PERSON, age=age), options)).record
+        next(
+            estimate_session(bundle, ["TypeI"], images, PREPARATION, replace(PERSON, age=age), options)
+        ).record
         for age in (40.0, None)
     )
     assert without.dba is None
@@ -161,7 +173,9 @@ def test_a_training_participant_is_told_of(
     """By a fold that never saw them, or, with a warning, by one that did."""
 
     def flags() -> dict[str, str]:
-        record = next(estimate_session(bundle, ["TypeI"], images, PERSON, replace(OPTIONS, lrp=None))).record
+        record = next(
+            estimate_session(bundle, ["TypeI"], images, PREPARATION, PERSON, replace(OPTIONS, lrp=None))
+        ).record
         return {flag.code: flag.text for flag in record.flags}
 
     assert not {"seen_in_training", "training_participant"} & flags().keys()
@@ -182,7 +196,9 @@ def test_the_corrected_estimate_is_beside_the_raw_one(
     ensemble = bundle.ensemble("TypeI")
     heads = tuple(replace(head, age_bias=AgeBias(-10, 0.2)) for head in ensemble.top_heads)
     monkeypatch.setattr(Bundle, "ensemble_for", lambda self, *_: replace(ensemble, top_heads=heads))
-    record = next(estimate_session(bundle, ["TypeI"], images, person, replace(OPTIONS, lrp=None))).record
+    record = next(
+        estimate_session(bundle, ["TypeI"], images, PREPARATION, person, replace(OPTIONS, lrp=None))
+    ).record
     assert record.brain_age_corrected == pytest.approx(record.brain_age - 2)
     assert record.dba_corrected == pytest.approx(record.dba - 2)
 
@@ -202,7 +218,7 @@ def test_a_demonstration_model_on_a_real_brain_says_so_everywhere(
         ] + sidecar["ClosureError"] == pytest.approx(sidecar["Estimate"], abs=1e-9)
     simulated = replace(PERSON, simulated=True)
     options = replace(OPTIONS, lrp=None)
-    assert next(estimate_session(bundle, ["TypeI"], images, simulated, options)).record.disclaimer is None
+    assert estimate_one(bundle, images, simulated, options).record.disclaimer is None
 
 
 def test_maps_of_either_stage_reach_both_grids_with_their_sums(images: PreparedImages) -> None:

@@ -171,7 +171,7 @@ def test_images_that_do_not_say_how_they_were_prepared_are_told_of(place: Sessio
     session = read_session(place)
     assert session is not None
     with pytest.raises(InputError, match=r"ses-a_record\.json.*how its image was prepared"):
-        _ = session.preparation
+        session.preparation()
 
 
 def test_a_record_that_is_a_pipe_is_not_waited_for(place: SessionPlace) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,14 +14,16 @@ from hypothesis import strategies as st
 
 from bids_brainage.bids.derivatives import PreprocessedInputs
 from bids_brainage.bids.description import write_dataset_description
+from bids_brainage.bids.naming import sidecar
 from bids_brainage.bids.selection import SessionInputs
 from bids_brainage.bids.uris import dataset_links
 from bids_brainage.config import RunConfig
 from bids_brainage.errors import InputError
 from bids_brainage.interfaces.registration import Aligned, RegisterRigid, UseTransforms
 from bids_brainage.records.reading import SessionPlace
-from bids_brainage.records.session import TEMPLATE, StageKey
+from bids_brainage.records.session import FIRST, TEMPLATE, Role, StageKey
 from bids_brainage.records.writing import Output, publish
+from bids_brainage.terms import STANDARD_SPACE
 from bids_brainage.workflows.completion import session_state
 from bids_brainage.workflows.participant import Task, init_session_wf, workflow_name
 from bids_brainage.workflows.preprocessing import init_preprocessing_wf
@@ -91,10 +95,28 @@ def finish(session: SessionInputs, config: RunConfig) -> None:
     state = session_state(session, config, (), "")
     place = SessionPlace.of(config.output_dir, session.participant, session.session)
     for modality in state.unprepared:
-        path = place.path("preproc_standard", suffix=modality)
-        one = Output("standard_image", path, lambda where: where.write_text("x"), {"modality": modality})
         key: StageKey = ("preprocessing", modality)
-        publish(place, key, state.preprocessing[modality], [one], inputs=state.inputs[modality])
+        files = list(published(place, modality))
+        publish(place, key, state.preprocessing[modality], files, inputs=state.inputs[modality])
+
+
+def published(place: SessionPlace, modality: str) -> Iterator[Output]:
+    def output(role: Role, pattern: str, about: dict[str, str], **names: str) -> Output:
+        preparation = {"origin": "raw", "skull_strip": "auto", "skull_strip_method": "bet"}
+        content = {"Preparation": preparation} if role == "subject_image" else None
+        path = place.path(pattern, **names)
+        return Output(role, path, lambda where: where.write_text("x"), about, sidecar=content)
+
+    if modality == TEMPLATE:
+        for source, target in (("T1w", STANDARD_SPACE), (STANDARD_SPACE, "T1w")):
+            yield output("transform", "transform", {"source": source}, source=source, target=target)
+        modality = FIRST
+    else:
+        pattern = "preproc_T1w" if modality == FIRST else "preproc_T1w_space"
+        yield output("subject_image", pattern, {"modality": modality}, suffix=modality)
+    if modality == FIRST:
+        yield output("brain_mask", "brain_mask", {})
+    yield output("standard_image", "preproc_standard", {"modality": modality}, suffix=modality)
 
 
 def test_what_is_prepared_is_not_prepared_again(tmp_path: Path, config: RunConfig) -> None:
@@ -116,6 +138,31 @@ def test_a_changed_flair_alone_is_prepared_again(tmp_path: Path, config: RunConf
     assert session_state(session, config, (), "").unprepared == ("FLAIR",)
     session.images["T1w"][0].write_bytes(b"scanned anew")
     assert session_state(session, config, (), "").unprepared == ("T1w", TEMPLATE, "FLAIR")
+
+
+def test_two_sequences_alone_are_prepared_again(tmp_path: Path, config: RunConfig) -> None:
+    session = inputs(tmp_path)
+    session.images["T2starw"] = (image(tmp_path, "sub-01/anat/sub-01_T2starw.nii.gz"),)
+    finish(session, config)
+    for modality in ("FLAIR", "T2starw"):
+        session.images[modality][0].write_bytes(b"scanned anew")
+    nodes = graph(session, config)
+    assert {"flair_wf.align", "t2starw_wf.align"} <= nodes.keys()
+    assert "anatomical_wf.conform" not in nodes
+
+
+def test_only_the_sequence_whose_sidecar_is_gone_is_prepared_again(tmp_path: Path, config: RunConfig) -> None:
+    session = inputs(tmp_path)
+    finish(session, config)
+    place = SessionPlace.of(config.output_dir, "01", None)
+    sidecar(place.path("preproc_T1w_space", suffix="FLAIR")).unlink()
+    assert session_state(session, config, (), "").unprepared == ("FLAIR",)
+    assert "flair_wf.align" in graph(session, config)
+    only_t1w = replace(config, modalities=("T1w",))
+    assert (
+        session_state(replace(session, images={"T1w": session.images["T1w"]}), only_t1w, (), "").unprepared
+        == ()
+    )
 
 
 def test_a_file_of_the_same_size_and_time_is_not_read_again(
