@@ -11,6 +11,8 @@ from bids_brainage.errors import InputError
 from bids_brainage.quoting import one_line
 
 OWNER = "bids_brainage"
+#: How the file is called by which a folder is tried.
+PROBE = ".tmp-"
 
 
 def check_places(bids_dir: Path, output_dir: Path, work_dir: Path) -> None:
@@ -43,7 +45,7 @@ def make_writable(folder: Path) -> Path:
     """Make `folder`, and raise InputError unless a file can be written there."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".tmp-") as probe:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=PROBE) as probe:
             probe.write(b"x")
             probe.flush()
     except OSError as error:

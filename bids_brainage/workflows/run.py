@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -152,8 +152,9 @@ class _Run:
         """Compute what is missing for some participants, write their pages, report the result."""
         from bids_brainage.workflows.participant import Task, init_batch_wf
 
-        tasks = [Task(session, self._state(session)) for session in batch]
-        todo = [] if self.config.reports_only else [task for task in tasks if not task.state.finished]
+        asked = [] if self.config.reports_only else batch
+        tasks = [Task(session, self._state(session)) for session in asked]
+        todo = [task for task in tasks if not task.state.finished]
         crashes: Mapping[str, Failures] = {}
         if todo:
             path = Path() if self.bundle is None else self.bundle.path
@@ -167,7 +168,8 @@ class _Run:
             problem = problems.get(session.name) or unwritten.get(session.participant)
             if not (problem == messages.SESSION_INCOMPLETE and crashes and self.config.stop_on_first_crash):
                 self._tell(session, problem, computed)
-        self._clear([task for task in tasks if task.session.name not in self.failed])
+        self._clear_pages({session.participant for session in batch} - unwritten.keys())
+        self._clear([task for task in tasks if problems.get(task.session.name) is None])
 
     def _state(self, session: SessionInputs) -> SessionState:
         from bids_brainage.workflows.completion import session_state
@@ -240,17 +242,23 @@ class _Run:
             self.skipped.append(name)
             LOGGER.info(messages.FINISHED_BEFORE.format(name=name))
 
-    def _clear(self, tasks: Sequence[Task]) -> None:
+    def _clear(self, finished: Sequence[Task]) -> None:
         """Remove the steps of finished sessions from the work folder: their results are elsewhere."""
-        from bids_brainage.workflows.participant import BATCH, REPORTS, report_name
+        from bids_brainage.workflows.participant import BATCH
 
         if self.config.keep_work:
             return
-        for task in tasks:
+        for task in finished:
             self.progress.forget(task.session.name)
-            report = report_name(task.session.participant)
-            steps = (Path(BATCH) / task.workflow_name, Path(REPORTS) / report)
-            remove_made(self.config, [self.config.work_dir / step for step in steps])
+            remove_made(self.config, [self.config.work_dir / BATCH / task.workflow_name])
+
+    def _clear_pages(self, written: Iterable[str]) -> None:
+        """Remove the steps of participants' pages."""
+        from bids_brainage.workflows.participant import REPORTS, report_name
+
+        if not self.config.keep_work:
+            folder = self.config.work_dir / REPORTS
+            remove_made(self.config, [folder / report_name(participant) for participant in written])
 
 
 def run_workflow(workflow: Any, config: RunConfig, plugin: Any, plugin_args: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from bids_brainage import messages
-from bids_brainage.bids.output import make_writable
+from bids_brainage.bids.output import PROBE, make_writable
 from bids_brainage.config import RunConfig
 from bids_brainage.errors import InputError
 from bids_brainage.locks import BusyError, locked
@@ -52,8 +52,8 @@ def work_folder(config: RunConfig) -> Iterator[None]:
     """
     if config.clean_workdir:
         _clean(config)
-    ours = _is_ours(config.work_dir)
     make_writable(config.work_dir)
+    ours = _is_ours(config.work_dir)
     # The marker is the lock, too; a folder of somebody else gets none.
     with locked(config.work_dir / MARKER, str(config.work_dir), shared=True) if ours else nullcontext():
         yield
@@ -67,7 +67,8 @@ def check_work_folder(config: RunConfig) -> None:
     """
     needed = _needed(config)
     if config.clean_workdir:
-        needed["the folder this was started in"] = Path.cwd()
+        with suppress(FileNotFoundError):
+            needed["the folder this was started in"] = Path.cwd()
         _check_cleaning(config, needed)
     for name, path in needed.items():
         for item in _made(config.work_dir):
@@ -119,8 +120,14 @@ def _remove_all(work_dir: Path) -> None:
 
 
 def _is_ours(work_dir: Path) -> bool:
-    """Whether the program made that folder, or will."""
-    return (work_dir / MARKER).is_file() or not work_dir.exists() or not any(work_dir.iterdir())
+    """Whether the program made that folder, or will; one that is empty is as good."""
+    try:
+        if (work_dir / MARKER).is_file() or not work_dir.exists():
+            return True
+        # Another run that begins at the same time tries whether it can write.
+        return all(item.name.startswith(PROBE) for item in work_dir.iterdir())
+    except OSError:
+        return False
 
 
 def _made(work_dir: Path) -> list[Path]:
@@ -163,9 +170,15 @@ def _lies_in(path: Path, folder: Path) -> bool:
     if written.is_relative_to(folder) or path.resolve().is_relative_to(folder.resolve()):
         return True
     real = path.resolve()
-    return folder.exists() and any(
-        place.exists() and place.samefile(folder) for place in (real, *real.parents)
-    )
+    return any(_is_mounted(folder, place) for place in (real, *real.parents))
+
+
+def _is_mounted(folder: Path, place: Path) -> bool:
+    """Whether they are one folder; what cannot be looked at is not."""
+    try:
+        return place.samefile(folder)
+    except OSError:
+        return False
 
 
 def _remove(item: Path) -> None:

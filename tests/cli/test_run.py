@@ -278,6 +278,18 @@ def test_the_folder_of_the_start_is_left_and_come_back_to(run, workflows):
     assert Path.cwd() == before
 
 
+@pytest.mark.parametrize(("model", "code"), [("demo", 0), ("nobodys", 2)])
+def test_a_run_starts_from_a_folder_that_is_gone(model, code, bids, tmp_path):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    words = [str(bids), str(tmp_path / "out"), "participant", "--dry-run", "--clean-workdir"]
+    words += ["-w", str(tmp_path / "work"), "--model", model]
+    program = f"import os; os.rmdir({str(gone)!r}); from bids_brainage.cli.run import main; exit(main({words}))"
+    environ = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", program], cwd=gone, env=environ, capture_output=True)
+    assert done.returncode == code, done.stderr
+
+
 def test_a_file_whose_name_is_not_utf8_ends_nothing(bids, tmp_path):
     name = os.fsdecode(b"sub-01_acq-\xf6_T1w.nii.gz")
     (bids / "sub-01/anat" / name).touch()

@@ -12,6 +12,7 @@ from bids_brainage.bids.selection import SessionInputs
 from bids_brainage.config import RunConfig
 from bids_brainage.locks import participant_lock
 from bids_brainage.workflows import run
+from bids_brainage.workflows.participant import BATCH
 from bids_brainage.workflows.run import RunOutcome, run_participants
 
 Run = Callable[..., RunOutcome]
@@ -70,6 +71,20 @@ def test_paths_may_hold_what_nipypes_settings_take_for_more(run_broken: Run, tmp
     folder = tmp_path / "50 %(x)s of %d $HOME {y}"
     assert "is empty" in run_broken(folder).failed["sub-01"]
     assert len(list((folder / "out/logs/run").glob("crash-*.txt"))) == 2
+
+
+@pytest.mark.parametrize("settings", [{"reports_only": True}, {"stop_on_first_crash": True}])
+def test_the_steps_of_whom_nothing_is_finished_stay(
+    settings: dict[str, bool], run_broken: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "SMALLEST_BATCH", 8)
+    steps, seconds = tmp_path / "work" / BATCH / "sub_02/step/result", tmp_path / "work/seconds/sub-02.json"
+    for path in (steps, seconds):
+        path.parent.mkdir(parents=True)
+        path.write_text("{}")
+    assert "sub-02" not in run_broken(**settings).failed
+    assert steps.exists()
+    assert seconds.exists()
 
 
 @pytest.fixture

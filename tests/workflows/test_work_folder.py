@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from fnmatch import fnmatch
+from pathlib import Path
 
 import pytest
 
@@ -149,6 +150,35 @@ def test_a_folder_in_use_is_not_cleaned(config):
         with work_folder(dataclasses.replace(config, clean_workdir=False)):
             pass
     assert files(config.work_dir) == before
+
+
+def test_a_folder_that_is_made_now_gets_its_marker_whoever_else_begins(config, tmp_path):
+    new = dataclasses.replace(config, clean_workdir=False, work_dir=tmp_path / "new/work")
+    use(new)
+    assert (new.work_dir / MARKER).is_file()
+    (new.work_dir / MARKER).rename(new.work_dir / ".tmp-of-another-run")
+    use(new)
+    assert (new.work_dir / MARKER).is_file()
+
+
+@pytest.mark.parametrize("cleaning", [True, False])
+def test_a_file_or_a_folder_that_cannot_be_read_is_told(cleaning, config, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    for name in ("file", "file/below"):
+        with pytest.raises(InputError, match="file"):
+            use(dataclasses.replace(config, clean_workdir=cleaning, work_dir=tmp_path / name))
+    (config.work_dir / MARKER).unlink()
+
+    def fail(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", fail)
+    if cleaning:
+        with pytest.raises(InputError, match=MARKER):
+            use(config)
+    else:
+        use(dataclasses.replace(config, clean_workdir=False))
+        assert not (config.work_dir / MARKER).exists()
 
 
 def test_a_folder_of_somebody_else_gets_no_marker(config):

@@ -70,4 +70,9 @@ def _named(name: str) -> list[Path]:
 
 def _absolute(path: str) -> Path:
     # Path.expanduser raises where there is no such user.
-    return Path(os.path.abspath(os.path.expanduser(path)))  # noqa: PTH100, PTH111
+    expanded = Path(os.path.expanduser(path))  # noqa: PTH111
+    try:
+        return Path(os.path.abspath(expanded))  # noqa: PTH100
+    except FileNotFoundError:
+        # Started in a folder that is gone: nothing lies there.
+        return expanded
