@@ -80,6 +80,27 @@ def read_json(path: Path, limit: int) -> Any:
     return content
 
 
+def read_yaml_mapping(path: Path, limit: int) -> dict[str, Any]:
+    """What a YAML file of settings by name says; only plain data, nothing in it is executed.
+
+    Raises
+    ------
+    OSError
+        See `read_bytes`.
+    ValueError
+        It is not such a file.
+    """
+    import yaml
+
+    try:
+        content = yaml.safe_load(read_text(path, limit))
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ValueError(error) from error
+    if not isinstance(content, dict):
+        raise ValueError("it must contain settings by name")
+    return content
+
+
 def _deeper_than(content: Any, most: int) -> bool:
     """Whether lists and objects are nested in more than `most` levels."""
     level = [content] if isinstance(content, dict | list) else []

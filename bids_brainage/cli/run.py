@@ -71,6 +71,10 @@ def run(config: RunConfig) -> int:
     from bids_brainage.bids.output import check_places, make_writable
 
     _check_temporary_folder()
+    if config.use_plugin is not None:
+        from bids_brainage.workflows.execution import read_plugin_file
+
+        read_plugin_file(config.use_plugin)
     open_dataset(config.bids_dir, config.participant_label)
     check_places(config.bids_dir, config.output_dir, config.work_dir)
     if "train" in config.analysis_level:
@@ -140,18 +144,15 @@ def _check_training(config: RunConfig) -> None:
         raise InputError(messages.MODEL_OUT_MISSING)
     if config.from_bundle is None and config.refit == "all":
         raise InputError(messages.TRANSFER_FROM_NOTHING)
-    if config.from_bundle is not None and config.model_out == _folder(config.from_bundle):
-        raise InputError(messages.TRANSFER_ONTO_ITSELF.format(path=config.model_out))
+    if config.from_bundle is not None:
+        from bids_brainage.models.bundles.finding import find_bundle
+
+        if find_bundle(config.from_bundle).resolve() == config.model_out.resolve():
+            raise InputError(messages.TRANSFER_ONTO_ITSELF.format(path=config.model_out))
     check_places(config.bids_dir, config.model_out, config.work_dir)
     there = config.model_out.is_dir() and any(config.model_out.iterdir())
     if there and not (config.model_out / "bundle.json").is_file():
         raise InputError(messages.MODEL_OUT_NOT_FREE.format(path=config.model_out))
-
-
-def _folder(name_or_path: str) -> Path:
-    """The absolute folder of a bundle that is given by its path."""
-    path = Path(name_or_path).expanduser().absolute()
-    return path.parent if path.name == "bundle.json" else path
 
 
 def _train(config: RunConfig, after_participants: bool) -> None:
@@ -182,12 +183,12 @@ def _dry_run(config: RunConfig) -> int:
         from bids_brainage.bids.selection import read_selection
 
         indexed = config.bids_database_dir is not None and config.bids_database_dir.exists()
-        unwritten = config if indexed else replace(config, bids_database_dir=None)
+        planned = config if indexed else replace(config, bids_database_dir=None)
         if not config.preproc_only:
             from bids_brainage.models.bundles.bundle import load_bundle
 
-            unwritten = replace(unwritten, ensemble=load_bundle(config.model).chosen(config.ensemble))
-        _say_what_would_run(config, read_selection(unwritten))
+            planned = replace(planned, ensemble=load_bundle(config.model).chosen(config.ensemble))
+        _say_what_would_run(planned, read_selection(planned))
     if "train" in config.analysis_level:
         from bids_brainage.workflows.training import describe_training
 
@@ -238,8 +239,8 @@ def _told_of_failures(failed: Mapping[str, str], left: int, selection: Selection
 def _say_what_would_run(config: RunConfig, selection: Selection) -> None:
     """Print what would be run for whom (--dry-run)."""
     print(f"{len(selection.sessions)} sessions of {config.bids_dir} would go to {config.output_dir}")
-    ensembles = " and ".join(config.ensemble) or "all its ensembles"
-    print(f"model {config.model}, {ensembles}, {config.nprocs} processors")
+    what = "images only" if config.preproc_only else f"model {config.model}, {' and '.join(config.ensemble)}"
+    print(f"{what}, {config.nprocs} processors")
     for session in selection.sessions:
         print(f"\n{session.name}  age {'unknown' if session.age is None else f'{session.age:g}'}")
         for line in _sources(session):

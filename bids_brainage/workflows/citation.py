@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bids_brainage.bids.selection import SessionInputs
 from bids_brainage.config import RunConfig
+from bids_brainage.errors import InputError
 
 if TYPE_CHECKING:
     from bids_brainage.models.bundles.bundle import Bundle
+    from bids_brainage.records.estimate import EstimateRecord
+    from bids_brainage.records.reading import FinishedSession
     from bids_brainage.reports.boilerplate import EnsembleParts, Prepared
+
+LOGGER = logging.getLogger(__name__)
 
 
 def write_citation_of(sessions: Sequence[SessionInputs], config: RunConfig) -> None:
@@ -21,9 +27,18 @@ def write_citation_of(sessions: Sequence[SessionInputs], config: RunConfig) -> N
 
     places = [SessionPlace.of(config.output_dir, own.participant, own.session) for own in sessions]
     finished = [found for found in map(read_session, places) if found is not None]
-    records = [record for own in finished for record in own.estimates if record.ensemble in config.ensemble]
+    records = [record for own in finished for record in _estimates(own) if record.ensemble in config.ensemble]
     if records:
         write_citation(config.output_dir, facts_of(records))
+
+
+def _estimates(finished: FinishedSession) -> tuple[EstimateRecord, ...]:
+    """A session's estimates; one with a damaged file is told and left out."""
+    try:
+        return finished.estimates
+    except InputError as error:
+        LOGGER.warning("%s", error)
+        return ()
 
 
 def write_planned_citation(

@@ -116,17 +116,35 @@ class Progress:
         return None, fullname
 
 
-def read_crashes(log_dir: Path, people: Mapping[str, str]) -> dict[str, list[tuple[str, Path]]]:
-    """Read nipype's crash files: session's name to the sentences and files of its failed nodes."""
-    crashes: dict[str, list[tuple[str, Path]]] = defaultdict(list)
-    for path in sorted(log_dir.glob("crash-*.txt")):
-        text = path.read_text(encoding="utf-8", errors="replace")
-        found = _CRASHED_NODE.search(text)
-        parts = found["name"].split(".") if found else []
-        for part in parts:
-            if part in people:
-                crashes[people[part]].append((crash_sentence(text), path))
-    return dict(crashes)
+class Crashes:
+    """nipype's crash files of a run, each read once.
+
+    Parameters
+    ----------
+    log_dir : Path
+    """
+
+    def __init__(self, log_dir: Path) -> None:
+        self.log_dir = log_dir
+        self._read: dict[Path, tuple[list[str], str]] = {}
+
+    def of(self, people: Mapping[str, str]) -> dict[str, list[tuple[str, Path]]]:
+        """By name, the sentences and files of the nodes that failed; `people` maps parts of nodes' names."""
+        crashes: dict[str, list[tuple[str, Path]]] = defaultdict(list)
+        for path in sorted(self.log_dir.glob("crash-*.txt")):
+            if path not in self._read:
+                self._read[path] = _read_crash(path)
+            parts, sentence = self._read[path]
+            for part in people.keys() & set(parts):
+                crashes[people[part]].append((sentence, path))
+        return dict(crashes)
+
+
+def _read_crash(path: Path) -> tuple[list[str], str]:
+    """The parts of the failed node's name, and the sentence that a person should read."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    found = _CRASHED_NODE.search(text)
+    return found["name"].split(".") if found else [], crash_sentence(text)
 
 
 def crash_sentence(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,8 @@ from bids_brainage.config import RunConfig
 from bids_brainage.locks import participants_locked
 from bids_brainage.records.reading import SessionPlace, read_participant
 from bids_brainage.records.writing import note_seconds
-from bids_brainage.workflows.progress import Progress, read_crashes
+from bids_brainage.workflows.execution import Execution
+from bids_brainage.workflows.progress import Crashes, Progress
 from bids_brainage.workflows.work_folder import remove_made
 
 if TYPE_CHECKING:
@@ -124,8 +125,8 @@ class _Run:
         self.people = {workflow_name(session.name): session.name for session in sessions}
         self.pages = {report_name(session.participant): session.participant for session in sessions}
         self.progress = Progress(self.people, config.work_dir / "seconds")
-        self.plugin: Any = None
-        self.plugin_args: dict[str, Any] = {}
+        self.execution = Execution(config, self.progress)
+        self.crashes = Crashes(config.log_dir)
         self.done: list[str] = []
         self.skipped: list[str] = []
         self.failed: dict[str, str] = {}
@@ -144,8 +145,7 @@ class _Run:
                 if self.config.stop_on_first_crash and self.failed:
                     break
         finally:
-            if hasattr(self.plugin, "close"):
-                self.plugin.close()
+            self.execution.close()
         return RunOutcome(tuple(self.done), tuple(self.skipped), self.failed)
 
     def _process(self, batch: Sequence[SessionInputs]) -> None:
@@ -159,8 +159,8 @@ class _Run:
         if todo:
             path = Path() if self.bundle is None else self.bundle.path
             workflow = init_batch_wf(tasks=todo, config=self.config, bundle=path, dataset=self.dataset)
-            self._run(workflow)
-            crashes = read_crashes(self.config.log_dir, self.people)
+            self.execution.run(workflow)
+            crashes = self.crashes.of(self.people)
         computed = {task.session.name for task in todo}
         problems = {task.session.name: self._problem(task.session, crashes) for task in todo}
         unwritten = self._write_pages(batch, computed, crashes)
@@ -177,13 +177,6 @@ class _Run:
         sha256 = "" if self.bundle is None else self.bundle.sha256
         return session_state(session, self.config, self.config.ensemble, sha256, self.dataset)
 
-    def _run(self, workflow: Any) -> None:
-        if self.plugin is None:
-            # Not before there is something to do: nipype takes half a second.
-            configure_nipype(self.config)
-            self.plugin, self.plugin_args = find_plugin(self.config, self.progress)
-        run_workflow(workflow, self.config, self.plugin, self.plugin_args)
-
     def _problem(self, session: SessionInputs, crashes: Mapping[str, Failures]) -> str | None:
         """Why a session that was computed is not finished, if it is not."""
         if session.name in crashes:
@@ -195,37 +188,41 @@ class _Run:
         return None
 
     def _write_pages(
-        self, batch: Sequence[SessionInputs], computed: Collection[str], crashes: Mapping[str, Failures]
+        self, batch: Sequence[SessionInputs], computed: Set[str], crashes: Mapping[str, Failures]
     ) -> dict[str, str]:
         """Write the pages that are missing or outdated; report those that could not be written."""
         from bids_brainage.workflows.participant import init_reports_wf
 
-        participants: dict[str, list[tuple[str, Path]]] = {}
+        sessions: dict[str, list[str]] = {}
         for session in batch:
-            if self._wants_page(session, computed):
-                participants.setdefault(session.participant, []).extend(crashes.get(session.name, ()))
+            sessions.setdefault(session.participant, []).append(session.name)
+        participants = {
+            label: [crash for name in names for crash in crashes.get(name, ())]
+            for label, names in sessions.items()
+            if self._wants_page(label, not computed.isdisjoint(names))
+        }
         if not participants:
             return {}
         logs = self.config.log_dir.parent
         with participants_locked(logs, participants, PAGE_SECONDS) as busy:
             free = {label: crashes for label, crashes in participants.items() if label not in busy}
             if free:
-                self._run(init_reports_wf(participants=free, config=self.config))
-        failed = read_crashes(self.config.log_dir, self.pages)
+                self.execution.run(init_reports_wf(participants=free, config=self.config))
+        failed = self.crashes.of(self.pages)
         return {label: messages.PAGE_FAILED.format(reason=reason) for label, reason in busy.items()} | {
             participant: messages.PAGE_FAILED.format(reason=failed[participant][-1][0])
             for participant in participants
             if participant in failed
         }
 
-    def _wants_page(self, session: SessionInputs, computed: Collection[str]) -> bool:
+    def _wants_page(self, label: str, computed: bool) -> bool:
         """Whether the page is to be written; --preproc-only writes none, but leaves none that is outdated."""
         from bids_brainage.records.page import is_current, page_path
 
-        out_dir, participant = self.config.output_dir, session_name(session.participant, None)
+        out_dir, participant = self.config.output_dir, session_name(label, None)
         if self.config.preproc_only and not page_path(out_dir, participant).is_file():
             return False
-        if session.name in computed or self.config.reports_only:
+        if computed or self.config.reports_only:
             return True
         return not is_current(out_dir, participant, read_participant(out_dir, participant))
 
@@ -261,16 +258,6 @@ class _Run:
             remove_made(self.config, [folder / report_name(participant) for participant in written])
 
 
-def run_workflow(workflow: Any, config: RunConfig, plugin: Any, plugin_args: Mapping[str, Any]) -> None:
-    """Run one graph. Nodes that fail leave crash files; the graph continues without what depends on them."""
-    # Not among nipype's own settings, where a % has a meaning.
-    workflow.config["execution"] = {"crashdump_dir": str(config.log_dir)}
-    try:
-        workflow.run(plugin=plugin, plugin_args=dict(plugin_args))
-    except RuntimeError as error:
-        LOGGER.debug("nipype: %s", error)
-
-
 def _batches(sessions: Sequence[SessionInputs], config: RunConfig) -> Iterator[list[SessionInputs]]:
     """Divide the sessions into batches that never split a participant."""
     size = max(SMALLEST_BATCH, PARTICIPANTS_PER_PROCESS * config.nprocs)
@@ -285,67 +272,3 @@ def _batches(sessions: Sequence[SessionInputs], config: RunConfig) -> Iterator[l
             batch = []
     if batch:
         yield batch
-
-
-def configure_nipype(config: RunConfig) -> None:
-    """Set nipype up: crash files as text beside the log, its own messages silenced, no network."""
-    import nipype
-    from nipype import config as nipype_config
-    from nipype import logging as nipype_logging
-
-    nipype_config.update_config(
-        {
-            "execution": {
-                "crashfile_format": "txt",
-                "stop_on_first_crash": str(config.stop_on_first_crash).lower(),
-                "poll_sleep_duration": "0.2",
-                "check_version": "false",
-                "create_report": "false",
-                "remove_unnecessary_outputs": "false",
-            },
-            "logging": {"workflow_level": "CRITICAL", "interface_level": "CRITICAL"},
-            "monitoring": {"enabled": "false"},
-        }
-    )
-    nipype_logging.update_logging(nipype_config)
-    LOGGER.debug("nipype %s", nipype.__version__)
-
-
-def find_plugin(config: RunConfig, progress: Any) -> tuple[Any, dict[str, Any]]:
-    """Give nipype's plugin and its arguments: our pool, or what --use-plugin asks for."""
-    if config.use_plugin is not None:
-        settings = read_plugin_file(config.use_plugin)
-        arguments = dict(settings.get("plugin_args") or {})
-        return settings["plugin"], arguments | {"status_callback": progress}
-    from bids_brainage.workflows.plugin import KeptPool
-
-    arguments = {
-        "n_procs": config.nprocs,
-        "memory_gb": config.mem,
-        "threads_per_node": config.omp_nthreads,
-        "raise_insufficient": False,
-        "status_callback": progress,
-    }
-    return KeptPool(plugin_args=arguments), arguments
-
-
-def read_plugin_file(path: Path) -> dict[str, Any]:
-    """Read the YAML file of --use-plugin: ``plugin`` and ``plugin_args``, as for fMRIPrep.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read or names no plugin.
-    """
-    import yaml
-
-    from bids_brainage.errors import InputError
-    from bids_brainage.reading import MB, read_text
-
-    try:
-        settings = yaml.safe_load(read_text(path, MB))
-    except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InputError(messages.PLUGIN_FILE.format(path=path, reason=error)) from error
-    if not isinstance(settings, dict) or not isinstance(settings.get("plugin"), str):
-        raise InputError(messages.PLUGIN_FILE.format(path=path, reason="it names no plugin"))
-    return settings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,8 @@ from bids_brainage.models.training.result import TrainingResult, finished_result
 from bids_brainage.models.training.training import Trained, TrainingProgress, train_bundle
 from bids_brainage.models.training.volumes import TrainingTask
 from bids_brainage.terms import AGE
-from bids_brainage.workflows.progress import read_crashes
-from bids_brainage.workflows.run import configure_nipype, find_plugin, run_workflow
+from bids_brainage.workflows.execution import Execution
+from bids_brainage.workflows.progress import Crashes
 
 if TYPE_CHECKING:
     from bids_brainage.models.cohorts.people import TrainingCohort
@@ -54,7 +55,6 @@ def run_training(config: RunConfig) -> Path:
     transfer = read_transfer(config)
     plan = read_plan(config, transfer)
     work_dir = config.work_dir / f"training_{plan.name}"
-    configure_nipype(config)
     LOGGER.info(messages.TRAINING_BEGINS.format(name=plan.name, work_dir=work_dir))
     done = train_bundle(
         [config.output_dir],
@@ -72,7 +72,7 @@ def run_training(config: RunConfig) -> Path:
 
 
 def model_out(config: RunConfig) -> Path:
-    """Where the bundle goes; InputError if that is not given, or taken."""
+    """Where the bundle goes; InputError if that is not given."""
     if config.model_out is None:
         raise InputError(messages.MODEL_OUT_MISSING)
     return config.model_out
@@ -115,12 +115,8 @@ def train_as_nodes(design: TrainingDesign, config: RunConfig, work_dir: Path) ->
     if todo:
         names = {node_name(task): task for task in todo}
         workflow = init_training_wf(tasks=todo, design_file=design_file, work_dir=work_dir)
-        plugin, arguments = find_plugin(config, _Told(names, progress))
-        try:
-            run_workflow(workflow, config, plugin, arguments)
-        finally:
-            if hasattr(plugin, "close"):
-                plugin.close()
+        with closing(Execution(config, _Told(names, progress))) as execution:
+            execution.run(workflow)
     return _collected(tasks, config.log_dir)
 
 
@@ -184,7 +180,7 @@ def _collected(tasks: Sequence[TrainingTask], log_dir: Path) -> list[TrainingRes
     results = [finished_result(task) for task in tasks]
     missing = [task for task, result in zip(tasks, results, strict=True) if result is None]
     if missing:
-        crashes = read_crashes(log_dir, {node_name(task): task.file for task in missing})
+        crashes = Crashes(log_dir).of({node_name(task): task.file for task in missing})
         reason = next((found[0][0] for found in crashes.values()), messages.SESSION_INCOMPLETE)
         raise BrainAgeError(
             messages.TRAINING_INCOMPLETE.format(missing=len(missing), total=len(tasks), reason=reason)

@@ -184,6 +184,25 @@ def test_interruption(run, workflows, capsys, interruptible, number, code):
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+def test_dry_run_names_what_would_estimate(run, capsys):
+    assert run("--dry-run", "--nprocs", "3") == 0
+    assert "model demo, TypeI and TypeII, 3 processors" in capsys.readouterr().out
+    assert run("--dry-run", "--nprocs", "3", "--preproc-only") == 0
+    said = capsys.readouterr().out
+    assert "model" not in said
+    assert "images only, 3 processors" in said
+
+
+@pytest.mark.parametrize("options", [(), ("--dry-run",)])
+def test_a_plugin_that_is_not_there_is_told_before_anything_is_done(
+    options, run, workflows, tmp_path, capsys
+):
+    (tmp_path / "plugin.yml").write_text("plugin: Nobodys")
+    assert run("--use-plugin", str(tmp_path / "plugin.yml"), *options) == 2
+    assert "no plugin Nobodys" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_dry_run_tells_and_writes_nothing(run, workflows, tmp_path, capsys):
     assert run("--dry-run") == 0
     said = capsys.readouterr().out
@@ -284,7 +303,9 @@ def test_a_run_starts_from_a_folder_that_is_gone(model, code, bids, tmp_path):
     gone.mkdir()
     words = [str(bids), str(tmp_path / "out"), "participant", "--dry-run", "--clean-workdir"]
     words += ["-w", str(tmp_path / "work"), "--model", model]
-    program = f"import os; os.rmdir({str(gone)!r}); from bids_brainage.cli.run import main; exit(main({words}))"
+    program = (
+        f"import os; os.rmdir({str(gone)!r}); from bids_brainage.cli import run; exit(run.main({words}))"
+    )
     environ = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", program], cwd=gone, env=environ, capture_output=True)
     assert done.returncode == code, done.stderr

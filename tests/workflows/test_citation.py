@@ -38,6 +38,21 @@ def test_finished_sessions_of_the_run_are_told_and_no_others(config: RunConfig) 
     assert "deepbet" not in text(config)
 
 
+def test_a_session_whose_estimate_is_damaged_is_told_and_left_out(
+    config: RunConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    for label, method in {"01": "bet", "02": "synthstrip"}.items():
+        done = {"origin": "raw", "skull_strip": "auto", "skull_strip_method": method}
+        place = SessionPlace.of(config.output_dir, label, None)
+        record = estimate_of(participant=place.participant, preprocessing=done, relevance=False)
+        publish_estimate(place, record)
+    SessionPlace.of(config.output_dir, "01", None).path("brainage", ensemble="TypeI").write_text("{")
+    write_citation_of([SessionInputs(label, None, {}) for label in ("01", "02")], config)
+    assert "sub-01" in caplog.text
+    assert "SynthStrip" in text(config)
+    assert "BET" not in text(config)
+
+
 def test_nothing_is_written_where_nothing_is_finished(config: RunConfig) -> None:
     write_citation_of([SessionInputs("01", None, {})], config)
     assert not (config.output_dir / "logs").exists()

@@ -18,7 +18,6 @@ from bids_brainage.bids.naming import sidecar
 from bids_brainage.bids.selection import SessionInputs
 from bids_brainage.bids.uris import dataset_links
 from bids_brainage.config import RunConfig
-from bids_brainage.errors import InputError
 from bids_brainage.interfaces.registration import Aligned, RegisterRigid, UseTransforms
 from bids_brainage.records.reading import SessionPlace
 from bids_brainage.records.session import FIRST, TEMPLATE, Role, StageKey
@@ -27,7 +26,7 @@ from bids_brainage.terms import STANDARD_SPACE
 from bids_brainage.workflows.completion import session_state
 from bids_brainage.workflows.participant import Task, init_session_wf, workflow_name
 from bids_brainage.workflows.preprocessing import init_preprocessing_wf
-from bids_brainage.workflows.run import _batches, read_plugin_file
+from bids_brainage.workflows.run import _batches
 
 
 def image(folder: Path, name: str) -> Path:
@@ -243,20 +242,6 @@ def test_every_source_has_a_link(tmp_path: Path) -> None:
     links = json.loads(path.read_text())["DatasetLinks"]
     assert list(links) == ["raw", "my-prep", "raw-derivatives"]
     assert links["raw"].endswith("/raw%20dataset")
-
-
-@pytest.mark.parametrize("text", ["", "plugin: 3", "- a", "plugin: [", "\x00"])
-def test_a_plugin_file_that_names_no_plugin_is_told(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "plugin.yml"
-    path.write_text(text)
-    with pytest.raises(InputError, match=r"plugin\.yml"):
-        read_plugin_file(path)
-
-
-def test_a_plugin_file_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "plugin.yml"
-    path.write_text("plugin: SLURM\nplugin_args: {sbatch_args: --mem=4G}\n")
-    assert read_plugin_file(path)["plugin_args"] == {"sbatch_args": "--mem=4G"}
 
 
 def test_transforms_and_an_aligned_flair_of_derivatives_are_used(tmp_path: Path, config: RunConfig) -> None:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from bids_brainage import messages
-from bids_brainage.workflows.progress import Progress, crash_sentence, read_crashes
+from bids_brainage.workflows.progress import Crashes, Progress, crash_sentence
 
 PEOPLE = {"sub_01_wf": "sub-01", "sub_02_ses_a_wf": "sub-02_ses-a"}
 
@@ -58,10 +58,20 @@ def test_a_crash_is_told_by_our_sentence_and_laid_at_the_right_door(tmp_path: Pa
         "\tbids_brainage.errors.ImageError: sub-01_T1w.nii.gz is empty; convert it again.\n\n"
     )
     (tmp_path / "crash-2.txt").write_text("Node: bids_brainage_wf.sub_99_wf.x\nValueError: no\n")
-    crashes = read_crashes(tmp_path, PEOPLE)
+    crashes = Crashes(tmp_path).of(PEOPLE)
     assert crashes == {
         "sub-01": [("sub-01_T1w.nii.gz is empty; convert it again.", tmp_path / "crash-1.txt")]
     }
+
+
+def test_a_crash_file_is_read_once(tmp_path: Path) -> None:
+    crashes, path = Crashes(tmp_path), tmp_path / "crash-1.txt"
+    assert crashes.of(PEOPLE) == {}
+    path.write_text("Node: wf.sub_01_wf.x\nValueError: no\n")
+    expected = {"sub-01": [("ValueError: no", path)]}
+    assert crashes.of(PEOPLE) == expected
+    path.write_text("changed")
+    assert crashes.of(PEOPLE) == expected
 
 
 def test_an_unexpected_crash_is_told_by_its_last_line() -> None:

@@ -96,10 +96,8 @@ def write_page(tmp_path: Path) -> Iterator[Callable[[], dict[str, str]]]:
     config.log_dir.mkdir(parents=True)
     session = SessionInputs(participant="01", session=None, images={"T1w": (tmp_path / "x.nii",)})
     one = run._Run(config, [session], None)
-    run.configure_nipype(config)
-    one.plugin, one.plugin_args = run.find_plugin(config, one.progress)
     yield lambda: one._write_pages([session], {session.name}, {})
-    one.plugin.close()
+    one.execution.close()
 
 
 def test_the_page_of_another_run_is_waited_for(write_page: Callable, tmp_path: Path) -> None:

@@ -294,13 +294,24 @@ def test_what_cannot_be_done_is_one_sentence(
     assert not (tmp_path / "made").exists()
 
 
+@pytest.mark.parametrize("given", ["its file", "its name", "a link to it"])
 def test_a_bundle_is_not_transferred_onto_itself(
-    of_scores: Bundle, people: tuple[Path, Path], caplog: pytest.LogCaptureFixture
+    given: str,
+    of_scores: Bundle,
+    people: tuple[Path, Path],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     before = (of_scores.path / "bundle.json").read_bytes()
     folder = of_scores.path.parent
-    assert (
-        train(people, folder, of_scores.path.name, "--from-bundle", str(of_scores.path / "bundle.json")) == 2
-    )
+    monkeypatch.setenv("BIDS_BRAINAGE_MODELS", str(folder))
+    (tmp_path / "link").symlink_to(of_scores.path)
+    written = {
+        "its file": of_scores.path / "bundle.json",
+        "its name": of_scores.path.name,
+        "a link to it": tmp_path / "link",
+    }
+    assert train(people, folder, of_scores.path.name, "--from-bundle", str(written[given])) == 2
     assert "give another folder" in caplog.text
     assert (of_scores.path / "bundle.json").read_bytes() == before

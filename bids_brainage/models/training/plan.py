@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel as PydanticModel
 from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -28,7 +27,7 @@ from bids_brainage.models.training.augmentation import AugmentationPlan
 from bids_brainage.networks.architecture import BaseModelSpec, Initializer
 from bids_brainage.preprocessing.model_input import InputSpec, IntensityRule, check_orientation, check_region
 from bids_brainage.quoting import one_line
-from bids_brainage.reading import read_text
+from bids_brainage.reading import read_yaml_mapping
 from bids_brainage.terms import AGE, REGIONS, SPACES
 
 #: Bytes of a plan; those that ship with the program have two thousand.
@@ -212,16 +211,10 @@ def load_plan(path: Path) -> TrainingPlan:
 def read_plan_file(path: Path) -> dict[str, Any]:
     """What a plan's YAML says, not checked yet; InputError if it cannot be read."""
     try:
-        content = yaml.safe_load(read_text(path, LARGEST_PLAN))
-    except OSError as error:
-        raise InputError(messages.PLAN_UNREADABLE.format(file=path, reason=error.strerror)) from error
-    # A ValueError comes from an invalid date or number, a RecursionError from depth.
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InputError(messages.PLAN_UNREADABLE.format(file=path, reason=one_line(error))) from error
-    if not isinstance(content, dict):
-        reason = "it must contain settings by name"
-        raise InputError(messages.PLAN_WRONG.format(file=path, where="plan", reason=reason))
-    return content
+        return read_yaml_mapping(path, LARGEST_PLAN)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or one_line(error)
+        raise InputError(messages.PLAN_UNREADABLE.format(file=path, reason=reason)) from error
 
 
 def make_plan(content: Mapping[str, Any], file: str) -> TrainingPlan:

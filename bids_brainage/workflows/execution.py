@@ -1,0 +1,127 @@
+"""How graphs are executed: by processes of our own, or by the nipype plugin that --use-plugin names."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bids_brainage import messages
+from bids_brainage.config import RunConfig
+from bids_brainage.errors import InputError
+from bids_brainage.quoting import one_line
+from bids_brainage.reading import MB, read_yaml_mapping
+
+LOGGER = logging.getLogger(__name__)
+
+
+class Execution:
+    """Executes graphs one after the other; the processes live until it is closed.
+
+    Parameters
+    ----------
+    config : RunConfig
+    told : callable
+        nipype's status callback: called with a node and what became of it.
+
+    Raises
+    ------
+    InputError
+        If the file of --use-plugin cannot be used.
+    """
+
+    def __init__(self, config: RunConfig, told: Callable[[Any, str], None]) -> None:
+        self.config = config
+        self._told = told
+        self._settings = None if config.use_plugin is None else read_plugin_file(config.use_plugin)
+        self._plugin: Any = None
+        self._arguments: dict[str, Any] = {}
+
+    def run(self, workflow: Any) -> None:
+        """Run a graph. Nodes that fail leave crash files; it continues without what depends on them."""
+        if self._plugin is None:
+            # Not before there is something to do: nipype takes half a second.
+            configure_nipype(self.config)
+            self._plugin, self._arguments = self._found_plugin()
+        # Not among nipype's own settings, where a % has a meaning.
+        workflow.config["execution"] = {"crashdump_dir": str(self.config.log_dir)}
+        try:
+            workflow.run(plugin=self._plugin, plugin_args=dict(self._arguments))
+        except RuntimeError as error:
+            LOGGER.debug("nipype: %s", error)
+
+    def close(self) -> None:
+        """End the processes."""
+        if hasattr(self._plugin, "close"):
+            self._plugin.close()
+
+    def _found_plugin(self) -> tuple[Any, dict[str, Any]]:
+        if self._settings is not None:
+            arguments = self._settings.get("plugin_args") or {}
+            return self._settings["plugin"], arguments | {"status_callback": self._told}
+        from bids_brainage.workflows.plugin import KeptPool
+
+        arguments = {
+            "n_procs": self.config.nprocs,
+            "memory_gb": self.config.mem,
+            "threads_per_node": self.config.omp_nthreads,
+            "raise_insufficient": False,
+            "status_callback": self._told,
+        }
+        return KeptPool(plugin_args=arguments), arguments
+
+
+def configure_nipype(config: RunConfig) -> None:
+    """Set nipype up: crash files as text beside the log, its own messages silenced, no network."""
+    import nipype
+    from nipype import config as nipype_config
+    from nipype import logging as nipype_logging
+
+    nipype_config.update_config(
+        {
+            "execution": {
+                "crashfile_format": "txt",
+                "stop_on_first_crash": str(config.stop_on_first_crash).lower(),
+                "poll_sleep_duration": "0.2",
+                "check_version": "false",
+                "create_report": "false",
+                "remove_unnecessary_outputs": "false",
+            },
+            "logging": {"workflow_level": "CRITICAL", "interface_level": "CRITICAL"},
+            "monitoring": {"enabled": "false"},
+        }
+    )
+    nipype_logging.update_logging(nipype_config)
+    LOGGER.debug("nipype %s", nipype.__version__)
+
+
+def read_plugin_file(path: Path) -> dict[str, Any]:
+    """Read the YAML file of --use-plugin: ``plugin`` and ``plugin_args``, as for fMRIPrep.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or names no plugin that nipype has.
+    """
+    try:
+        settings = read_yaml_mapping(path, MB)
+        _check_plugin(settings)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or one_line(error)
+        raise InputError(messages.PLUGIN_FILE.format(path=path, reason=reason)) from error
+    return settings
+
+
+def _check_plugin(settings: dict[str, Any]) -> None:
+    """Raise ValueError with the reason why these settings cannot be used."""
+    name, arguments = settings.get("plugin"), settings.get("plugin_args")
+    if not isinstance(name, str):
+        raise ValueError("it names no plugin")
+    from nipype.pipeline import plugins
+
+    known = sorted(key.removesuffix("Plugin") for key in vars(plugins) if key.endswith("Plugin"))
+    if name not in known:
+        raise ValueError(f"there is no plugin {name}, only {', '.join(known)}")
+    if not isinstance(arguments, dict | None):
+        raise ValueError("plugin_args must be settings by name")
