@@ -165,7 +165,7 @@ def test_wrong_usage_answers_two(capsys):
         (None, "cannot be read"),
         ("a: [", "cannot be read"),
         ("name: x", "wrong at ensembles"),
-        ("[1, 2]", "wrong at plan"),
+        ("[1, 2]", "settings by name"),
         ("name: x\nensembles: []\nmagic: 1", "wrong at"),
     ],
 )
