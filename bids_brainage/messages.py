@@ -220,13 +220,37 @@ IMAGE_MUCH_NAN = (
 )
 IMAGE_CONSTANT = "The image {file} has the same value ({value:g}) everywhere; convert it again or exclude it."
 AFFINE_MISSING = (
-    "The image {file} has no position in space (sform and qform are not set); convert it again from the "
-    "scanner's files."
+    "The image {file} has no position in space (the codes of sform and qform are 0, so their numbers do not "
+    "count); convert it again from the scanner's files."
 )
 AFFINE_ABSURD = (
-    "The affine of the image {file} cannot come from a scanner (singular, skewed, not finite or far away); "
-    "convert it again from the scanner's files."
+    "The affine of the image {file} cannot come from a scanner: {fault}; convert it again from the scanner's "
+    "files."
 )
+AFFINE_FAULTS = {
+    "number": "its numbers are not finite or make no rotation",
+    "flat": "its voxels have no size along one axis",
+    "sheared": "its axes are skewed, {degrees:.0f} degrees apart where they should be 90",
+    "far": "the middle of the image lies {distance:.0f} mm from the origin, where {most:.0f} are possible",
+}
+SFORM_NOT_USED = (
+    "The sform of the image {file} cannot come from a scanner ({fault}); its qform is used. Check how the image "
+    "was converted."
+)
+SFORM_SCALED = (
+    "By its sform the voxels of the image {file} measure {sizes} mm, by its qform {scanned}; the qform is used, "
+    "because a head keeps its size. Check whether the image was normalised to a template."
+)
+QFORM_SCALED = (
+    "By its sform the voxels of the image {file} measure {sizes} mm, by its qform {scanned}; the sform is used. "
+    "Check how the image was converted."
+)
+FORMS_MIRRORED = (
+    "The sform and qform of the image {file} disagree on left and right; the sform is used. Check how the image "
+    "was converted."
+)
+FORMS_DIFFER = "The sform and qform of the image {file} differ by {turn:.0f} degrees and {apart:.0f} mm; the sform is used."
+UNIT_CONVERTED = "The header of the image {file} is in the unit {unit}; it is converted to mm."
 VOXELS_ABSURD = (
     "The voxels of the image {file} measure {sizes} mm, but only 0.2 to 8 mm can be used; correct the header or "
     "resample it."

@@ -7,20 +7,16 @@ from typing import NamedTuple
 
 import nibabel as nib
 import numpy as np
-from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
 
 from bids_brainage import messages
 from bids_brainage.errors import ImageError
 from bids_brainage.preprocessing.image_file import ImageFile, open_image
+from bids_brainage.preprocessing.position import find_affine
 from bids_brainage.preprocessing.resampling import image_like
 
-VOXEL_SIZES = (0.2, 8.0)  # mm
-FIELD_OF_VIEW = (60.0, 400.0)  # mm, along each axis
 FEWEST_SLICES = 10
 NOT_FINITE_TOLERATED = 0.01  # part of the voxels
-FARTHEST_CENTRE = 1000.0  # mm from the scanner's origin
-SHEAR_TOLERATED = 0.02  # cosine between two axes
 FAINTEST_SIGNAL = 1e-6  # spread of the values against their size
 
 
@@ -73,7 +69,7 @@ def read_mask(path: Path) -> nib.Nifti1Image:
 def _read(path: Path, warnings: list[str]) -> nib.Nifti1Image:
     file = open_image(path)
     shape = _shape(file, warnings)
-    affine = _affine(file, shape)
+    affine = find_affine(file, shape, warnings)
     data = _finite(path, file.data().reshape(shape), warnings)
     return image_like(data, nib.Nifti1Image(data, affine))
 
@@ -90,34 +86,6 @@ def _shape(file: ImageFile, warnings: list[str]) -> tuple[int, int, int]:
     if min(shape[:3]) < FEWEST_SLICES:
         raise ImageError(messages.IMAGE_FEW_SLICES.format(file=file.path, slices=min(shape[:3])))
     return shape[0], shape[1], shape[2]
-
-
-def _affine(file: ImageFile, shape: tuple[int, int, int]) -> NDArray[np.float64]:
-    """The map from voxels to mm; absent or absurd ones are refused."""
-    if not file.says_where:
-        raise ImageError(messages.AFFINE_MISSING.format(file=file.path))
-    affine = file.affine
-    sizes = voxel_sizes(affine) if affine is not None and np.isfinite(affine).all() else np.zeros(3)
-    if affine is None or (sizes == 0).any():
-        raise ImageError(messages.AFFINE_ABSURD.format(file=file.path))
-    axes = affine[:3, :3] / sizes
-    shear = np.abs(axes.T @ axes - np.eye(3)).max()
-    centre = affine[:3, :3] @ ((np.array(shape) - 1) / 2) + affine[:3, 3]
-    if shear > SHEAR_TOLERATED or np.abs(centre).max() > FARTHEST_CENTRE:
-        raise ImageError(messages.AFFINE_ABSURD.format(file=file.path))
-    _check_sizes(file.path, sizes, shape)
-    return affine
-
-
-def _check_sizes(path: Path, sizes: NDArray, shape: tuple[int, int, int]) -> None:
-    """Voxels and field of view as those of a head."""
-    text = " x ".join(f"{size:.3g}" for size in sizes)
-    if (sizes < VOXEL_SIZES[0]).any() or (sizes > VOXEL_SIZES[1]).any():
-        raise ImageError(messages.VOXELS_ABSURD.format(file=path, sizes=text))
-    extent = sizes * shape
-    if (extent < FIELD_OF_VIEW[0]).any() or (extent > FIELD_OF_VIEW[1]).any():
-        field = " x ".join(f"{length:.0f}" for length in extent)
-        raise ImageError(messages.FIELD_ABSURD.format(file=path, field=field))
 
 
 def _finite(path: Path, data: NDArray[np.float32], warnings: list[str]) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ import gzip
 import math
 import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,20 +59,25 @@ class ImageFile:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
-    @property
-    def affine(self) -> NDArray[np.float64] | None:
-        """Voxels to mm; None if the header's numbers do not give one."""
-        best = getattr(self.header, "get_best_affine", None) or self.header.get_affine
-        try:
-            return np.asarray(best(), dtype=np.float64)
-        except (ValueError, HeaderDataError, FloatingPointError, np.linalg.LinAlgError):
-            return None
+    def affines(self) -> dict[str, NDArray[np.float64] | None]:
+        """Voxels to space, by every form that the header claims: sform before qform, or MGH's only one.
+
+        None stands for numbers that do not give a position. A NIfTI header need not give any.
+        """
+        if isinstance(self.header, MGHHeader):
+            return {"header": _affine(self.header.get_affine)}
+        forms = {"sform": self.header.get_sform, "qform": self.header.get_qform}
+        return {name: _affine(form) for name, form in forms.items() if int(self.header[f"{name}_code"])}
 
     @property
-    def says_where(self) -> bool:
-        """Whether the header gives the image a position in space (a NIfTI header need not)."""
-        codes = [int(self.header[name]) for name in ("sform_code", "qform_code") if name in self.header]
-        return not codes or any(codes)
+    def unit(self) -> str:
+        """The unit of length that the header names: meter, mm, micron or unknown; mm in MGH."""
+        if isinstance(self.header, MGHHeader):
+            return "mm"
+        try:
+            return str(self.header.get_xyzt_units()[0])
+        except KeyError:  # no unit has that number
+            return "unknown"
 
     def data(self) -> NDArray[np.float32]:
         """Read the voxels, scaled as the header says.
@@ -134,6 +139,13 @@ def open_image(path: Path) -> ImageFile:
     if not shape or min(shape) < 1:
         raise ImageError(messages.IMAGE_NOT_3D.format(file=path, shape=" x ".join(map(str, shape))))
     return ImageFile(path, header, shape, kind)
+
+
+def _affine(form: Callable[[], Any]) -> NDArray[np.float64] | None:
+    try:
+        return np.asarray(form(), dtype=np.float64)
+    except (ValueError, HeaderDataError, FloatingPointError, np.linalg.LinAlgError):
+        return None
 
 
 def check_regular(path: Path) -> None:

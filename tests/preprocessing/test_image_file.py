@@ -124,7 +124,7 @@ HEADERS: dict[str, tuple[dict[str, object], str]] = {
     "slope not a number but an intercept": ({"scl_slope": 2, "scl_inter": np.nan}, "cannot be read"),
     "slope without bounds": ({"scl_slope": 3e38, "scl_inter": 1}, "NaN or infinite"),
     "quaternion of nothing": ({"sform_code": 0, "qform_code": 1, "quatern_b": 7}, "affine"),
-    "affine without bounds": ({"srow_x": (3e38, 3e38, 3e38, 0)}, "affine"),
+    "affine without bounds": ({"srow_x": (3e38, 3e38, 3e38, 0), "qform_code": 0}, "affine"),
     "data in another file": ({"magic": b"ni1"}, "cannot be read"),
 }
 
