@@ -52,7 +52,7 @@ def find_affine(file: ImageFile, shape: Shape, warnings: list[str]) -> Affine:
         text = messages.SFORM_NOT_USED
         warnings.append(text.format(file=file.path, fault=_fault_of_form(affines[first], shape)))
     elif len(good) == 2:
-        return _better(file, [affines[name] for name in good], shape, warnings)
+        return _better(file, [_present(affines[name]) for name in good], shape, warnings)
     return _present(affines[good[0]])
 
 
