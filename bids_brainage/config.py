@@ -12,6 +12,7 @@ from typing import Any
 from bids_brainage import messages, options, terms
 from bids_brainage.atomic import write_text
 from bids_brainage.errors import InputError
+from bids_brainage.flags import FLAGS
 from bids_brainage.quoting import one_line
 from bids_brainage.reading import MB, read_text
 from bids_brainage.terms import MODALITIES
@@ -85,6 +86,7 @@ class RunConfig:
     dry_run: bool = False
     keep_work: bool = False
     clean_workdir: bool = False
+    fail_on_flag: tuple[str, ...] = ()
     verbose: int = 0
     debug: bool = False
 
@@ -204,6 +206,7 @@ RULES: dict[str, options.Rule] = {
     "dry_run": options.flag,
     "keep_work": options.flag,
     "clean_workdir": options.flag,
+    "fail_on_flag": options.several(options.one_of(tuple(FLAGS))),
     "verbose": options.whole(0),
     "debug": options.flag,
     "config_file": options.optional(options.path),

@@ -749,6 +749,12 @@ REPORT_FAILED = (
 FINISHED_BEFORE = "{name}: finished by an earlier run, nothing to do."
 SESSION_DONE = "{name}: done ({number} of {total})."
 SESSION_FAILED = "{name}: failed: {reason}"
+FLAGS_OF = "{name}: flagged {codes}."
+FLAGS_OF_ALL = "Flags of this run, with the number of people who have them; all are in {path}:"
+FLAGGED = (
+    "--fail-on-flag {code}: this flag is set for {names} ({count} in all). Their results are complete; look at "
+    "their pages, and at {path}."
+)
 SESSION_INCOMPLETE = "the run was stopped before it was complete; run the same command again."
 WORKER_DIED = (
     "A worker process was killed by the system, usually for lack of memory; use fewer --nprocs or more memory "

@@ -19,8 +19,9 @@ Relevance Propagation which voxels made the brain look older or younger. Nothing
 no network is used."""
 
 _EPILOG = """\
-Exit codes: 0 success; 1 somebody failed, the others are done; 2 wrong usage or input; 3 a bug in the
-program; 4 a disk ran full or failed; 130 interrupted; 143 terminated. More in docs/usage.md."""
+Exit codes: 0 success; 1 somebody failed (or has a flag of --fail-on-flag), the others are done; 2 wrong
+usage or input; 3 a bug in the program; 4 a disk ran full or failed; 130 interrupted; 143 terminated.
+More in docs/usage.md."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -245,6 +246,13 @@ def _add_running(group: argparse._ArgumentGroup) -> None:
     add("--use-plugin", metavar="FILE", help="nipype plugin settings, YAML")
     add("--random-seed", type=int, metavar="N", help="seed of everything random (default 1)")
     add("--stop-on-first-crash", action="store_true", help="stop everything when somebody fails")
+    add(
+        "--fail-on-flag",
+        nargs="+",
+        action="extend",
+        metavar="CODE",
+        help="end with code 1 if somebody has one of these flags (listed in docs/outputs.md; default: none)",
+    )
     add("--reports-only", action="store_true", help="only rewrite the pages from existing results")
     add("--boilerplate-only", action="store_true", help="only write the methods text (logs/CITATION.*)")
     add("--dry-run", action="store_true", help="show what would be run for whom; write nothing")

@@ -30,6 +30,7 @@ from bids_brainage.workflows.work_folder import check_work_folder, work_folder
 
 if TYPE_CHECKING:
     from bids_brainage.bids.selection import Selection, SessionInputs
+    from bids_brainage.workflows.flags import RaisedFlag
 
 _log = logging.getLogger(__name__)
 
@@ -222,7 +223,22 @@ def _process(config: RunConfig, selection: Selection) -> int:
     )
     told = len(outcome.done) + len(outcome.skipped) + len(outcome.failed)
     left = 0 if config.reports_only else len(selection.sessions) - told
-    return _told_of_failures(failed, left, selection) if failed else ALL_WELL
+    flagged = _told_of_flags(config, outcome.flags)
+    return _told_of_failures(failed, left, selection) if failed else flagged
+
+
+def _told_of_flags(config: RunConfig, flags: Sequence[RaisedFlag]) -> int:
+    """Name who has a flag of --fail-on-flag; what they have is done all the same."""
+    from bids_brainage.workflows.flags import flags_file
+
+    code = ALL_WELL
+    for wanted in config.fail_on_flag:
+        people = sorted({own.participant_id for own in flags if own.flag == wanted})
+        if people:
+            names, path = ", ".join(people), flags_file(config)
+            _log.error(messages.FLAGGED.format(code=wanted, count=len(people), names=names, path=path))
+            code = SOME_FAILED
+    return code
 
 
 def _told_of_failures(failed: Mapping[str, str], left: int, selection: Selection) -> int:

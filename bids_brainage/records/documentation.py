@@ -1,4 +1,4 @@
-"""The tables of docs/outputs.md, made of the records themselves.
+"""The tables of docs/outputs.md, made of the records and flags themselves.
 
 ``python -m bids_brainage.records.documentation docs/outputs.md`` renews them. A table stands between
 ``<!-- EstimateRecord -->`` and ``<!-- / -->``.
@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
+from bids_brainage.flags import FLAGS
 from bids_brainage.records.estimate import EstimateRecord
 from bids_brainage.records.page import PageRecord
 from bids_brainage.records.relevance_map import MapRecord
@@ -19,18 +21,30 @@ from bids_brainage.records.session import SessionRecord
 RECORDS: dict[str, type[Record]] = {
     record.__name__: record for record in (EstimateRecord, MapRecord, SessionRecord, PageRecord)
 }
+FLAG_TABLE = "Flags"
 _TABLE = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- / -->)", re.DOTALL)
 
 
 def table(record: type[Record]) -> str:
     """A Markdown table of a record's keys and what they mean."""
-    rows = [f"| `{key}` | {meaning} |" for key, meaning in described(record).items()]
-    return "\n".join(["", "| key | meaning |", "|---|---|", *rows, "", ""])
+    return _table(["key", "meaning"], ([f"`{key}`", meaning] for key, meaning in described(record).items()))
+
+
+def flag_table() -> str:
+    """A Markdown table of all flags."""
+    rows = ([f"`{code}`", kind.severity, kind.meaning] for code, kind in FLAGS.items())
+    return _table(["code", "severity", "meaning"], rows)
+
+
+def _table(columns: list[str], rows: Iterable[list[str]]) -> str:
+    lines = [f"| {' | '.join(row)} |" for row in (columns, *rows)]
+    return "\n".join(["", lines[0], "|---" * len(columns) + "|", *lines[1:], "", ""])
 
 
 def renewed(text: str) -> str:
     """A page with its tables as the records have them now."""
-    return _TABLE.sub(lambda found: found[1] + table(RECORDS[found[2]]) + found[3], text)
+    tables = {name: table(record) for name, record in RECORDS.items()} | {FLAG_TABLE: flag_table()}
+    return _TABLE.sub(lambda found: found[1] + tables[found[2]] + found[3], text)
 
 
 if __name__ == "__main__":

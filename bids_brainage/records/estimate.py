@@ -6,11 +6,10 @@ from typing import Literal
 
 from pydantic import Field
 
+from bids_brainage.flags import Severity
 from bids_brainage.records.schema import Record
 
 ESTIMATE_VERSION: Literal[1] = 1
-
-Severity = Literal["note", "warning", "error"]
 
 
 class Target(Record):
@@ -29,7 +28,7 @@ class Target(Record):
 class FlagRecord(Record):
     """What a reader must know in addition to the number."""
 
-    code: str = Field(description="for programs")
+    code: str = Field(description="for programs; see below")
     severity: Severity = Field(description="note, warning or error")
     text: str = Field(description="one sentence for people")
 

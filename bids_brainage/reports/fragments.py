@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bids_brainage import messages
+from bids_brainage.flags import SEVERITIES
 from bids_brainage.records.estimate import EstimateRecord, Preparation, SubEnsemblePart
 from bids_brainage.records.reading import FinishedSession
 from bids_brainage.reports import boilerplate, charts
@@ -21,7 +22,6 @@ from bids_brainage.reports.words import MINUS, in_order, spoken, sub_ensemble_na
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-SEVERITIES = ("note", "warning", "error")
 METHODS = {
     "none": "none (the images were skull-stripped before)",
     "bet": "BET",

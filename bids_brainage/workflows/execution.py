@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bids_brainage import messages
 from bids_brainage.config import RunConfig
 from bids_brainage.errors import InputError
 from bids_brainage.quoting import one_line
 from bids_brainage.reading import MB, read_yaml_mapping
+
+if TYPE_CHECKING:
+    from bids_brainage.workflows.plugin import Heard
 
 LOGGER = logging.getLogger(__name__)
 
@@ -24,6 +27,8 @@ class Execution:
     config : RunConfig
     told : callable
         nipype's status callback: called with a node and what became of it.
+    heard : callable, optional
+        Called with a node's full name and the `Heard` of its worker.
 
     Raises
     ------
@@ -31,9 +36,15 @@ class Execution:
         If the file of --use-plugin cannot be used.
     """
 
-    def __init__(self, config: RunConfig, told: Callable[[Any, str], None]) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        told: Callable[[Any, str], None],
+        heard: Callable[[str, list[Heard]], None] | None = None,
+    ) -> None:
         self.config = config
         self._told = told
+        self._heard = heard
         self._settings = None if config.use_plugin is None else read_plugin_file(config.use_plugin)
         self._plugin: Any = None
         self._arguments: dict[str, Any] = {}
@@ -68,6 +79,7 @@ class Execution:
             "threads_per_node": self.config.omp_nthreads,
             "raise_insufficient": False,
             "status_callback": self._told,
+            "heard": self._heard,
         }
         return KeptPool(plugin_args=arguments), arguments
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context
 from traceback import format_exception
-from typing import Any
+from typing import Any, NamedTuple
 
 from nipype.pipeline.plugins.multiproc import MultiProcPlugin, run_node
 
@@ -31,11 +32,24 @@ THREAD_VARIABLES = (
 )
 
 
+#: Sentences of a node that are passed on.
+MOST_HEARD = 50
+
+
+class Heard(NamedTuple):
+    """What was logged in a worker: by whom, at which level, and the sentence."""
+
+    logger: str
+    level: int
+    text: str
+
+
 class KeptPool(MultiProcPlugin):
     """`MultiProcPlugin` whose workers live from one batch of participants to the next.
 
-    They have then imported ANTs once and not once a batch. Takes one argument more, ``threads_per_node``: no
-    worker ever has more threads than that, or than its node asks for.
+    They have then imported ANTs once and not once a batch. Takes two arguments more. No worker ever has more
+    threads than ``threads_per_node``, or than its node asks for. ``heard`` is called with a node's full name
+    and the `Heard` that was logged while it ran, which would not leave the worker otherwise.
 
     Nipype's own plugin waits for ever if the system kills a worker (usually for lack of memory), and a
     pool whose worker dies loses whatever its other workers are doing. Here each worker is a pool of one: the
@@ -47,6 +61,8 @@ class KeptPool(MultiProcPlugin):
         # Of the pool of many, which has not started any process yet, no use is made.
         self.pool.shutdown(wait=False)
         self._threads = int(self.plugin_args.get("threads_per_node", 1))
+        self._heard = self.plugin_args.get("heard")
+        self._names: dict[int, str] = {}
         self._workers: list[_Worker] = []
 
     def run(self, graph: Any, config: Any, updatehash: bool = False) -> None:
@@ -64,6 +80,7 @@ class KeptPool(MultiProcPlugin):
             node.interface.terminal_output = "allatonce"
         future = self._free_worker().submit(_run, node, updatehash, self._taskid)
         self._task_obj[self._taskid] = future
+        self._names[self._taskid] = node.fullname
         return int(self._taskid)
 
     def _free_worker(self) -> _Worker:
@@ -81,8 +98,11 @@ class KeptPool(MultiProcPlugin):
             return None
         error = future.exception()
         if error is None:
-            result: dict[str, Any] = future.result()
-            return result
+            result, heard = future.result()
+            name = self._names.pop(taskid)
+            if self._heard is not None and heard:
+                self._heard(name, heard)
+            return dict(result)
         if isinstance(error, BrokenProcessPool):
             error = BrainAgeError(messages.WORKER_DIED)
         return {"taskid": taskid, "result": None, "traceback": format_exception(error)}
@@ -150,23 +170,45 @@ def _few_threads(threads: int) -> Iterator[None]:
 
 def _begin(threads: int) -> None:
     """Start a worker: ANTs with this many threads, nipype silent (`Progress` does the reporting)."""
-    from nipype import config, logging
+    import nipype
+    from nibabel.imageglobals import logger as nibabel_logger
 
     from bids_brainage.preprocessing.ants_bridge import fix_threads
 
     fix_threads(threads)
 
-    config.update_config({"logging": {"workflow_level": "CRITICAL", "interface_level": "CRITICAL"}})
-    logging.update_logging(config)
+    nipype.config.update_config({"logging": {"workflow_level": "CRITICAL", "interface_level": "CRITICAL"}})
+    nipype.logging.update_logging(nipype.config)
+    # What is logged goes to the process that the worker is of (`_Listener`), and is not printed by others.
+    for own in (nibabel_logger, logging.getLogger()):
+        own.handlers.clear()
+    logging.captureWarnings(True)
 
 
-def _run(node: Any, updatehash: bool, taskid: int) -> dict[str, Any]:
+def _run(node: Any, updatehash: bool, taskid: int) -> tuple[dict[str, Any], list[Heard]]:
     """Run a node in a worker; what is loaded already is held to the threads that the node asks for."""
     from threadpoolctl import threadpool_limits
 
     threads = max(1, int(node.n_procs))
     if numba := sys.modules.get("numba"):
         numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
-    with threadpool_limits(limits=threads):
-        result: dict[str, Any] = run_node(node, updatehash, taskid)
-    return result
+    listener = _Listener(logging.WARNING)
+    logging.getLogger().addHandler(listener)
+    try:
+        with threadpool_limits(limits=threads):
+            result: dict[str, Any] = run_node(node, updatehash, taskid)
+    finally:
+        logging.getLogger().removeHandler(listener)
+    return result, list(listener.heard)
+
+
+class _Listener(logging.Handler):
+    """Keeps what is logged, each sentence once."""
+
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self.heard: dict[Heard, None] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if len(self.heard) < MOST_HEARD:
+            self.heard[Heard(record.name, record.levelno, record.getMessage())] = None

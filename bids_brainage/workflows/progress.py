@@ -10,12 +10,16 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bids_brainage import messages
 from bids_brainage.atomic import write_text
+from bids_brainage.quoting import one_line
 from bids_brainage.records.session import FIRST, TEMPLATE, StageKey
 from bids_brainage.terms import MODALITIES
+
+if TYPE_CHECKING:
+    from bids_brainage.workflows.plugin import Heard
 
 #: What the workflow of each modality is called.
 _STAGES = {"anatomical": FIRST, "template": TEMPLATE} | {
@@ -57,6 +61,7 @@ class Progress:
         self.folder = folder
         self._seconds: dict[str, dict[str, float]] = {}
         self._started: dict[str, float] = {}
+        self._heard: set[tuple[str | None, str]] = set()
 
     def __call__(self, node: Any, status: str) -> None:
         """Take note that a node starts, ends or fails."""
@@ -78,6 +83,16 @@ class Progress:
             own[step] = max(round(seconds, 2), own.get(step, 0.0))
             LOGGER.info("%s: %s took %.1f s", session, step, seconds)
             write_text(self._file(session), json.dumps(own))
+
+    def hear(self, fullname: str, heard: list[Heard]) -> None:
+        """Log once, with the person's name, what a step logged in its worker; others' words for -v alone."""
+        session, step = self._place(fullname)
+        for own in heard:
+            if (session, own.text) not in self._heard:
+                self._heard.add((session, own.text))
+                ours = own.logger.split(".")[0] == "bids_brainage"
+                level = own.level if ours else logging.DEBUG
+                LOGGER.log(level, "%s: %s: %s", session or "the run", step, one_line(own.text))
 
     def seconds_of(self, session: str) -> dict[StageKey, dict[str, float]]:
         """Seconds of the steps that prepared a session's images, in this run and earlier ones, by stage."""

@@ -14,10 +14,12 @@ from bids_brainage.bids.naming import session_name
 from bids_brainage.bids.selection import SessionInputs
 from bids_brainage.config import RunConfig
 from bids_brainage.locks import participants_locked
-from bids_brainage.records.reading import SessionPlace, read_participant
+from bids_brainage.records.reading import SessionPlace, read_participant, read_session
 from bids_brainage.records.writing import note_seconds
 from bids_brainage.workflows.execution import Execution
+from bids_brainage.workflows.flags import RaisedFlag, flags_file, flags_of, tell_of_all, tell_of_session
 from bids_brainage.workflows.progress import Crashes, Progress
+from bids_brainage.workflows.sources import sequence_files
 from bids_brainage.workflows.work_folder import remove_made
 
 if TYPE_CHECKING:
@@ -49,11 +51,14 @@ class RunOutcome:
         Finished by an earlier run.
     failed : dict of str to str
         With the sentence that says why.
+    flags : tuple of RaisedFlag
+        Of all that are done or skipped.
     """
 
     done: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     failed: dict[str, str] = field(default_factory=dict)
+    flags: tuple[RaisedFlag, ...] = ()
 
 
 def run_participants(config: RunConfig, sessions: Sequence[SessionInputs]) -> RunOutcome:
@@ -87,6 +92,7 @@ def run_participants(config: RunConfig, sessions: Sequence[SessionInputs]) -> Ru
     if any(session.origin is Origin.RAW for session in sessions):
         check_method(config.skull_strip)
     outcome = _Run(config, sessions, bundle).outcome()
+    tell_of_all(outcome.flags, flags_file(config))
     if not config.preproc_only:
         write_citation_of(sessions, config)
     return outcome
@@ -125,11 +131,12 @@ class _Run:
         self.people = {workflow_name(session.name): session.name for session in sessions}
         self.pages = {report_name(session.participant): session.participant for session in sessions}
         self.progress = Progress(self.people, config.work_dir / "seconds")
-        self.execution = Execution(config, self.progress)
+        self.execution = Execution(config, self.progress, self.progress.hear)
         self.crashes = Crashes(config.log_dir)
         self.done: list[str] = []
         self.skipped: list[str] = []
         self.failed: dict[str, str] = {}
+        self.flags: list[RaisedFlag] = []
 
     def outcome(self) -> RunOutcome:
         """Process all batches, and say how each session ended."""
@@ -146,7 +153,7 @@ class _Run:
                     break
         finally:
             self.execution.close()
-        return RunOutcome(tuple(self.done), tuple(self.skipped), self.failed)
+        return RunOutcome(tuple(self.done), tuple(self.skipped), self.failed, tuple(self.flags))
 
     def _process(self, batch: Sequence[SessionInputs]) -> None:
         """Compute what is missing for some participants, write their pages, report the result."""
@@ -231,13 +238,25 @@ class _Run:
         if problem is not None:
             self.failed[name] = problem
             LOGGER.error(messages.SESSION_FAILED.format(name=name, reason=problem))
-        elif name in computed or self.config.reports_only:
+            return
+        flags = self._flags(session)
+        self.flags += flags
+        if name in computed or self.config.reports_only:
             self.done.append(name)
             number = len(self.done) + len(self.skipped)
             LOGGER.info(messages.SESSION_DONE.format(name=name, number=number, total=total))
+            tell_of_session(name, flags)
         else:
             self.skipped.append(name)
             LOGGER.info(messages.FINISHED_BEFORE.format(name=name))
+
+    def _flags(self, session: SessionInputs) -> list[RaisedFlag]:
+        place = SessionPlace.of(self.config.output_dir, session.participant, session.session)
+        finished = read_session(place)
+        if finished is None:
+            return []
+        ensembles = () if self.config.preproc_only else self.config.ensemble
+        return flags_of(finished, ensembles, sequence_files(session).keys(), session.warnings)
 
     def _clear(self, finished: Sequence[Task]) -> None:
         """Remove the steps of finished sessions from the work folder: their results are elsewhere."""

@@ -19,6 +19,8 @@ import pytest
 import bids_brainage
 from bids_brainage.cli.run import main
 from bids_brainage.errors import BundleError, InputError
+from bids_brainage.flags import FLAGS
+from bids_brainage.workflows.flags import RaisedFlag
 
 ROOT = Path(bids_brainage.__file__).parents[1]
 
@@ -28,6 +30,7 @@ class Outcome:
     done: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     failed: dict[str, str] = field(default_factory=dict)
+    flags: tuple[RaisedFlag, ...] = ()
 
 
 @pytest.fixture
@@ -87,6 +90,32 @@ def test_one_without_t1w_is_named_and_the_other_done(run, workflows, capsys):
     assert run() == 1
     assert workflows.calls == [["sub-01"]]
     assert "sub-02 has no T1w" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ([], 0),
+        (["--fail-on-flag", "age_unknown"], 0),
+        (["--fail-on-flag", "age_unknown", "image_warning"], 1),
+        (["--fail-on-flag", "image_warning", "--fail-on-flag", "age_unknown"], 1),
+    ],
+)
+def test_a_flag_fails_the_run_where_that_is_asked_for(options, code, run, workflows, capsys):
+    """Whose results are done, or were before."""
+    flag = RaisedFlag("sub-01", None, None, "image_warning", "warning", "odd")
+    workflows.answer = lambda config, sessions: Outcome(skipped=("sub-01",), flags=(flag, flag))
+    assert run("--participant-label", "01", *options) == code
+    told = capsys.readouterr().err
+    assert ("--fail-on-flag image_warning: this flag is set for sub-01 (1 in all)" in told) == bool(code)
+
+
+def test_a_flag_that_is_not_known_is_refused_with_those_that_are(run, capsys):
+    with pytest.raises(SystemExit) as ended:
+        run("--fail-on-flag", "image_wraning")
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert all(code in told for code in FLAGS)
 
 
 def test_failure_in_the_workflows(run, workflows, capsys):

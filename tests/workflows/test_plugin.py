@@ -14,7 +14,7 @@ from nipype.interfaces.utility import Function
 from nipype.pipeline import engine as pe
 
 from bids_brainage import messages
-from bids_brainage.workflows.plugin import THREAD_VARIABLES, KeptPool
+from bids_brainage.workflows.plugin import THREAD_VARIABLES, Heard, KeptPool
 from bids_brainage.workflows.progress import crash_sentence
 
 
@@ -81,6 +81,43 @@ def _run(plugin: KeptPool, folder: Path, name: str, *nodes: pe.Node) -> dict[str
     }
     workflow.add_nodes(list(nodes))
     return {node.name: node.result.outputs.out for node in workflow.run(plugin=plugin).nodes()}
+
+
+def warn() -> int:
+    import logging
+    import warnings
+
+    import nibabel as nib
+
+    for _ in range(2):
+        logging.getLogger("bids_brainage.x").warning("ours %s", 1)
+        nib.imageglobals.logger.warning("nibabel's")
+    warnings.warn("Python's", stacklevel=1)
+    logging.getLogger("bids_brainage.x").info("not this")
+    return 0
+
+
+def test_what_is_logged_in_a_worker_is_handed_on_once_and_not_printed(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    told: list[tuple[str, list[Heard]]] = []
+    pool = KeptPool(plugin_args={"n_procs": 1, "memory_gb": 1, "heard": lambda *what: told.append(what)})
+    try:
+        _run(pool, tmp_path, "wf", _node(warn, "n"))
+    finally:
+        pool.close()
+    ((name, heard),) = told
+    assert name == "wf.n"
+    assert [(own.logger, own.level) for own in heard] == [
+        ("bids_brainage.x", 30),
+        ("nibabel.global", 30),
+        ("py.warnings", 30),
+    ]
+    assert [own.text for own in heard[:2]] == ["ours 1", "nibabel's"]
+    assert "Python's" in heard[2].text
+    printed = "".join(capfd.readouterr())
+    assert "ours" not in printed
+    assert "nibabel's" not in printed
 
 
 @pytest.fixture

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from bids_brainage import messages
+from bids_brainage.workflows.plugin import Heard
 from bids_brainage.workflows.progress import Crashes, Progress, crash_sentence
 
 PEOPLE = {"sub_01_wf": "sub-01", "sub_02_ses_a_wf": "sub-02_ses-a"}
@@ -49,6 +51,21 @@ def test_nodes_that_only_copy_and_nodes_of_nobody_leave_no_times(tmp_path: Path)
     run(progress, "bids_brainage_wf.sub_01_wf.save", light=True)
     run(progress, "reports_wf.page")
     assert not list(tmp_path.iterdir())
+
+
+def test_what_a_worker_logged_is_told_once_with_the_persons_name(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    progress = Progress(PEOPLE, tmp_path)
+    for step in ("conform", "bias"):
+        name = f"bids_brainage_wf.sub_02_ses_a_wf.preprocessing_wf.anatomical_wf.{step}"
+        progress.hear(name, [Heard("bids_brainage.x", 30, "ours"), Heard("nibabel.global", 30, "a\nb")])
+    told = [(record.levelname, record.getMessage()) for record in caplog.records]
+    assert told == [
+        ("WARNING", "sub-02_ses-a: preprocessing.anatomical.conform: ours"),
+        ("DEBUG", "sub-02_ses-a: preprocessing.anatomical.conform: a b"),
+    ]
 
 
 def test_a_crash_is_told_by_our_sentence_and_laid_at_the_right_door(tmp_path: Path) -> None:

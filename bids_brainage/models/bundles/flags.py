@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from bids_brainage import messages
+from bids_brainage.flags import FLAGS, Severity
 from bids_brainage.models.bundles.bundle import Bundle
 from bids_brainage.models.ensembles.ensemble import EnsembleEstimate
 from bids_brainage.models.ensembles.typicality import Unusual
 
-Severity = Literal["note", "warning", "error"]
-
 
 @dataclass(frozen=True)
 class Flag:
-    """A code for programs, a severity, and one sentence for people."""
+    """A code for programs, one of `FLAGS`, and one sentence for people."""
 
     code: str
-    severity: Severity
     text: str
+
+    @property
+    def severity(self) -> Severity:
+        """How serious it is."""
+        return FLAGS[self.code].severity
 
 
 def estimate_flags(
@@ -67,9 +69,9 @@ def estimate_flags(
 def _model_flags(bundle: Bundle, simulated: bool) -> Iterator[Flag]:
     if bundle.is_demonstration and not simulated:
         text = demonstration_note(bundle)
-        yield Flag("demonstration_model", "warning", text)
+        yield Flag("demonstration_model", text)
     elif simulated and not bundle.record.cohort.simulated:
-        yield Flag("simulated_input", "warning", messages.SIMULATED_INPUT.format(model=bundle.name))
+        yield Flag("simulated_input", messages.SIMULATED_INPUT.format(model=bundle.name))
 
 
 def demonstration_note(bundle: Bundle) -> str:
@@ -80,25 +82,25 @@ def demonstration_note(bundle: Bundle) -> str:
 
 def _training_flags(trained_on: bool, fold: int | None) -> Iterator[Flag]:
     if trained_on and fold is None:
-        yield Flag("seen_in_training", "warning", messages.SEEN_IN_TRAINING)
+        yield Flag("seen_in_training", messages.SEEN_IN_TRAINING)
     elif trained_on:
-        yield Flag("training_participant", "note", messages.TRAINING_PARTICIPANT.format(fold=fold))
+        yield Flag("training_participant", messages.TRAINING_PARTICIPANT.format(fold=fold))
 
 
 def _unknown_flags(bundle: Bundle, age: float | None, measured: float | None) -> Iterator[Flag]:
     if bundle.estimates_age and age is None:
-        yield Flag("age_unknown", "note", messages.AGE_UNKNOWN)
+        yield Flag("age_unknown", messages.AGE_UNKNOWN)
     elif not bundle.estimates_age and measured is None:
-        yield Flag("target_unknown", "note", messages.TARGET_UNKNOWN.format(target=bundle.record.target))
+        yield Flag("target_unknown", messages.TARGET_UNKNOWN.format(target=bundle.record.target))
 
 
 def _range_flags(bundle: Bundle, estimate: EnsembleEstimate, age: float | None) -> Iterator[Flag]:
     ages, targets = bundle.age_range, bundle.training_range
     if targets is None:
-        yield Flag("training_range_unknown", "note", messages.TRAINING_RANGE_UNKNOWN)
+        yield Flag("training_range_unknown", messages.TRAINING_RANGE_UNKNOWN)
     if ages is not None and age is not None and not ages[0] <= age <= ages[1]:
         text = messages.AGE_OUTSIDE_TRAINING.format(age=age, youngest=ages[0], oldest=ages[1])
-        yield Flag("age_outside_training_range", "warning", text)
+        yield Flag("age_outside_training_range", text)
     if targets is None or targets[0] <= estimate.brain_age <= targets[1]:
         return
     if bundle.estimates_age:
@@ -109,7 +111,7 @@ def _range_flags(bundle: Bundle, estimate: EnsembleEstimate, age: float | None) 
         text = messages.ESTIMATE_OUTSIDE_TARGETS.format(
             estimate=estimate.brain_age, least=targets[0], greatest=targets[1]
         )
-    yield Flag("estimate_outside_training_range", "warning", text)
+    yield Flag("estimate_outside_training_range", text)
 
 
 def _ensemble_flags(bundle: Bundle, estimate: EnsembleEstimate) -> Iterator[Flag]:
@@ -117,16 +119,16 @@ def _ensemble_flags(bundle: Bundle, estimate: EnsembleEstimate) -> Iterator[Flag
         text = messages.MODALITIES_MISSING.format(
             missing=", ".join(estimate.modalities_missing), used=", ".join(estimate.modalities_used)
         )
-        yield Flag("modality_missing", "note", text)
+        yield Flag("modality_missing", text)
     limit = estimate.top_head.disagreement_99
     if limit is not None and estimate.disagreement is not None and estimate.disagreement > limit:
         sentence = (
             messages.SUB_ENSEMBLES_DISAGREE if bundle.estimates_age else messages.SUB_ENSEMBLES_DISAGREE_BY
         )
         text = sentence.format(spread=estimate.disagreement, limit=limit)
-        yield Flag("sub_ensembles_disagree", "warning", text)
+        yield Flag("sub_ensembles_disagree", text)
     if estimate.lower_95 is None:
-        yield Flag("interval_unavailable", "note", messages.NO_INTERVAL)
+        yield Flag("interval_unavailable", messages.NO_INTERVAL)
 
 
 def _image_flags(unusual: Sequence[Unusual]) -> Iterator[Flag]:
@@ -136,4 +138,4 @@ def _image_flags(unusual: Sequence[Unusual]) -> Iterator[Flag]:
         upto = "up to " if len(z_by_input) > 1 else ""
         farthest = max(z_by_input.values())
         text = messages.IMAGE_UNUSUAL[measure].format(inputs=", ".join(z_by_input), upto=upto, z=farthest)
-        yield Flag(f"image_unusual_{measure}", "warning", text)
+        yield Flag(f"image_unusual_{measure}", text)

@@ -1,0 +1,46 @@
+"""All flags of a person's results: code, severity and meaning."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+Severity = Literal["note", "warning", "error"]
+#: From the least serious to the most.
+SEVERITIES: tuple[Severity, ...] = ("note", "warning", "error")
+
+#: What is unusual about an image as it was read, and what the selection and the tables left open.
+IMAGE_WARNING, INPUT_WARNING = "image_warning", "input_warning"
+
+
+class FlagKind(NamedTuple):
+    """How serious a flag is, and what it means."""
+
+    severity: Severity
+    meaning: str
+
+
+FLAGS: dict[str, FlagKind] = {
+    "demonstration_model": FlagKind(
+        "warning", "the model learned from simulated brains, and the images are not simulated"
+    ),
+    "simulated_input": FlagKind("warning", "the images are simulated, and the model did not learn from such"),
+    "seen_in_training": FlagKind("warning", "the model was trained on the person"),
+    "training_participant": FlagKind(
+        "note", "the model was trained on the person, but not the fold that estimates"
+    ),
+    "age_unknown": FlagKind("note", "no age, so no DBA"),
+    "target_unknown": FlagKind("note", "no measured value of what is estimated"),
+    "training_range_unknown": FlagKind("note", "the model does not say on which ages it was trained"),
+    "age_outside_training_range": FlagKind("warning", "the age is not one on which the model was trained"),
+    "estimate_outside_training_range": FlagKind(
+        "warning", "the estimate is not one on which the model was trained"
+    ),
+    "modality_missing": FlagKind("note", "the ensemble could have used another sequence"),
+    "sub_ensembles_disagree": FlagKind("warning", "more than for 99 % of the people held out in training"),
+    "interval_unavailable": FlagKind("note", "no calibrated 95 % interval"),
+    "image_unusual_brightness": FlagKind("warning", "the mean grey value is unlike that in training"),
+    "image_unusual_size": FlagKind("warning", "the brain volume is unlike those in training"),
+    "image_unusual_anatomy": FlagKind("warning", "the image is unlike those in training"),
+    IMAGE_WARNING: FlagKind("warning", "something about an image had to be put right or is unusual"),
+    INPUT_WARNING: FlagKind("note", "what the choice of files and the tables left open"),
+}
