@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from bids_brainage.errors import InputError
 from bids_brainage.flags import FLAGS
 from bids_brainage.quoting import one_line
 from bids_brainage.reading import MB, read_text
+from bids_brainage.suggestions import suggestion
 from bids_brainage.terms import MODALITIES
 
 LEVELS = ("participant", "train")
@@ -148,7 +148,7 @@ def read_settings(path: Path) -> dict[str, Any]:
     for key, value in _read_toml(path).items():
         name = key.replace("-", "_")
         if name not in RULES:
-            raise InputError(messages.CONFIG_UNKNOWN_KEY.format(path=path, key=key, hint=_hint(name)))
+            raise InputError(messages.CONFIG_UNKNOWN_KEY.format(path=path, key=key, hint=suggestion([name], RULES)))
         try:
             settings[name] = checked(name, value)
         except ValueError as error:
@@ -167,8 +167,8 @@ RULES: dict[str, options.Rule] = {
     "bids_dir": options.path,
     "output_dir": options.path,
     "analysis_level": options.several(options.one_of(LEVELS), least=1),
-    "participant_label": options.several(options.label("sub")),
-    "session_label": options.several(options.label("ses")),
+    "participant_label": options.labels("sub"),
+    "session_label": options.labels("ses"),
     "modalities": options.several(options.one_of(MODALITIES, {"swi": "T2starw"}), least=1),
     "bids_filter_file": options.optional(options.path),
     "skip_bids_validation": options.flag,
@@ -232,7 +232,3 @@ def _plain(value: Any) -> Any:
         return {key: _plain(item) for key, item in value.items()}
     return value
 
-
-def _hint(name: str) -> str:
-    close = difflib.get_close_matches(name, RULES, n=2)
-    return messages.DID_YOU_MEAN.format(names=" or ".join(close)) if close else ""

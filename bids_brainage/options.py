@@ -7,6 +7,7 @@ without repetition), or raises ValueError with the reason why it cannot be used.
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -61,15 +62,36 @@ def file_name(value: Any) -> str:
 
 
 def label(prefix: str) -> Rule:
-    """A BIDS label, with or without its prefix."""
+    """A BIDS label, with or without its prefix; a folder's slash behind it does no harm."""
 
     def rule(value: Any) -> str:
-        found = text(value).strip().removeprefix(f"{prefix}-")
+        found = text(value).strip().rstrip("/").removeprefix(f"{prefix}-")
         if not is_label(found):
-            raise ValueError(f"{one_line(value)} is not a label, which has letters and digits only")
+            raise ValueError(_no_label(text(value)))
         return found
 
     return rule
+
+
+def labels(prefix: str) -> Rule:
+    """Several BIDS labels; commas may stand between them."""
+    rule = several(label(prefix))
+
+    def checked(value: Any) -> tuple[str, ...]:
+        items = [value] if isinstance(value, str) else value
+        if not isinstance(items, (list, tuple)) or not all(isinstance(item, str) for item in items):
+            return tuple(rule(items))
+        parts = [part for item in items for part in text(item).split(",")]
+        return tuple(rule([part for part in parts if part.strip()]))
+
+    return checked
+
+
+def _no_label(value: str) -> str:
+    problem = f"{one_line(value)} is not a label, which has letters and digits only"
+    if os.path.isfile(value.removeprefix("@")):
+        problem += "; if it is a file of labels, write $(cat FILE)"
+    return problem
 
 
 def one_of(names: Sequence[str], aliases: Mapping[str, str] | None = None) -> Rule:

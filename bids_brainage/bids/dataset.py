@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import re
 import tempfile
 import warnings
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -20,6 +18,7 @@ from bids_brainage import messages, reading
 from bids_brainage.errors import InputError
 from bids_brainage.labels import is_label
 from bids_brainage.quoting import one_line
+from bids_brainage.suggestions import some, suggestion
 from bids_brainage.terms import SIMULATOR
 
 if TYPE_CHECKING:
@@ -167,24 +166,6 @@ def session_folders(dataset: Dataset) -> set[str]:
             names = {entry.name for entry in entries if entry.name.startswith("ses-") and entry.is_dir()}
         labels |= {name[4:] for name in names if is_label(name[4:])}
     return labels
-
-
-def suggestion(unknown: Iterable[str], known: Iterable[str], most: int = 3) -> str:
-    """Return " (did you mean ...?)" for the first labels that are almost right, or nothing."""
-    known = list(known)
-    close = [
-        name
-        for label in islice(unknown, most)
-        for name in difflib.get_close_matches(label, known, n=most, cutoff=0.6)
-    ]
-    return messages.DID_YOU_MEAN.format(names=" or ".join(dict.fromkeys(close[:most]))) if close else ""
-
-
-def some(names: Sequence[str], joined: str = " or ", most: int = 10) -> str:
-    """Return names for a sentence: the first few, and how many more there are."""
-    told = joined.join(one_line(name) for name in names[:most])
-    left = len(names) - most
-    return messages.SOME_NAMES.format(names=told, n=left) if left > 0 else told
 
 
 def index(dataset: Dataset, sessions: Collection[str] = (), database_dir: Path | None = None) -> BIDSLayout:

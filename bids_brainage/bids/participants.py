@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from bids_brainage import messages
-from bids_brainage.bids.dataset import read_json, some
+from bids_brainage.bids.dataset import read_json
 from bids_brainage.bids.naming import session_name
 from bids_brainage.errors import InputError
 from bids_brainage.labels import is_label
 from bids_brainage.quoting import one_line
 from bids_brainage.reading import MB, read_text
+from bids_brainage.suggestions import some
 from bids_brainage.terms import AGE, OLDEST
 
 ID_COLUMNS = ("participant_id", "session_id")

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from bids_brainage import messages
-from bids_brainage.bids.dataset import read_json, suggestion
+from bids_brainage.bids.dataset import read_json
 from bids_brainage.errors import InputError
 from bids_brainage.labels import is_label
 from bids_brainage.quoting import one_line
+from bids_brainage.suggestions import suggestion
 
 if TYPE_CHECKING:
     from bids.layout import BIDSLayout

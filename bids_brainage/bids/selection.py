@@ -15,8 +15,6 @@ from bids_brainage.bids.dataset import (
     open_dataset,
     read_json,
     session_folders,
-    some,
-    suggestion,
 )
 from bids_brainage.bids.derivatives import Origin, Preparations, PreprocessedInputs
 from bids_brainage.bids.naming import session_name, sidecar
@@ -26,6 +24,7 @@ from bids_brainage.config import RunConfig
 from bids_brainage.errors import InputError
 from bids_brainage.quoting import one_line
 from bids_brainage.reading import check_regular
+from bids_brainage.suggestions import some, suggestion
 
 Images = dict[str, list[tuple[Path, queries.Entities]]]
 BySession = dict[str | None, Images]
@@ -131,14 +130,6 @@ class Selection:
     sessions: tuple[SessionInputs, ...]
     failed: Mapping[str, str]
     left_out: tuple[str, ...] = ()
-
-
-def select(config: RunConfig) -> list[SessionInputs]:
-    """Return the inputs of every session that is asked for and can be processed.
-
-    See `read_selection`, which also says who cannot be processed and why.
-    """
-    return list(read_selection(config).sessions)
 
 
 def read_selection(config: RunConfig) -> Selection:

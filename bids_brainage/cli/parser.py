@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from bids_brainage import __version__, config
 from bids_brainage.config import RunConfig
@@ -26,7 +26,7 @@ More in docs/usage.md."""
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser; its defaults are those of `RunConfig`."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="bids_brainage",
         description=_DESCRIPTION,
         epilog=_EPILOG,
@@ -279,6 +279,13 @@ def _adder(group: argparse._ArgumentGroup) -> Any:
         group.add_argument(*names, default=None, **settings)
 
     return add
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Tell wrong usage in two lines: with all options, the usage would fill the screen."""
+        usage = f"usage: {self.prog} BIDS_DIR OUTPUT_DIR {{participant,train}} [options]; --help lists them"
+        self.exit(2, f"{usage}\n{self.prog}: error: {message}\n")
 
 
 class _HelpFormatter(argparse.HelpFormatter):

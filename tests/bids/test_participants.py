@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bids_brainage.bids.participants import ParticipantsTable, read_table
-from bids_brainage.bids.selection import read_selection, select
+from bids_brainage.bids.selection import read_selection
 from bids_brainage.errors import InputError
 from tests.odd_files import ODD, patience  # noqa: F401
 
@@ -50,7 +50,7 @@ def test_age_is_read(dataset, table, age):
 )
 def test_unusable_age_means_no_dba_and_a_warning_that_names_file_and_person(dataset, config, value, word):
     dataset(ONE, participants=f"participant_id\tage\nsub-01\t{value}\n")
-    (session,) = select(config())
+    (session,) = read_selection(config()).sessions
     assert session.age is None
     warning = next(text for text in session.warnings if "DBA" in text)
     assert word in warning
@@ -63,7 +63,7 @@ def test_unusable_age_means_no_dba_and_a_warning_that_names_file_and_person(data
 )
 def test_missing_table_column_or_row_is_a_warning(dataset, config, table):
     dataset(ONE, participants=table)
-    (session,) = select(config())
+    (session,) = read_selection(config()).sessions
     assert session.age is None
     assert any("participants.tsv" in text and "no DBA" in text for text in session.warnings)
 
@@ -86,7 +86,7 @@ def test_missing_table_column_or_row_is_a_warning(dataset, config, table):
 def test_broken_table_stops_with_one_sentence(dataset, config, table, words):
     root = dataset(ONE, participants=table)
     with pytest.raises(InputError) as error:
-        select(config())
+        read_selection(config())
     text = str(error.value)
     assert str(root / "participants.tsv") in text
     assert "\n" not in text
@@ -96,7 +96,7 @@ def test_broken_table_stops_with_one_sentence(dataset, config, table, words):
 def test_table_whose_content_is_elsewhere(dataset, config):
     (dataset(ONE) / "participants.tsv").symlink_to("nowhere")
     with pytest.raises(InputError, match="datalad get"):
-        select(config())
+        read_selection(config())
 
 
 @pytest.mark.parametrize(("unit", "age"), [("months", 5.0), ("years", 60.0), ("weeks", 60 * 7 / 365.25)])
@@ -131,7 +131,7 @@ def test_broken_sessions_table_fails_only_its_person(dataset, config):
     images = [f"sub-0{i}/ses-1/anat/sub-0{i}_ses-1_T1w.nii.gz" for i in (1, 2)]
     root = dataset(*images)
     (root / "sub-02/sub-02_sessions.tsv").write_text("session\tage\nses-1\t3\n")
-    assert [session.name for session in select(config())] == ["sub-01_ses-1"]
+    assert [session.name for session in read_selection(config()).sessions] == ["sub-01_ses-1"]
 
 
 @given(st.text(st.characters(blacklist_characters="\t\r\n", blacklist_categories=["Cs"]), max_size=30))

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from bids_brainage.bids.dataset import index, open_dataset
 from bids_brainage.bids.derivatives import Origin
 from bids_brainage.bids.queries import find_images, read_filters
-from bids_brainage.bids.selection import read_selection, select
+from bids_brainage.bids.selection import read_selection
 from bids_brainage.config import RunConfig
 from bids_brainage.errors import InputError
 from tests.odd_files import ODD, patience  # noqa: F401
@@ -39,7 +39,7 @@ def test_each_participant_gets_its_images_and_age(dataset, config):
         "sub-02/func/sub-02_task-rest_bold.nii.gz",
         participants="participant_id\tage\tsex\nsub-01\t61.5\tF\nsub-02\t33\tM\n",
     )
-    first, second = select(config())
+    first, second = read_selection(config()).sessions
     assert (first.name, first.participant, first.session) == ("sub-01", "01", None)
     assert {modality: names(paths) for modality, paths in first.images.items()} == {
         "T1w": ["sub-01_T1w.nii.gz"],
@@ -57,7 +57,7 @@ def test_part_magnitude_and_official_suffix_are_preferred_and_phase_is_never_tak
         "sub-01/anat/sub-01_part-mag_T2starw.nii.gz",
         "sub-01/swi/sub-01_swi.nii.gz",
     )
-    (session,) = select(config())
+    (session,) = read_selection(config()).sessions
     assert names(session.images["T2starw"]) == ["sub-01_part-mag_T2starw.nii.gz"]
     assert session.suffixes["T2starw"] == "T2starw"
 
@@ -65,32 +65,32 @@ def test_part_magnitude_and_official_suffix_are_preferred_and_phase_is_never_tak
 @pytest.mark.parametrize("folder", ["anat", "swi"])
 def test_swi_stands_for_t2starw(dataset, config, folder):
     dataset(ONE, f"sub-01/{folder}/sub-01_swi.nii.gz")
-    (session,) = select(config())
+    (session,) = read_selection(config()).sessions
     assert names(session.images["T2starw"]) == ["sub-01_swi.nii.gz"]
     assert session.suffixes["T2starw"] == "swi"
 
 
 def test_phase_alone_is_no_image(dataset, config):
     dataset(ONE, "sub-01/anat/sub-01_part-phase_T2starw.nii.gz")
-    assert "T2starw" not in select(config())[0].images
+    assert "T2starw" not in read_selection(config()).sessions[0].images
 
 
 def test_last_echo_of_several(dataset, config):
     dataset(ONE, *(f"sub-01/anat/sub-01_echo-{echo}_T2starw.nii.gz" for echo in (2, 10, 1)))
-    assert names(select(config())[0].images["T2starw"]) == ["sub-01_echo-10_T2starw.nii.gz"]
+    assert names(read_selection(config()).sessions[0].images["T2starw"]) == ["sub-01_echo-10_T2starw.nii.gz"]
 
 
 def test_all_runs_of_one_kind_in_order_and_no_contrast_agent(dataset, config):
     runs = [f"sub-01/anat/sub-01_run-{run}_T1w.nii.gz" for run in (10, 2, 1)]
     dataset(*runs, "sub-01/anat/sub-01_ce-gad_T1w.nii.gz", "sub-01/anat/sub-01_acq-low_T1w.nii.gz")
-    (session,) = select(config())
+    (session,) = read_selection(config()).sessions
     assert names(session.images["T1w"]) == [f"sub-01_run-{run}_T1w.nii.gz" for run in (1, 2, 10)]
     assert any("3 kinds of T1w" in warning for warning in session.warnings)
 
 
 def test_same_image_compressed_and_not_is_one_image(dataset, config):
     dataset(ONE, "sub-01/anat/sub-01_T1w.nii")
-    assert names(select(config())[0].images["T1w"]) == ["sub-01_T1w.nii.gz"]
+    assert names(read_selection(config()).sessions[0].images["T1w"]) == ["sub-01_T1w.nii.gz"]
 
 
 def test_filter_file_in_the_words_of_fmriprep(dataset, config, tmp_path):
@@ -99,11 +99,11 @@ def test_filter_file_in_the_words_of_fmriprep(dataset, config, tmp_path):
     file.write_text(
         json.dumps({"t1w": {"acquisition": "b"}, "flair": {"reconstruction": None}, "bold": {"task": "x"}})
     )
-    (session,) = select(config(bids_filter_file=file))
+    (session,) = read_selection(config(bids_filter_file=file)).sessions
     assert names(session.images["T1w"]) == ["sub-01_acq-b_T1w.nii.gz"]
     assert "FLAIR" not in session.images
     file.write_text(json.dumps({"t1w": {"acquisition": "Query.NONE"}, "flair": {"reconstruction": "*"}}))
-    (session,) = select(config(bids_filter_file=file))
+    (session,) = read_selection(config(bids_filter_file=file)).sessions
     assert names(session.images["T1w"]) == ["sub-01_T1w.nii.gz"]
     assert names(session.images["FLAIR"]) == ["sub-01_rec-x_FLAIR.nii.gz"]
 
@@ -123,13 +123,13 @@ def test_bad_filter_file(dataset, config, tmp_path, content, words):
     file = tmp_path / "filter.json"
     file.write_text(content)
     with pytest.raises(InputError) as error:
-        select(config(bids_filter_file=file))
+        read_selection(config(bids_filter_file=file))
     assert all(word in str(error.value) for word in words)
 
 
 def test_modalities_narrow_the_selection_but_t1w_is_always_read(dataset, config):
     dataset(ONE, "sub-01/anat/sub-01_FLAIR.nii.gz", "sub-01/anat/sub-01_T2starw.nii.gz")
-    assert set(select(config(modalities=("FLAIR",)))[0].images) == {"T1w", "FLAIR"}
+    assert set(read_selection(config(modalities=("FLAIR",))).sessions[0].images) == {"T1w", "FLAIR"}
 
 
 def test_sessions_stand_for_themselves_with_their_own_age(dataset, config):
@@ -151,7 +151,7 @@ def test_one_examination_over_several_sessions_is_joined(dataset, config):
         "sub-01/ses-b/anat/sub-01_ses-b_T1w.nii.gz",
         "sub-01/ses-c/anat/sub-01_ses-c_FLAIR.nii.gz",
     )
-    (session,) = select(config())
+    (session,) = read_selection(config()).sessions
     assert session.name == "sub-01_ses-b"
     assert names(session.images["FLAIR"]) == ["sub-01_ses-a_FLAIR.nii.gz"]
     assert any("ses-a" in warning for warning in session.warnings)
@@ -161,7 +161,7 @@ def test_labels_narrow_to_participants_and_sessions(dataset, config):
     dataset(
         *(f"sub-{p}/ses-{s}/anat/sub-{p}_ses-{s}_T1w.nii.gz" for p in ("1", "10", "100") for s in ("1", "12"))
     )
-    found = select(config(participant_label=("1", "100"), session_label=("1",)))
+    found = read_selection(config(participant_label=("1", "100"), session_label=("1",))).sessions
     assert [session.name for session in found] == ["sub-1_ses-1", "sub-100_ses-1"]
 
 
@@ -177,20 +177,20 @@ def test_person_without_t1w_fails_by_name_and_stops_nobody(dataset, config):
 def test_no_t1w_in_the_whole_selection(dataset, config):
     dataset("sub-01/anat/sub-01_FLAIR.nii.gz", "sub-02/anat/sub-02_FLAIR.nii.gz")
     with pytest.raises(InputError, match=r"None of the 2 selected sessions .* T1w"):
-        select(config())
+        read_selection(config())
 
 
 def test_empty_selection(dataset, config):
     dataset("sub-01/func/sub-01_task-x_bold.nii.gz")
     with pytest.raises(InputError, match="--bids-filter-file"):
-        select(config())
+        read_selection(config())
 
 
 @pytest.mark.parametrize(("label", "hint"), [("001", "01"), ("zzz", None)])
 def test_unknown_participant_is_named_with_close_matches_and_count(dataset, config, label, hint):
     dataset(ONE, "sub-02/anat/sub-02_T1w.nii.gz")
     with pytest.raises(InputError) as error:
-        select(config(participant_label=("01", label)))
+        read_selection(config(participant_label=("01", label)))
     assert f"no participant {label} among the 2" in str(error.value)
     assert (f"did you mean {hint}" in str(error.value)) if hint else ("did you mean" not in str(error.value))
 
@@ -198,7 +198,7 @@ def test_unknown_participant_is_named_with_close_matches_and_count(dataset, conf
 def test_unknown_session(dataset, config):
     dataset("sub-01/ses-pre/anat/sub-01_ses-pre_T1w.nii.gz")
     with pytest.raises(InputError, match=r"no session prae .*did you mean pre"):
-        select(config(session_label=("prae",)))
+        read_selection(config(session_label=("prae",)))
 
 
 def test_link_to_content_elsewhere_fails_that_person_in_clear_words(dataset, config):
@@ -212,21 +212,21 @@ def test_link_to_content_elsewhere_fails_that_person_in_clear_words(dataset, con
 def test_broken_sidecar_is_a_warning(dataset, config):
     root = dataset(ONE)
     (root / "sub-01/anat/sub-01_T1w.json").write_text("{broken")
-    (session,) = select(config())
+    (session,) = read_selection(config()).sessions
     assert any("sub-01_T1w.json" in warning for warning in session.warnings)
 
 
 def test_simulated_dataset_is_known(dataset, config):
     dataset(ONE)
-    assert not select(config())[0].simulated
+    assert not read_selection(config()).sessions[0].simulated
     dataset(ONE, GeneratedBy=[{"Name": "bids_brainage_simulate"}])
-    assert select(config())[0].simulated
+    assert read_selection(config()).sessions[0].simulated
 
 
 @pytest.mark.parametrize("makers", ["text", [1], {"Name": "bids_brainage_simulate"}, None])
 def test_odd_generated_by_is_not_simulated(dataset, config, makers):
     dataset(ONE, GeneratedBy=makers)
-    assert not select(config())[0].simulated
+    assert not read_selection(config()).sessions[0].simulated
 
 
 def test_derivatives_of_smriprep_stand_for_raw_images(dataset, config, tmp_path):
@@ -252,7 +252,7 @@ def test_t1w_of_all_sessions_together_gives_one_estimate(dataset, config, tmp_pa
     anat.mkdir(parents=True)
     for name in ("desc-preproc_T1w.nii.gz", "desc-brain_mask.nii.gz"):
         (anat / f"sub-01_{name}").touch()
-    (session,) = select(config(derivatives={"fmriprep": tmp_path / "fmriprep"}))
+    (session,) = read_selection(config(derivatives={"fmriprep": tmp_path / "fmriprep"})).sessions
     assert (session.name, names(session.images["FLAIR"])) == ("sub-01", ["sub-01_ses-1_FLAIR.nii.gz"])
     assert session.derivative is not None
 
@@ -263,19 +263,19 @@ def test_freesurfer_brain_by_short_and_long_names(dataset, config, tmp_path, fol
     brain = tmp_path / "fs" / folder / "mri/brain.finalsurfs.mgz"
     brain.parent.mkdir(parents=True)
     brain.touch()
-    (session,) = select(config(fs_subjects_dir=tmp_path / "fs"))
+    (session,) = read_selection(config(fs_subjects_dir=tmp_path / "fs")).sessions
     assert (session.name, session.freesurfer_brain) == ("sub-01_ses-1", brain)
 
 
 def test_folders_of_derivatives_are_checked(dataset, config, tmp_path):
     dataset(ONE)
     with pytest.raises(InputError, match="smriprep="):
-        select(config(derivatives={"smriprep": tmp_path / "nowhere"}))
+        read_selection(config(derivatives={"smriprep": tmp_path / "nowhere"}))
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="has no sub-"):
-        select(config(derivatives={"smriprep": tmp_path / "empty"}))
+        read_selection(config(derivatives={"smriprep": tmp_path / "empty"}))
     with pytest.raises(InputError, match="SUBJECTS_DIR"):
-        select(config(fs_subjects_dir=tmp_path / "nowhere"))
+        read_selection(config(fs_subjects_dir=tmp_path / "nowhere"))
 
 
 def test_database_dir_gives_the_same_selection_and_is_used_again(dataset, config, tmp_path):
@@ -300,10 +300,10 @@ def watch(event, args):
         seen.add(str(args[0]))
 sys.addaudithook(watch)
 from pathlib import Path
-from bids_brainage.bids.selection import select
+from bids_brainage.bids.selection import read_selection
 from bids_brainage.config import RunConfig
 config = RunConfig(bids_dir=Path({str(root)!r}), output_dir=Path("/o"), participant_label=("07",))
-assert [s.name for s in select(config)] == ["sub-07"]
+assert [s.name for s in read_selection(config).sessions] == ["sub-07"]
 inside = sorted(path for path in seen if "/sub-" in path)
 assert any("sub-07" in path for path in inside), inside
 assert all("sub-07" in path for path in inside), inside
@@ -360,7 +360,7 @@ def test_every_selected_image_is_one_that_pybids_finds(files):
 @pytest.mark.parametrize("label", ["a+b", "+", "1"])
 def test_labels_of_newer_bids_with_a_plus(dataset, config, label):
     dataset(f"sub-{label}/ses-{label}/anat/sub-{label}_ses-{label}_T1w.nii.gz")
-    (session,) = select(config())
+    (session,) = read_selection(config()).sessions
     assert (session.participant, session.session) == (label, label)
 
 
@@ -414,7 +414,7 @@ def test_an_image_belongs_to_nobody_if_its_name_and_folders_disagree(dataset, co
 
 def test_a_number_that_is_not_decimal_is_no_echo(dataset, config):
     dataset(ONE, "sub-01/anat/sub-01_echo-²_T2starw.nii.gz", "sub-01/anat/sub-01_echo-2_T2starw.nii.gz")
-    assert names(select(config())[0].images["T2starw"]) == ["sub-01_echo-2_T2starw.nii.gz"]
+    assert names(read_selection(config()).sessions[0].images["T2starw"]) == ["sub-01_echo-2_T2starw.nii.gz"]
 
 
 def test_many_unknown_labels_are_one_short_sentence(dataset, config):
@@ -422,7 +422,7 @@ def test_many_unknown_labels_are_one_short_sentence(dataset, config):
     wrong = tuple(f"{i:05d}" for i in range(3000))
     begin = time.perf_counter()
     with pytest.raises(InputError, match="and 2990 more") as error:
-        select(config(participant_label=wrong))
+        read_selection(config(participant_label=wrong))
     assert len(str(error.value)) < 600
     assert time.perf_counter() - begin < 5
 
@@ -438,7 +438,7 @@ def test_absurd_values_of_a_filter_are_refused(dataset, config, tmp_path, value)
     file = tmp_path / "filter.json"
     file.write_text(f'{{"t1w": {{"acquisition": {value}}}}}')
     with pytest.raises(InputError, match=r"filter\.json: 't1w' filters 'acquisition' by"):
-        select(config(bids_filter_file=file))
+        read_selection(config(bids_filter_file=file))
 
 
 SCALARS = st.none() | st.text(max_size=5) | st.integers(-(10**9), 10**9) | st.floats(-1e9, 1e9)
@@ -482,15 +482,15 @@ def test_odd_files_beside_images_hang_nothing(dataset, config, tmp_path, odd):
     ODD[odd](root / "sub-01/anat/sub-01_T1w.json")
     ODD[odd](root / ".bidsignore")
     ODD[odd](root / "CHANGES")
-    (session,) = select(config())
+    (session,) = read_selection(config()).sessions
     assert any("sub-01_T1w.json" in warning for warning in session.warnings)
     ODD[odd](tmp_path / "filter.json")
     with pytest.raises(InputError, match=r"filter\.json cannot be read"):
-        select(config(bids_filter_file=tmp_path / "filter.json"))
+        read_selection(config(bids_filter_file=tmp_path / "filter.json"))
     (root / "dataset_description.json").unlink()
     ODD[odd](root / "dataset_description.json")
     with pytest.raises(InputError, match=r"dataset_description\.json cannot be read"):
-        select(config())
+        read_selection(config())
 
 
 def prepared(folder, *names):
@@ -511,7 +511,7 @@ def test_origin_is_who_prepared_and_not_what_a_dataset_is_called(dataset, config
     prep = prepared(tmp_path / "prep", *PREP)
     (prep / "dataset_description.json").write_text('{"GeneratedBy": [{"Name": "fMRIPrep"}, {"Name": "x"}]}')
     fs = prepared(tmp_path / "fs", "sub-02/mri/brain.finalsurfs.mgz")
-    first, second, third = select(config(derivatives={name: prep}, fs_subjects_dir=fs))
+    first, second, third = read_selection(config(derivatives={name: prep}, fs_subjects_dir=fs)).sessions
     assert (first.origin, second.origin, third.origin) == tuple(
         Origin(value) for value in ("preprocessed", "freesurfer", "raw")
     )
@@ -538,12 +538,12 @@ def test_transforms_to_the_template_are_found_in_both_directions_or_not_at_all(
 ):
     dataset(ONE)
     prep = prepared(tmp_path / "prep", *PREP, *(f"sub-01/anat/sub-01_{file}" for file in files))
-    (session,) = select(config(derivatives={"p": prep}))
+    (session,) = read_selection(config(derivatives={"p": prep})).sessions
     expected = transforms and tuple(prep / f"sub-01/anat/sub-01_{file}" for file in transforms)
     assert session.template_transforms == expected
     # They are of fMRIPrep's T1w and not of another.
     fs = prepared(tmp_path / "fs", "sub-01/mri/brain.finalsurfs.mgz")
-    (session,) = select(config(derivatives={"p": prep}, fs_subjects_dir=fs))
+    (session,) = read_selection(config(derivatives={"p": prep}, fs_subjects_dir=fs)).sessions
     assert session.template_transforms is None
 
 
@@ -553,7 +553,7 @@ def test_what_belongs_to_a_t1w_has_its_entities(dataset, config, tmp_path):
     own = ("desc-brain_mask.nii.gz", FORWARD, INVERSE)
     kinds = [f"sub-01/anat/sub-01_acq-{kind}_{file}" for kind in "ab" for file in own]
     prep = prepared(tmp_path / "prep", "sub-01/anat/sub-01_acq-b_desc-preproc_T1w.nii.gz", *kinds)
-    (session,) = select(config(derivatives={"p": prep}))
+    (session,) = read_selection(config(derivatives={"p": prep})).sessions
     assert {re.sub("_(desc|from).*", "", path.name) for path in session.derivative.files} == {"sub-01_acq-b"}
 
 
@@ -565,7 +565,7 @@ def test_an_image_in_a_templates_space_is_no_t1w(dataset, config, tmp_path):
         "sub-01/anat/sub-01_acq-b_space-MNI152NLin6Asym_res-2_desc-preproc_T1w.nii.gz",
         "sub-01/anat/sub-01_desc-preproc_T1w.nii.gz.part",
     )
-    (session,) = select(config(derivatives={"p": prep}))
+    (session,) = read_selection(config(derivatives={"p": prep})).sessions
     assert session.derivative is None
 
 
@@ -587,7 +587,7 @@ def test_a_flair_in_the_space_of_the_t1w_used_is_aligned(
     files = [f"sub-01/anat/sub-01_{flair}_FLAIR.nii.gz"] if flair else []
     prep = prepared(tmp_path / "prep", *PREP, *files)
     options = {"fs_subjects_dir": prepared(tmp_path / "fs", "sub-01/mri/brain.finalsurfs.mgz")} if fs else {}
-    (session,) = select(config(derivatives={"p": prep}, **options))
+    (session,) = read_selection(config(derivatives={"p": prep}, **options)).sessions
     assert session.flair_origin == origin
     assert session.flair_is_aligned is aligned
 
@@ -615,7 +615,7 @@ def test_subjects_dir_is_listed_once(dataset, config, tmp_path):
     fs = prepared(tmp_path / "fs", *(f"sub-{i:02d}/mri/brain.finalsurfs.mgz" for i in range(30)))
     listed = []
     sys.addaudithook(lambda event, args: listed.append(args[0]) if event == "os.scandir" else None)
-    sessions = select(config(fs_subjects_dir=fs))
+    sessions = read_selection(config(fs_subjects_dir=fs)).sessions
     assert len(sessions) == 30
     assert [str(path) for path in listed].count(str(fs)) == 1
 
@@ -649,7 +649,7 @@ def test_a_path_with_dots_and_links(dataset, config, tmp_path):
     (tmp_path / "link").symlink_to(root)
     for path in (root / "sub-01/..", tmp_path / "link", tmp_path / "x/../link"):
         (tmp_path / "x").mkdir(exist_ok=True)
-        (session,) = select(RunConfig(bids_dir=path, output_dir=tmp_path / "out"))
+        (session,) = read_selection(RunConfig(bids_dir=path, output_dir=tmp_path / "out")).sessions
         assert session.uri(session.images["T1w"][0]) == f"bids:raw:{ONE}"
 
 
@@ -659,7 +659,7 @@ def test_what_a_dataset_says_of_entities_is_not_obeyed(dataset, config, folder):
     root = dataset(ONE)
     evil = {"name": "evil", "entities": [{"name": "suffix", "pattern": "(a+)+$"}]}
     (root / folder / "layout_config.json").write_text(json.dumps(evil))
-    assert [session.name for session in select(config())] == ["sub-01"]
+    assert [session.name for session in read_selection(config()).sessions] == ["sub-01"]
     (root / folder / "layout_config.json").unlink()
     os.mkfifo(root / folder / "layout_config.json")
-    assert [session.name for session in select(config())] == ["sub-01"]
+    assert [session.name for session in read_selection(config()).sessions] == ["sub-01"]

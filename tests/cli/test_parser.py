@@ -93,7 +93,9 @@ def test_wrong_usage_ends_with_code_2(words, capsys):
     with pytest.raises(SystemExit) as stop:
         parse(words)
     assert stop.value.code == 2
-    assert "usage:" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert told.startswith("usage:")
+    assert told.count("\n") == 2
 
 
 @pytest.mark.parametrize(
