@@ -148,7 +148,9 @@ def read_settings(path: Path) -> dict[str, Any]:
     for key, value in _read_toml(path).items():
         name = key.replace("-", "_")
         if name not in RULES:
-            raise InputError(messages.CONFIG_UNKNOWN_KEY.format(path=path, key=key, hint=suggestion([name], RULES)))
+            raise InputError(
+                messages.CONFIG_UNKNOWN_KEY.format(path=path, key=key, hint=suggestion([name], RULES))
+            )
         try:
             settings[name] = checked(name, value)
         except ValueError as error:
@@ -231,4 +233,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return value
-

@@ -54,6 +54,7 @@ CONTENT_NOT_HERE = (
     "{path} is a link to content that is not on this machine; fetch it ('datalad get' or 'git annex get') or "
     "exclude it with --bids-filter-file."
 )
+FILE_NOT_HERE = "{path} is a link or pointer to content that is not on this machine; fetch it ('datalad get' or 'git annex get')."
 UNKNOWN_ENTITY = (
     "--bids-filter-file {path} filters '{query}' by '{entity}', which is not a BIDS entity{hint}; correct it."
 )
@@ -124,17 +125,39 @@ TABLE_RAGGED = (
 TABLE_NO_ID = (
     "{path} has no column {column} (its columns: {columns}); add it, and separate columns with tabs."
 )
-TABLE_DUPLICATE = "{path} lists {name} twice, on lines {first} and {second}; keep one of them."
+TABLE_DUPLICATE = (
+    "{path} lists {name} twice, on lines {first} and {second}; keep one of them, or tell sessions apart in a "
+    "column session_id."
+)
 TABLE_COLUMN_TWICE = "{path} has two columns named {column}; rename or remove one of them."
 TABLE_ODD_LABELS = "{path}: rows of {names} are left out, because labels may only contain letters, digits and +; correct them."
 TABLE_NOT_READABLE = "{path} cannot be read ({reason}); check the file and its permissions."
 NO_PARTICIPANTS_TABLE = "{path} does not exist, so ages are not known: {name} gets an estimate but no DBA."
 NOT_IN_TABLE = "{path} has no row for {name}: it gets an estimate but no DBA."
-NO_AGE_COLUMN = "{path} has no column age: {name} gets an estimate but no DBA."
+NOT_IN_TABLE_BUT = (
+    "{path} has no row for {name}, but one for {row}, which is the same but for zeros, which spreadsheets "
+    "remove; correct that row: {name} gets an estimate but no DBA."
+)
+NO_AGE_COLUMN = (
+    "{path} has no column age (its columns: {columns}); name one age or, for instance, age_months: {name} gets "
+    "an estimate but no DBA."
+)
+AGE_FROM_COLUMN = "{path} has no column age; ages are read from its column {column}."
 NO_AGE = "{path} gives no age for {name}: it gets an estimate but no DBA."
 BAD_AGE = "{path} gives {name} the age '{value}', which is not a number of years, so there is no DBA."
 IMPLAUSIBLE_AGE = "{path} gives {name} an age of {value} years, which is impossible, so there is no DBA."
-UNKNOWN_AGE_UNIT = "{path} declares the unit '{unit}' for age, which is unknown; years are assumed."
+UNKNOWN_AGE_UNIT = (
+    "{path} declares the unit '{unit}' for {column}, which is unknown, so there are no ages and no DBA; write "
+    "years, months, weeks or days."
+)
+NO_AGE_UNIT = (
+    "{path} gives ages, but no JSON file says in which unit, while participants.json declares '{unit}' for its "
+    "own; declare it in {sidecar}: until then there is no DBA."
+)
+AGE_UNITS_DIFFER = (
+    "{path} declares the unit '{unit}' for {column}, whose name says another, so there are no ages and no DBA; "
+    "correct one of them."
+)
 BROKEN_SIDECAR = "{path} is not valid JSON and is ignored; {name} is processed without it."
 FROM_ANOTHER_SESSION = (
     "{name}: {modality} comes from ses-{session}, because only one session has a T1w image."

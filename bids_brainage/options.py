@@ -81,15 +81,17 @@ def labels(prefix: str) -> Rule:
         items = [value] if isinstance(value, str) else value
         if not isinstance(items, (list, tuple)) or not all(isinstance(item, str) for item in items):
             return tuple(rule(items))
-        parts = [part for item in items for part in text(item).split(",")]
-        return tuple(rule([part for part in parts if part.strip()]))
+        parts = [part for item in items for part in text(item).split(",") if part.strip()]
+        if items and not parts:
+            raise ValueError("it is empty")  # no label at all would mean everybody
+        return tuple(rule(parts))
 
     return checked
 
 
 def _no_label(value: str) -> str:
     problem = f"{one_line(value)} is not a label, which has letters and digits only"
-    if os.path.isfile(value.removeprefix("@")):
+    if os.path.isfile(value.removeprefix("@")):  # noqa: PTH113 (Path.is_file fails for long names)
         problem += "; if it is a file of labels, write $(cat FILE)"
     return problem
 

@@ -148,7 +148,7 @@ def read_selection(config: RunConfig) -> Selection:
     found, misplaced = _find(dataset, config)
     ready: list[SessionInputs] = []
     failed: dict[str, str] = {}
-    left_out = [*_ignored(dataset, misplaced), *table.odd_rows]
+    left_out = [*_ignored(dataset, misplaced), *table.notes]
     for participant in dataset.participants:
         try:
             sessions = Sessions(participant, found.get(participant, {}), preparations, config.session_label)

@@ -1,0 +1,78 @@
+"""In which unit a table gives ages: by the name of the column, or by what a JSON file says of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import yaml
+
+from bids_brainage.terms import AGE
+
+_WORD = re.compile(r"[a-z_]+")
+#: Shorter names of units are not looked for in names of columns: age_a may be many things.
+_SHORTEST_IN_COLUMN = 2
+
+
+def years_per(unit: str) -> float | None:
+    """Return how many years one `unit` is, or None if it is not known.
+
+    Known are UCUM's codes and the usual words in any case, also in phrases like "months since birth".
+    """
+    known, beside = _words()
+    text = unit.strip().strip("[](){}.").lower()
+    if text in known:
+        return known[text]
+    words = [word for word in _WORD.findall(text) if word not in beside]
+    if len(words) != 1 or re.search(r"\d", text):
+        return None
+    return known.get(words[0])
+
+
+def age_column(columns: Iterable[str]) -> tuple[str, float | None] | None:
+    """Find the column of ages: ``age`` in any case or, if there is none, the one named after its unit.
+
+    Returns
+    -------
+    (str, float or None) or None
+        Its name, and years per unit if the name says so (``age_months``, ``Age (yrs)``). None if there is no
+        such column, or several are named after units.
+    """
+    columns = list(columns)
+    if any(name.lower() == AGE for name in columns):
+        return AGE, None
+    named = [(name, years) for name in columns if (years := _years_by_name(name)) is not None]
+    return named[0] if len(named) == 1 else None
+
+
+def declared_unit(described: Mapping[str, Any], column: str) -> str | None:
+    """Return the unit that a JSON file gives a column; its keys are read in any case."""
+    alike = [key for key in described if key.strip().lower() == column.lower()]
+    for key in sorted(alike, key=lambda key: key != column):
+        entry = described[key]
+        for word, unit in entry.items() if isinstance(entry, dict) else ():
+            if word.strip().lower() in ("units", "unit") and unit is not None and str(unit).strip():
+                return str(unit).strip()
+    return None
+
+
+def _years_by_name(column: str) -> float | None:
+    text = column.lower().replace("_", " ")
+    if not text.startswith(AGE):
+        return None
+    rest = text.removeprefix(AGE)
+    _, beside = _words()
+    words = [word for word in _WORD.findall(rest) if word not in beside]
+    is_long = len(words) == 1 and len(words[0]) >= _SHORTEST_IN_COLUMN
+    return years_per(rest) if is_long else None
+
+
+@cache
+def _words() -> tuple[dict[str, float], frozenset[str]]:
+    text = resources.files("bids_brainage").joinpath("data/age_units.yaml").read_text(encoding="utf-8")
+    content = yaml.safe_load(text)
+    known = {name: float(unit["years"]) for unit in content["units"] for name in unit["names"]}
+    return known, frozenset(content["beside"])
