@@ -72,6 +72,14 @@ MISPLACED_IMAGE = (
     "{path}: {names} left out, because file name and folders do not give the same sub-<label> and ses-<label> "
     "of letters, digits and +; rename what should be read."
 )
+ELSEWHERE_IMAGE = (
+    "{path}: {names} left out, because only images directly in sub-<label>/[ses-<label>/]anat (or swi) are read; "
+    "move what should be read."
+)
+IGNORED_IMAGE = (
+    "{path}: {names} left out, because .bidsignore names them; remove the line there if they should be read."
+)
+BIDSIGNORE_NOT_READABLE = "{path} cannot be read ({reason}), so it leaves nothing out; correct or remove it."
 IMAGE_NOT_READABLE = "{path} cannot be read ({reason}); replace it or exclude it with --bids-filter-file."
 BROKEN_DATABASE = (
     "--bids-database-dir {path} cannot be used ({reason}); remove that folder to build the index again."

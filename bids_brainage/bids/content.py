@@ -1,4 +1,4 @@
-"""Whether a file's content is on this machine: git-annex and Git LFS leave links and pointers in its place."""
+"""Whether a file's content is on this machine: git-annex and Git LFS leave links and pointers instead."""
 
 from __future__ import annotations
 
