@@ -55,6 +55,7 @@ class RunConfig:
     bids_database_dir: Path | None = None
     derivatives: dict[str, Path] = field(default_factory=dict)
     fs_subjects_dir: Path | None = None
+    allow_raw_fallback: bool = False
 
     skull_strip: str = "auto"
     model: str = "demo"
@@ -177,6 +178,7 @@ RULES: dict[str, options.Rule] = {
     "bids_database_dir": options.optional(options.path),
     "derivatives": options.named_folders,
     "fs_subjects_dir": options.optional(options.path),
+    "allow_raw_fallback": options.flag,
     "skull_strip": options.one_of(SKULL_STRIP),
     "model": options.name_or_path,
     "ensemble": options.several(options.text),

@@ -29,7 +29,11 @@ BROKEN_JSON = "{path} is not valid JSON ({reason}); correct or replace that file
 JSON_NOT_READABLE = "{path} cannot be read ({reason}); correct or replace that file."
 NOT_A_JSON_OBJECT = "{path} must contain a JSON object {{...}}; correct or replace that file."
 NO_PARTICIPANT_FOLDERS = (
-    "{path} has no participants (no folder named sub-<label>); give the root of the dataset."
+    "{path} has no participants (no folder named sub-<label>{seen}); give the root of the dataset."
+)
+SEEN_FOLDERS = ", with a label of letters, digits and +; there are {names}"
+ABSENT_FOLDER = (
+    "{path}: {names} left out, because they are links to nothing; mount or fetch what they point to."
 )
 UNKNOWN_PARTICIPANT = (
     "There is no participant {labels} among the {count} in {path}{hint}; correct --participant-label."
@@ -38,6 +42,7 @@ UNKNOWN_SESSION = (
     "The selected participants in {path} have no session {labels}{hint}; correct --session-label."
 )
 DID_YOU_MEAN = " (did you mean {names}?)"
+DID_YOU_MEAN_ALONE = " (did you mean {names}? No other is the same but for zeros in front or case)"
 EMPTY_SELECTION = (
     "The selected participants in {path} have no {modalities} image; check --participant-label, "
     "--session-label, --modalities and --bids-filter-file."
@@ -50,6 +55,15 @@ NO_T1W = (
     "{name} has no T1w image (found: {found}); add one, or give its preprocessed T1w with --derivatives or "
     "--fs-subjects-dir."
 )
+NOT_PREPARED_BY_OTHERS = (
+    "{name} is not prepared: {lack}; finish that, or give --allow-raw-fallback to take raw images of those who are "
+    "not prepared."
+)
+NO_PREPARED_T1W = "{source} has no desc-preproc_T1w of {name} in its own space"
+NO_PREPARED_MASK = "{source} has {t1w}, but no desc-brain_mask with the same entities"
+NO_FREESURFER_BRAIN = "--fs-subjects-dir has no {brain} of {name}"
+RAW_INSTEAD = "{name} is not prepared ({lack}); its raw images are used."
+NOT_FREESURFER = "{name}: {lack}; its T1w image is that of {source}."
 CONTENT_NOT_HERE = (
     "{path} is a link to content that is not on this machine; fetch it ('datalad get' or 'git annex get') or "
     "exclude it with --bids-filter-file."
@@ -65,8 +79,8 @@ BAD_FILTER_VALUE = (
     "letters, a whole number, null, or a list of up to {most} of these; correct it."
 )
 NOT_A_LABEL = (
-    "{path}: {names} left out, because labels may only contain letters, digits and +; rename what should be "
-    "read."
+    "{path}: {names} left out, because a participant's folder is called sub-<label>, with a label of letters, "
+    "digits and + only; rename what should be read."
 )
 MISPLACED_IMAGE = (
     "{path}: {names} left out, because file name and folders do not give the same sub-<label> and ses-<label> "
@@ -78,6 +92,10 @@ ELSEWHERE_IMAGE = (
 )
 IGNORED_IMAGE = (
     "{path}: {names} left out, because .bidsignore names them; remove the line there if they should be read."
+)
+NO_TISSUE_IMAGE = (
+    "{path}: {names} left out, because by their names they are projections or phase images; ask for them with "
+    "--bids-filter-file if they are not."
 )
 BIDSIGNORE_NOT_READABLE = "{path} cannot be read ({reason}), so it leaves nothing out; correct or remove it."
 IMAGE_NOT_READABLE = "{path} cannot be read ({reason}); replace it or exclude it with --bids-filter-file."
@@ -170,6 +188,11 @@ BROKEN_SIDECAR = "{path} is not valid JSON and is ignored; {name} is processed w
 FROM_ANOTHER_SESSION = (
     "{name}: {modality} comes from ses-{session}, because only one session has a T1w image."
 )
+FROM_NO_SESSION = "{name}: {modality} lies outside of the sessions, and the only T1w image in one."
+JOINED_TO_NO_SESSION = (
+    "{name}: {modality} comes from ses-{session}, because the only T1w image lies outside of the sessions."
+)
+PREPARED_CHOSEN = "{name} has {count} prepared T1w images; {chosen} is used."
 JOINED_SESSIONS = (
     "{name} has several sessions but one preprocessed T1w for all of them, so there is one estimate; {modality} "
     "comes from ses-{session}."
@@ -179,6 +202,11 @@ SESSION_LEFT_OUT = "{name} is left out: it has {found} but no T1w image, and oth
 VARIANT_CHOSEN = (
     "{name} has {count} kinds of {modality}; {chosen} is used (choose another with --bids-filter-file)."
 )
+LAST_RESORT = (
+    "{name}: {chosen} is used, because there is no other {modality} image, although its name calls it a scout or "
+    "of low resolution; look at it."
+)
+UNIT1_CHOSEN = "{name} has no T1w image; {chosen}, the uniform image of an MP2RAGE, is used in its place."
 MODALITY_MISSING = "{name} has no {modality} image; its estimate is based on the others."
 
 VALIDATOR_ERRORS = (

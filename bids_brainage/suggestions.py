@@ -13,13 +13,15 @@ from bids_brainage.quoting import one_line
 def suggestion(unknown: Iterable[str], known: Iterable[str], most: int = 3) -> str:
     """Return " (did you mean ...?)" for the first names that are almost right, or nothing.
 
-    Where exactly one known name differs only by leading zeros or in case, it alone is named.
+    Where exactly one known name differs only by leading zeros or in case, that is said.
     """
     known = list(known)
-    close: list[str] = []
-    for name in islice(unknown, most):
-        same = [other for other in known if bare(other) == bare(name)]
-        close += same if len(same) == 1 else difflib.get_close_matches(name, known, n=most, cutoff=0.6)
+    asked = list(islice(unknown, most))
+    same = [[other for other in known if bare(other) == bare(name)] for name in asked]
+    if asked and all(len(names) == 1 for names in same):
+        names = " and ".join(dict.fromkeys(other for (other,) in same))
+        return messages.DID_YOU_MEAN_ALONE.format(names=names)
+    close = [name for label in asked for name in difflib.get_close_matches(label, known, n=most, cutoff=0.6)]
     return messages.DID_YOU_MEAN.format(names=" or ".join(dict.fromkeys(close[:most]))) if close else ""
 
 

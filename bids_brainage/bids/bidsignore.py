@@ -103,7 +103,7 @@ class BidsIgnore:
             return
         self._patterns = [pattern for line in lines if (pattern := parse(line)) is not None]
 
-    def __contains__(self, place: PurePath) -> bool:
+    def leaves_out(self, place: PurePath) -> bool:
         """Whether a file, by its place in the dataset, or a folder that it lies in is left out."""
         parts = place.parts
         return any(self._says(parts[:end], end < len(parts)) for end in range(1, len(parts) + 1))
@@ -115,7 +115,7 @@ class BidsIgnore:
 
 
 def parse(line: str) -> Pattern | None:
-    """Return what a line of .bidsignore says; None if it is empty, a comment, or no path can have its names."""
+    """Return what a line of .bidsignore says; None if it is empty, a comment, or means no path."""
     text = _BLANKS.sub("", line)
     if text.startswith("#"):
         return None

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from bids_brainage import messages, reading
+from bids_brainage.bids.content import check_here
 from bids_brainage.errors import InputError
 from bids_brainage.labels import is_label
 from bids_brainage.quoting import one_line
@@ -34,6 +35,8 @@ _OTHER_FOLDERS = re.compile(
 # pybids' index takes text alone.
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")
 _NOT_AN_IMAGE = re.compile(r"\.(?!nii(?:\.gz)?$)[^/.]+(?<!\.nii\.gz)$")
+# What was perhaps meant as the folder of a participant: Sub-01, sub_01, subject 01.
+_LIKE_A_PARTICIPANT = re.compile(r"sub(?:j(?:ect)?)?(?![a-z])", re.IGNORECASE)
 _NOT_A_PARTICIPANT = re.compile(r"^/(?!sub-[^/]+(?:/|$))")
 
 
@@ -52,7 +55,10 @@ class Dataset:
     n_participants : int
         How many there are in all.
     ignored : tuple of str
-        Names of folders ``sub-...`` whose label is not valid in BIDS; they are not read.
+        Names of folders that look like a participant's (``sub-a_b``, ``Sub-01``), but are none in BIDS; they
+        are not read.
+    absent : tuple of str
+        Names ``sub-<label>`` that are links to nothing.
     """
 
     root: Path
@@ -60,6 +66,7 @@ class Dataset:
     participants: tuple[str, ...]
     n_participants: int
     ignored: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
 
     @property
     def simulated(self) -> bool:
@@ -84,9 +91,12 @@ def open_dataset(root: Path, participant_labels: Collection[str] = ()) -> Datase
     """
     check_folder(root)
     description = read_description(root)
-    present, ignored = participant_folders(root)
+    present, ignored, absent = participant_folders(root)
     if not present:
-        raise InputError(messages.NO_PARTICIPANT_FOLDERS.format(path=root))
+        seen = (
+            messages.SEEN_FOLDERS.format(names=some((*ignored, *absent), ", ")) if ignored or absent else ""
+        )
+        raise InputError(messages.NO_PARTICIPANT_FOLDERS.format(path=root, seen=seen))
     unknown = sorted(set(participant_labels) - set(present))
     if unknown:
         raise InputError(
@@ -95,7 +105,7 @@ def open_dataset(root: Path, participant_labels: Collection[str] = ()) -> Datase
             )
         )
     wanted = sorted(set(participant_labels)) or present
-    return Dataset(root, description, tuple(wanted), len(present), ignored)
+    return Dataset(root, description, tuple(wanted), len(present), ignored, absent)
 
 
 def check_folder(root: Path) -> None:
@@ -114,9 +124,8 @@ def check_folder(root: Path) -> None:
 def read_description(root: Path) -> dict[str, Any]:
     """Read dataset_description.json, without which a folder is not a BIDS dataset."""
     path = root / "dataset_description.json"
+    check_here(path)
     if not path.exists():
-        if path.is_symlink():
-            raise InputError(messages.CONTENT_NOT_HERE.format(path=path))
         raise InputError(messages.NO_BIDS_DATASET.format(path=root))
     return read_json(path)
 
@@ -147,15 +156,33 @@ def makers(description: Mapping[str, Any]) -> list[str]:
     return [str(entry["Name"]) for entry in entries if isinstance(entry, dict) and "Name" in entry]
 
 
-def participant_folders(root: Path) -> tuple[list[str], tuple[str, ...]]:
-    """Return the sorted labels of the folders ``sub-<label>`` in `root`, and names whose label is not one.
+def participant_folders(root: Path) -> tuple[list[str], tuple[str, ...], tuple[str, ...]]:
+    """Look for the folders of participants in `root`; they themselves are not looked into.
 
-    The folders themselves are not looked into.
+    Returns
+    -------
+    labels : list of str
+        Of the folders ``sub-<label>``, sorted.
+    ignored : tuple of str
+        Names of folders that look like a participant's but are not of this form.
+    absent : tuple of str
+        Names ``sub-<label>`` that are links to nothing.
     """
     with os.scandir(root) as entries:
-        names = sorted(entry.name for entry in entries if entry.name.startswith("sub-") and entry.is_dir())
-    labels = [name[4:] for name in names if is_label(name[4:])]
-    return labels, tuple(name for name in names if not is_label(name[4:]))
+        alike = sorted(
+            (entry for entry in entries if _LIKE_A_PARTICIPANT.match(entry.name)), key=lambda e: e.name
+        )
+    folders = [entry.name for entry in alike if entry.is_dir()]
+    labels = [name[4:] for name in folders if _is_participant(name)]
+    ignored = tuple(name for name in folders if not _is_participant(name))
+    absent = tuple(
+        entry.name for entry in alike if _is_participant(entry.name) and not (root / entry.name).exists()
+    )
+    return labels, ignored, absent
+
+
+def _is_participant(name: str) -> bool:
+    return name.startswith("sub-") and is_label(name[4:])
 
 
 def session_folders(dataset: Dataset) -> set[str]:

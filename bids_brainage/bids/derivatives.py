@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from importlib import resources
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import yaml
 
 from bids_brainage import messages
+from bids_brainage.bids.choice import Image, choose
 from bids_brainage.bids.dataset import makers, read_json
-from bids_brainage.bids.naming import output_folder, session_name
+from bids_brainage.bids.naming import Entities, name_entities, output_folder, session_name
+from bids_brainage.bids.queries import default_queries
 from bids_brainage.errors import InputError
 
 _DIRECTIONS = ("t1w_to_template", "template_to_t1w")
+_IMAGE = (".nii", ".nii.gz")
 
 
 class Origin(StrEnum):
@@ -51,6 +53,8 @@ class PreprocessedInputs:
         Transforms of images between this T1w and MNI152NLin6Asym: both, or neither.
     software : tuple of str
         Names of the programs that made the dataset, as its dataset_description.json has them.
+    others : tuple of str
+        Names of T1w images of other kinds that are prepared, too, but not used.
     """
 
     source: str
@@ -61,6 +65,7 @@ class PreprocessedInputs:
     t1w_to_template: Path | None = None
     template_to_t1w: Path | None = None
     software: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -84,7 +89,7 @@ class Preparations:
     Raises
     ------
     InputError
-        If one is not a folder, or a dataset holds no participants.
+        If one is not a folder, or holds no participants.
     """
 
     def __init__(self, derivatives: Mapping[str, Path], subjects_dir: Path | None) -> None:
@@ -98,18 +103,10 @@ class Preparations:
 
         Without a session, what sMRIPrep made of all the participant's sessions together is looked for.
         """
-        name = session_name(participant, session)
         for source, root in self.derivatives.items():
-            folder = output_folder(root, participant, session)
-            found = _found(_names(folder), name)
-            if found.keys() >= {"t1w", "brain_mask"}:
-                paths = {what: folder / file for what, file in found.items()}
-                flair = paths.pop("flair_in_t1w_space", None)
-                if flair is not None:
-                    paths["flair"] = flair
-                return PreprocessedInputs(
-                    source, flair_in_t1w_space=flair is not None, software=self._software[source], **paths
-                )
+            prepared = _Prepared(root, participant, session)
+            if prepared.masks:
+                return prepared.inputs(source, self._software[source])
         return None
 
     def freesurfer_brain(self, participant: str, session: str | None) -> Path | None:
@@ -123,6 +120,31 @@ class Preparations:
             if os.path.lexists(brain):
                 return brain
         return None
+
+    @property
+    def has_subjects(self) -> bool:
+        """Whether FreeSurfer's subjects are asked for."""
+        return bool(self._subjects)
+
+    @property
+    def are_asked_for(self) -> bool:
+        """Whether images that others have prepared are asked for."""
+        return bool(self.derivatives or self._subjects)
+
+    def lack(self, participant: str, session: str | None) -> str:
+        """Return what is not there of a session for which neither images nor a brain are found."""
+        name = session_name(participant, session)
+        lacks = []
+        for source, root in self.derivatives.items():
+            t1w = next((path.name for path, _ in _Prepared(root, participant, session).t1w), None)
+            sentence = messages.NO_PREPARED_MASK if t1w else messages.NO_PREPARED_T1W
+            lacks.append(sentence.format(source=source, name=name, t1w=t1w))
+        return " and ".join([*lacks, *([self.lack_of_brain(name)] if self._subjects else [])])
+
+    @staticmethod
+    def lack_of_brain(name: str) -> str:
+        """Return that FreeSurfer has not finished the session `name`."""
+        return messages.NO_FREESURFER_BRAIN.format(name=name, brain=_patterns()["freesurfer"]["brain"])
 
 
 @cache
@@ -156,8 +178,12 @@ def _subject_folders(subjects_dir: Path | None) -> dict[str, list[Path]]:
         return {}
     if not subjects_dir.is_dir():
         raise InputError(messages.NO_SUBJECTS_DIR.format(path=subjects_dir, reason=messages.IS_NO_FOLDER))
+    names = _names(subjects_dir)
+    if not any(name.startswith("sub-") and (subjects_dir / name).is_dir() for name in names):
+        reason = messages.HOLDS_NO_PARTICIPANT
+        raise InputError(messages.NO_SUBJECTS_DIR.format(path=subjects_dir, reason=reason))
     folders = defaultdict(list)
-    for entry in sorted(_names(subjects_dir), key=lambda name: (".long." not in name, name)):
+    for entry in sorted(names, key=lambda name: (".long." not in name, name)):
         folders[entry.partition(".long.")[0]].append(subjects_dir / entry)
     return folders
 
@@ -173,22 +199,75 @@ def _names(folder: Path) -> list[str]:
         raise InputError(messages.NOT_READABLE.format(path=folder, reason=error.strerror)) from error
 
 
-def _found(names: Iterable[str], name: str) -> dict[str, str]:
-    """Choose among file names of a folder those of the session `name`, by what they are."""
-    own = [file for file in names if file.startswith(f"{name}_")]
-    found = {
-        what: file for what, rest in _patterns()["of_session"].items() if (file := _first(own, name, rest))
-    }
-    for start in (found["t1w"].partition("_desc-preproc")[0], name) if "t1w" in found else ():
-        beside = {what: _first(own, start, rest) for what, rest in _patterns()["of_t1w"].items()}
-        if not all(beside[direction] for direction in _DIRECTIONS):
-            beside |= dict.fromkeys(_DIRECTIONS, "")
-        found = {what: file for what, file in beside.items() if file} | found
-    return found
+class _Prepared:
+    """What lies in a derivatives dataset's folder of one session.
+
+    Attributes
+    ----------
+    t1w : list of Image
+        T1w images in their own space.
+    masks : dict
+        The brain mask of each of these that has one, by the T1w image's path.
+    """
+
+    def __init__(self, root: Path, participant: str, session: str | None) -> None:
+        folder = output_folder(root, participant, session)
+        entities = {name: name_entities(PurePath(name)) for name in sorted(_names(folder))}
+        self._files: list[Image] = [
+            (folder / name, own)
+            for name, own in entities.items()
+            if (own.get("sub"), own.get("ses")) == (participant, session) and _says_it_all(name, own)
+        ]
+        self._session = _patterns()["of_session"]
+        self._beside = _patterns()["of_t1w"]
+        t1w = _matching(self._files, self._session["t1w"])
+        self.t1w = [(path, own) for path, own in t1w if own.get("part") in (None, "mag")]
+        found = {path: self._of(own, "brain_mask") for path, own in self.t1w}
+        self.masks = {path: mask for path, mask in found.items() if mask is not None}
+
+    def inputs(self, source: str, software: tuple[str, ...]) -> PreprocessedInputs:
+        """Choose one T1w image that has a mask, and what belongs to it."""
+        ready = [image for image in self.t1w if image[0] in self.masks]
+        choice = choose(ready, default_queries()["T1w"]["prefer"])
+        t1w = choice.paths[0]
+        entities = name_entities(t1w)
+        transforms = {name: self._of(entities, name) for name in _DIRECTIONS}
+        if not all(transforms.values()):
+            transforms = dict.fromkeys(_DIRECTIONS)
+        aligned = _fewest(_matching(self._files, self._session["flair_in_t1w_space"]))
+        return PreprocessedInputs(
+            source,
+            t1w,
+            self.masks[t1w],
+            flair=aligned or _fewest(_matching(self._files, self._session["flair"])),
+            flair_in_t1w_space=aligned is not None,
+            software=software,
+            others=(*(path.name for path in choice.paths[1:]), *choice.others),
+            **transforms,
+        )
+
+    def _of(self, t1w: Entities, what: str) -> Path | None:
+        """Return the file that belongs to a T1w image: with the same entities of the raw image."""
+        raw = {name: t1w.get(name) for name in _patterns()["raw_entities"]}
+        return _fewest(_matching(self._files, self._beside[what] | raw))
 
 
-def _first(names: Iterable[str], prefix: str, rest: str) -> str:
-    """Return the name with the fewest entities that is `prefix` and then matches `rest`; "" if none does."""
-    pattern = re.compile(rest)
-    matches = [file for file in names if file.startswith(prefix) and pattern.fullmatch(file, len(prefix))]
-    return min(matches, key=lambda file: (file.count("_"), not file.endswith(".gz"), file), default="")
+def _matching(files: Iterable[Image], wanted: Mapping[str, Any]) -> Iterator[Image]:
+    """Give the files whose names say what is wanted and, beside it, nothing but the raw image's entities."""
+    known = {"sub", "ses", "suffix", "extension", *_patterns()["raw_entities"], *wanted}
+    for path, entities in files:
+        fits = all(entities.get(name) == value for name, value in wanted.items() if name != "extension")
+        extensions = (wanted["extension"],) if "extension" in wanted else _IMAGE
+        if fits and entities.keys() <= known and entities["extension"] in extensions:
+            yield path, entities
+
+
+def _says_it_all(name: str, entities: Entities) -> bool:
+    """Whether these entities are all that stands in a name, each once."""
+    return name.partition(".")[0].count("_") == len(entities.keys() - {"suffix", "extension"})
+
+
+def _fewest(files: Iterable[Image]) -> Path | None:
+    """Return the file whose name has the fewest entities, if there is any."""
+    ranked = sorted(files, key=lambda file: (len(file[1]), not file[0].name.endswith(".gz"), file[0].name))
+    return ranked[0][0] if ranked else None

@@ -1,16 +1,28 @@
-"""Names of the files that are written; the patterns are data (data/outputs.yaml)."""
+"""Names of files: what those of others say, and those that are written (data/outputs.yaml)."""
 
 from __future__ import annotations
 
 import re
 from functools import cache
 from importlib import resources
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import yaml
 
 _FIGURES = frozenset({"figure"})
 _ENTITY_VALUE = re.compile(r"[A-Za-z0-9.]*")
+
+
+#: What a file's name says, by the short names of entities.
+Entities = dict[str, str]
+
+
+def name_entities(path: PurePath) -> Entities:
+    """Return the entities of a file's name by their short names, its suffix and its extension."""
+    stem, dot, extension = path.name.partition(".")
+    *pairs, suffix = stem.split("_")
+    entities = dict(pair.split("-", 1) for pair in pairs if "-" in pair)
+    return entities | {"suffix": suffix, "extension": dot + extension}
 
 
 @cache

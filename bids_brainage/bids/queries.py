@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import defaultdict
+from collections.abc import Callable, Collection
 from functools import cache
 from importlib import resources
 from pathlib import Path, PurePath
@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from bids_brainage import messages
+from bids_brainage.bids.choice import Image, asked_for, is_never_taken
 from bids_brainage.bids.dataset import read_json
+from bids_brainage.bids.naming import Entities, name_entities
 from bids_brainage.errors import InputError
 from bids_brainage.labels import is_label
 from bids_brainage.quoting import one_line
@@ -23,12 +25,12 @@ if TYPE_CHECKING:
     from bids.layout import BIDSLayout
 
 Session = tuple[str, str | None]
-Entities = dict[str, str]
 Filters = dict[str, Any]
 
 # A filter file made for fMRIPrep may name these; they do not concern any image that is read here.
 _FMRIPREP_QUERIES = frozenset({"bold", "sbref", "fmap", "t2w", "roi", "dwi", "asl", "m0scan", "pet", "xfm"})
-_WHO = frozenset({"sub", "ses", "run", "extension"})
+# Where a session's images lie; what lies elsewhere is a copy, or somebody's own.
+_FOLDERS = frozenset({"anat", "swi"})
 # More labels than this in one query cost more than they save.
 _MOST_LABELS = 500
 # What a filter may ask for; the index takes neither long lists nor large numbers.
@@ -81,16 +83,16 @@ def find_images(
     sessions: tuple[str, ...] = (),
     filters: Filters | None = None,
     filter_file: Path | None = None,
-) -> tuple[dict[Session, list[tuple[Path, Entities]]], list[str]]:
+    is_ignored: Callable[[PurePath], bool] = lambda place: False,
+) -> tuple[dict[Session, list[Image]], dict[str, list[str]]]:
     """Find the images of one modality below `root`.
 
     Returns
     -------
     found : dict
         By (participant, session), each image with its entities.
-    misplaced : list of str
-        Places of images that belong to nobody: their label, or that of their folder, is not valid in BIDS,
-        or name and folder disagree.
+    left_out : dict
+        Places of images that are not used, by the sentence that says why (see `_why_not`).
     """
     query = default_queries()[modality]["filters"] | (filters or {})
     query = {name: _filter_value(value) for name, value in query.items()}
@@ -98,26 +100,36 @@ def find_images(
         query.setdefault("subject", list(participants))
     _check_entities(query, modality, filter_file)
     files = layout.get(return_type="filename", invalid_filters="allow", **query)
-    found: dict[Session, list[tuple[Path, Entities]]] = defaultdict(list)
-    misplaced = []
+    found: dict[Session, list[Image]] = defaultdict(list)
+    left_out: dict[str, list[str]] = defaultdict(list)
+    asked = asked_for(filters or {})
     wanted, wanted_sessions = set(participants), set(sessions)
     for place in (PurePath(os.path.relpath(file, layout.root)) for file in files):
         entities = name_entities(place)
-        owner = _owner(place, entities)
-        if owner is None:
-            misplaced.append(place.as_posix())
-        elif owner[0] in wanted and (not sessions or owner[1] in wanted_sessions):
+        reason = messages.IGNORED_IMAGE if is_ignored(place) else _why_not(place, entities, asked)
+        if reason:
+            left_out[reason].append(place.as_posix())
+            continue
+        owner = (entities["sub"], entities.get("ses"))
+        if owner[0] in wanted and (not sessions or owner[1] in wanted_sessions):
             found[owner].append((root / place, entities))
-    return found, misplaced
+    return found, left_out
 
 
-def _owner(place: PurePath, entities: Entities) -> Session | None:
-    """Return participant and session of an image by its folders, or None if its name says otherwise."""
-    participant = place.parts[0].removeprefix("sub-")
-    session = next((part[4:] for part in place.parts[1:-1] if part.startswith("ses-")), None)
-    fits = (entities.get("sub"), entities.get("ses")) == (participant, session)
-    is_valid = is_label(participant) and (session is None or is_label(session))
-    return (participant, session) if fits and is_valid else None
+def _why_not(place: PurePath, entities: Entities, asked: Collection[str]) -> str | None:
+    """Return the sentence that says why an image is not used, or None."""
+    participant, *session = place.parts[:-2] or ("",)
+    if (
+        place.parent.name not in _FOLDERS
+        or len(session) > 1
+        or not all(name.startswith("ses-") for name in session)
+    ):
+        return messages.ELSEWHERE_IMAGE
+    labels = [participant.removeprefix("sub-"), *(name.removeprefix("ses-") for name in session)]
+    own = [entities[name] for name in ("sub", "ses") if name in entities]
+    if labels != own or not all(map(is_label, labels)):
+        return messages.MISPLACED_IMAGE
+    return messages.NO_TISSUE_IMAGE if is_never_taken(entities, asked) else None
 
 
 def _check_entities(query: Filters, modality: str, filter_file: Path | None) -> None:
@@ -132,67 +144,6 @@ def _check_entities(query: Filters, modality: str, filter_file: Path | None) -> 
                 path=filter_file, entity=one_line(entity), query=modality.lower(), hint=hint
             )
         )
-
-
-def name_entities(path: PurePath) -> Entities:
-    """Return the entities of a file's name by their short names, its suffix and its extension."""
-    stem, dot, extension = path.name.partition(".")
-    *pairs, suffix = stem.split("_")
-    entities = dict(pair.split("-", 1) for pair in pairs if "-" in pair)
-    return entities | {"suffix": suffix, "extension": dot + extension}
-
-
-def choose(modality: str, images: list[tuple[Path, Entities]]) -> tuple[tuple[Path, ...], str, list[str]]:
-    """Choose one kind of image among those of a session; all its runs are kept.
-
-    Images are of one kind if they differ in ``run`` only. Preferences are those of data/queries.yaml,
-    then the fewest entities, then the alphabet.
-
-    Returns
-    -------
-    paths : tuple of Path
-        All runs of the kind chosen, sorted.
-    suffix : str
-        Its BIDS suffix (``swi`` also stands for T2starw).
-    others : list of str
-        Names of files of the kinds that were not chosen.
-    """
-    kinds = defaultdict(list)
-    for path, entities in images:
-        kinds[_kind(entities)].append((path, entities))
-    prefer = default_queries()[modality]["prefer"]
-
-    def rank(kind: str) -> tuple[Any, ...]:
-        entities = kinds[kind][0][1]
-        places = [_place(entities.get(name), values) for name, values in prefer.items()]
-        return (*places, len(json.loads(kind)), kind)
-
-    first, *others = sorted(kinds, key=rank)
-    paths = _one_file_a_run(kinds[first])
-    return paths, kinds[first][0][1]["suffix"], [kinds[kind][0][0].name for kind in others]
-
-
-def _place(value: str | None, preferred: list[str | None] | str) -> int:
-    """Return a value's rank; ``last`` prefers the highest number."""
-    if preferred == "last":
-        return -_number(value)
-    return preferred.index(value) if value in preferred else len(preferred)  # type: ignore[arg-type]
-
-
-def _kind(entities: Entities) -> str:
-    return json.dumps({key: value for key, value in entities.items() if key not in _WHO}, sort_keys=True)
-
-
-def _one_file_a_run(images: list[tuple[Path, Entities]]) -> tuple[Path, ...]:
-    """Return each run's file once: if both .nii and .nii.gz exist, the compressed one."""
-    runs: dict[Any, Path] = {}
-    for path, entities in sorted(images, key=lambda image: (len(image[0].name), image[0].name)):
-        runs[entities.get("run"), path.parent] = path
-    return tuple(runs[key] for key in sorted(runs, key=lambda key: (_number(key[0]), str(key[1]))))
-
-
-def _number(index: str | None) -> int:
-    return int(index) if index and index.isdecimal() else 0
 
 
 def _is_filter_value(value: Any) -> bool:

@@ -17,6 +17,7 @@ from typing import Any
 from bids_brainage import messages
 from bids_brainage.bids.dataset import view
 from bids_brainage.errors import InputError
+from bids_brainage.quoting import one_line
 
 _log = logging.getLogger(__name__)
 
@@ -28,6 +29,8 @@ _FORGIVEN = frozenset({"EMPTY_FILE", "SYMLINK_BROKEN"})
 _FORGIVEN_IN_PART = frozenset({"PARTICIPANT_ID_MISMATCH"})
 # `swi` has no official name, but is read.
 _FORGIVEN_PLACE = re.compile(r"/swi/|_swi\.")
+# Deno colours its errors even where it is asked not to.
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def find_validator() -> Path | None:
@@ -91,9 +94,14 @@ def _run(program: Path, bids_dir: Path) -> dict[str, Any]:
         report: dict[str, Any] = json.loads(done.stdout)
         report["issues"]["issues"]
     except (ValueError, KeyError, TypeError) as error:
-        last = (done.stderr or done.stdout).strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-        raise ValueError(last[0][:200]) from error
+        raise ValueError(_reason(done.stderr or done.stdout) or f"exit code {done.returncode}") from error
     return report
+
+
+def _reason(told: str) -> str:
+    """Return the first line of a complaint that names an error, else its first; behind it comes the stack."""
+    lines = [one_line(_COLOUR.sub("", line)) for line in told.splitlines() if line.strip()]
+    return next((line for line in lines if "error" in line.lower()), lines[0] if lines else "")
 
 
 def _is_error(issue: dict[str, Any], forgiven: Collection[str]) -> bool:

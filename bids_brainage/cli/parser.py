@@ -140,6 +140,11 @@ def _add_selection(group: argparse._ArgumentGroup) -> None:
         metavar="DIR",
         help="start from FreeSurfer's brain.finalsurfs.mgz, as in the paper",
     )
+    add(
+        "--allow-raw-fallback",
+        action="store_true",
+        help="take raw images of those whom --derivatives or --fs-subjects-dir lack, instead of failing them",
+    )
 
 
 def _add_model(group: argparse._ArgumentGroup) -> None:

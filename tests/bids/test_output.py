@@ -203,6 +203,10 @@ def test_validator_that_is_missing_or_fails_is_told_of(dataset, tmp_path, monkey
     monkeypatch.setattr("bids_brainage.bids.validation.find_validator", lambda: program)
     validate(root)
     assert "no network" in caplog.text
+    text = "Download x\\n\\033[31merror\\033[0m: Uncaught NotCapable: no access\\n    at main (x.ts:1)"
+    program.write_text(f"#!/bin/sh\nprintf '{text}' >&2; exit 1\n")
+    validate(root)
+    assert "(error: Uncaught NotCapable: no access)" in caplog.text
 
 
 def test_nothing_is_written_below_the_input(dataset, tmp_path):

@@ -511,7 +511,8 @@ def test_origin_is_who_prepared_and_not_what_a_dataset_is_called(dataset, config
     prep = prepared(tmp_path / "prep", *PREP)
     (prep / "dataset_description.json").write_text('{"GeneratedBy": [{"Name": "fMRIPrep"}, {"Name": "x"}]}')
     fs = prepared(tmp_path / "fs", "sub-02/mri/brain.finalsurfs.mgz")
-    first, second, third = read_selection(config(derivatives={name: prep}, fs_subjects_dir=fs)).sessions
+    options = {"derivatives": {name: prep}, "fs_subjects_dir": fs, "allow_raw_fallback": True}
+    first, second, third = read_selection(config(**options)).sessions
     assert (first.origin, second.origin, third.origin) == tuple(
         Origin(value) for value in ("preprocessed", "freesurfer", "raw")
     )
@@ -565,8 +566,13 @@ def test_an_image_in_a_templates_space_is_no_t1w(dataset, config, tmp_path):
         "sub-01/anat/sub-01_acq-b_space-MNI152NLin6Asym_res-2_desc-preproc_T1w.nii.gz",
         "sub-01/anat/sub-01_desc-preproc_T1w.nii.gz.part",
     )
-    (session,) = read_selection(config(derivatives={"p": prep})).sessions
+    options = config(derivatives={"p": prep}, allow_raw_fallback=True)
+    (session,) = read_selection(options).sessions
     assert session.derivative is None
+    with pytest.raises(
+        InputError, match=r"p has no desc-preproc_T1w of sub-01 in its own space.*--allow-raw-fallback"
+    ):
+        read_selection(config(derivatives={"p": prep}))
 
 
 @pytest.mark.parametrize(
@@ -604,7 +610,7 @@ def test_prepared_files_that_are_none_fail_their_person_by_name(dataset, config,
     path = fs / "sub-01/mri/brain.finalsurfs.mgz" if what == "FreeSurfer" else prep / places[what]
     path.unlink(missing_ok=True)
     ODD[odd](path)
-    selection = read_selection(config(derivatives={"p": prep}, fs_subjects_dir=fs))
+    selection = read_selection(config(derivatives={"p": prep}, fs_subjects_dir=fs, allow_raw_fallback=True))
     assert [session.name for session in selection.sessions] == ["sub-02"]
     assert path.name in selection.failed["sub-01"]
 

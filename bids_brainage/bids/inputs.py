@@ -1,0 +1,259 @@
+"""What one session's estimate starts from: raw images, and what others have prepared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from bids_brainage import messages
+from bids_brainage.bids.choice import Choice, Image, choose
+from bids_brainage.bids.content import is_elsewhere
+from bids_brainage.bids.dataset import read_json
+from bids_brainage.bids.derivatives import Origin, Preparations, PreprocessedInputs
+from bids_brainage.bids.naming import session_name, sidecar
+from bids_brainage.bids.queries import default_queries
+from bids_brainage.bids.sessions import Images, listed, prepared
+from bids_brainage.bids.uris import bids_uri
+from bids_brainage.errors import InputError
+from bids_brainage.quoting import one_line
+from bids_brainage.reading import check_regular
+
+
+@dataclass(frozen=True)
+class SessionInputs:
+    """Everything one estimate starts from.
+
+    Attributes
+    ----------
+    participant, session : str
+        Labels without ``sub-`` and ``ses-``; session is None in a dataset without sessions.
+    images : mapping of str to tuple of Path
+        Raw images by modality (T1w, FLAIR, T2starw): the runs of one kind, sorted. A modality that the
+        session does not have is absent; T1w may be, if `derivative` or `freesurfer_brain` replaces it.
+    suffixes : mapping of str to str
+        BIDS suffix of each modality's files (``swi`` or ``MEGRE`` for some T2starw, ``UNIT1`` for some T1w).
+    freesurfer_brain : Path or None
+        brain.finalsurfs.mgz of --fs-subjects-dir.
+    derivative : PreprocessedInputs or None
+        Preprocessed images of --derivatives.
+    age : float or None
+        Chronological age in years; None if unknown; then there is no DBA.
+    sex : str or None
+        As participants.tsv has it.
+    simulated : bool
+        Whether the dataset was made by bids_brainage_simulate.
+    measured : float or None
+        Value in the column of participants.tsv that the model estimates, if that is not age.
+    warnings : tuple of str
+        Sentences for the log and the report.
+    datasets : mapping of str to Path
+        Roots of the datasets that the files come from, by the names that URIs give them.
+    """
+
+    participant: str
+    session: str | None
+    images: Mapping[str, tuple[Path, ...]]
+    suffixes: Mapping[str, str] = field(default_factory=dict)
+    freesurfer_brain: Path | None = None
+    derivative: PreprocessedInputs | None = None
+    age: float | None = None
+    sex: str | None = None
+    simulated: bool = False
+    measured: float | None = None
+    warnings: tuple[str, ...] = ()
+    datasets: Mapping[str, Path] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """``sub-XX`` or ``sub-XX_ses-Y``."""
+        return session_name(self.participant, self.session)
+
+    @property
+    def origin(self) -> Origin:
+        """Who prepared the T1w image: FreeSurfer's takes precedence over derivatives, these over raw."""
+        if self.freesurfer_brain is not None:
+            return Origin.FREESURFER
+        return Origin.RAW if self.derivative is None else Origin.PREPROCESSED
+
+    @property
+    def flair_origin(self) -> Origin | None:
+        """Who prepared the FLAIR image, if there is one: raw takes precedence over derivatives."""
+        if self.images.get("FLAIR"):
+            return Origin.RAW
+        has_flair = self.derivative is not None and self.derivative.flair is not None
+        return Origin.PREPROCESSED if has_flair else None
+
+    @property
+    def flair_is_aligned(self) -> bool:
+        """Whether the FLAIR used lies in the space of the T1w used, so that it need not be registered."""
+        both = self.origin is self.flair_origin is Origin.PREPROCESSED
+        return both and self.derivative is not None and self.derivative.flair_in_t1w_space
+
+    @property
+    def template_transforms(self) -> tuple[Path, Path] | None:
+        """From the T1w used to MNI152NLin6Asym and back, where derivatives have both; else None."""
+        if self.origin is not Origin.PREPROCESSED or self.derivative is None:
+            return None
+        forward, inverse = self.derivative.t1w_to_template, self.derivative.template_to_t1w
+        return (forward, inverse) if forward is not None and inverse is not None else None
+
+    def uri(self, path: Path) -> str:
+        """Name one of the input files as BIDS does, for example ``bids:raw:sub-01/anat/...``."""
+        return bids_uri(path, self.datasets)
+
+
+class SessionError(Exception):
+    """Why one session cannot be processed; the others are."""
+
+
+@dataclass(frozen=True)
+class Gathering:
+    """How the inputs of each session are put together.
+
+    Attributes
+    ----------
+    preparations : Preparations
+        What others have prepared.
+    modalities : tuple of str
+        Those asked for.
+    asked_for : mapping of str to frozenset of str
+        By modality, the entities whose values a filter names.
+    raw_fallback : bool
+        Whether raw images are used where nothing is prepared although it was asked for.
+    """
+
+    preparations: Preparations
+    modalities: tuple[str, ...]
+    asked_for: Mapping[str, frozenset[str]]
+    raw_fallback: bool = False
+
+    def inputs(self, participant: str, session: str | None, images: Images) -> SessionInputs:
+        """Put together one session's images.
+
+        Raises
+        ------
+        SessionError
+            Why they are not enough.
+        """
+        name = session_name(participant, session)
+        derivative, brain = prepared(participant, session, self.preparations)
+        if derivative is not None and "FLAIR" not in self.modalities:
+            derivative = replace(derivative, flair=None, flair_in_t1w_space=False)
+        warnings = self._told_of_preparation(participant, session, derivative, brain)
+        if not (images.get("T1w") or derivative or brain):
+            raise SessionError(messages.NO_T1W.format(name=name, found=listed(images) or "nothing"))
+        for path in (*(derivative.files if derivative else ()), *((brain,) if brain else ())):
+            _check_file(path)
+        choices: dict[str, Choice] = {}
+        for modality, files in images.items():
+            prefer, asked_for = (
+                default_queries()[modality]["prefer"],
+                self.asked_for.get(modality, frozenset()),
+            )
+            choices[modality] = choose(files, prefer, asked_for)
+            warnings += _choice_warnings(name, modality, choices[modality])
+            warnings += _origin_warnings(
+                name, session, modality, files, is_prepared=bool(derivative or brain)
+            )
+        has_flair = derivative is not None and derivative.flair is not None
+        warnings += [
+            messages.MODALITY_MISSING.format(name=name, modality=modality)
+            for modality in self.modalities
+            if modality not in choices and modality != "T1w" and not (modality == "FLAIR" and has_flair)
+        ]
+        return SessionInputs(
+            participant,
+            session,
+            images={modality: choice.paths for modality, choice in choices.items()},
+            suffixes={modality: choice.suffix for modality, choice in choices.items()},
+            freesurfer_brain=brain,
+            derivative=derivative,
+            warnings=tuple(warnings),
+        )
+
+    def _told_of_preparation(
+        self,
+        participant: str,
+        session: str | None,
+        derivative: PreprocessedInputs | None,
+        brain: Path | None,
+    ) -> list[str]:
+        """Return what should be known about how the session was prepared by others.
+
+        Raises
+        ------
+        SessionError
+            If it was not, although that was asked for.
+        """
+        name = session_name(participant, session)
+        if self.preparations.are_asked_for and derivative is None and brain is None:
+            facts = {"name": name, "lack": self.preparations.lack(participant, session)}
+            if not self.raw_fallback:
+                raise SessionError(messages.NOT_PREPARED_BY_OTHERS.format(**facts))
+            return [messages.RAW_INSTEAD.format(**facts)]
+        if derivative is None or brain is not None:
+            return []
+        warnings = []
+        if self.preparations.has_subjects:
+            lack = self.preparations.lack_of_brain(name)
+            warnings.append(messages.NOT_FREESURFER.format(name=name, lack=lack, source=derivative.source))
+        if derivative.others:
+            count, chosen = len(derivative.others) + 1, derivative.t1w.name
+            warnings.append(messages.PREPARED_CHOSEN.format(name=name, count=count, chosen=one_line(chosen)))
+        return warnings
+
+
+def _choice_warnings(name: str, modality: str, choice: Choice) -> list[str]:
+    """Check the files chosen for a modality and collect what should be known about the choice."""
+    warnings = []
+    for path in choice.paths:
+        _check_file(path)
+        if _broken_json(sidecar(path)):
+            warnings.append(messages.BROKEN_SIDECAR.format(path=sidecar(path), name=name))
+    facts = {"name": name, "modality": modality, "chosen": one_line(choice.paths[0].name)}
+    if choice.others:
+        warnings.append(messages.VARIANT_CHOSEN.format(count=len(choice.others) + 1, **facts))
+    if choice.is_last_resort:
+        warnings.append(messages.LAST_RESORT.format(**facts))
+    if choice.suffix == "UNIT1":
+        warnings.append(messages.UNIT1_CHOSEN.format(**facts))
+    return warnings
+
+
+def _origin_warnings(
+    name: str, session: str | None, modality: str, files: Sequence[Image], is_prepared: bool
+) -> list[str]:
+    """Tell that a modality comes from another session than the T1w image, and why."""
+    origin = files[0][1].get("ses")
+    if origin == session:
+        return []
+    if session and origin:
+        sentence = messages.FROM_ANOTHER_SESSION
+    elif session:
+        sentence = messages.FROM_NO_SESSION
+    else:
+        sentence = messages.JOINED_SESSIONS if is_prepared else messages.JOINED_TO_NO_SESSION
+    return [sentence.format(name=name, modality=modality, session=origin)]
+
+
+def _check_file(path: Path) -> None:
+    """Raise SessionError unless an image or transform is a regular file and its content is here."""
+    if is_elsewhere(path):
+        raise SessionError(messages.CONTENT_NOT_HERE.format(path=path))
+    try:
+        check_regular(path)
+    except FileNotFoundError as error:
+        raise SessionError(messages.CONTENT_NOT_HERE.format(path=path)) from error
+    except OSError as error:
+        raise SessionError(messages.IMAGE_NOT_READABLE.format(path=path, reason=error.strerror)) from error
+
+
+def _broken_json(path: Path) -> bool:
+    if not path.exists() and not path.is_symlink():
+        return False
+    try:
+        read_json(path)
+    except InputError:
+        return True
+    return False
