@@ -93,6 +93,10 @@ ELSEWHERE_IMAGE = (
 IGNORED_IMAGE = (
     "{path}: {names} left out, because .bidsignore names them; remove the line there if they should be read."
 )
+ODD_IMAGE_NAME = (
+    "{path}: {names} left out, because between sub-<label> and the suffix only <entity>-<label> may stand, each "
+    "entity once; rename what should be read."
+)
 NO_TISSUE_IMAGE = (
     "{path}: {names} left out, because by their names they are projections or phase images; ask for them with "
     "--bids-filter-file if they are not."
@@ -161,8 +165,8 @@ TABLE_NOT_READABLE = "{path} cannot be read ({reason}); check the file and its p
 NO_PARTICIPANTS_TABLE = "{path} does not exist, so ages are not known: {name} gets an estimate but no DBA."
 NOT_IN_TABLE = "{path} has no row for {name}: it gets an estimate but no DBA."
 NOT_IN_TABLE_BUT = (
-    "{path} has no row for {name}, but one for {row}, which is the same but for zeros, which spreadsheets "
-    "remove; correct that row: {name} gets an estimate but no DBA."
+    "{path} has no row for {name}, but one for {row}, which is the same but for zeros or case (spreadsheets "
+    "remove zeros); correct that row: {name} gets an estimate but no DBA."
 )
 NO_AGE_COLUMN = (
     "{path} has no column age (its columns: {columns}); name one age or, for instance, age_months: {name} gets "

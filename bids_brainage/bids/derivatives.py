@@ -17,7 +17,7 @@ import yaml
 from bids_brainage import messages
 from bids_brainage.bids.choice import Image, choose
 from bids_brainage.bids.dataset import makers, read_json
-from bids_brainage.bids.naming import Entities, name_entities, output_folder, session_name
+from bids_brainage.bids.naming import Entities, is_regular, name_entities, output_folder, session_name
 from bids_brainage.bids.queries import default_queries
 from bids_brainage.errors import InputError
 
@@ -216,7 +216,7 @@ class _Prepared:
         self._files: list[Image] = [
             (folder / name, own)
             for name, own in entities.items()
-            if (own.get("sub"), own.get("ses")) == (participant, session) and _says_it_all(name, own)
+            if (own.get("sub"), own.get("ses")) == (participant, session) and is_regular(PurePath(name), own)
         ]
         self._session = _patterns()["of_session"]
         self._beside = _patterns()["of_t1w"]
@@ -260,11 +260,6 @@ def _matching(files: Iterable[Image], wanted: Mapping[str, Any]) -> Iterator[Ima
         extensions = (wanted["extension"],) if "extension" in wanted else _IMAGE
         if fits and entities.keys() <= known and entities["extension"] in extensions:
             yield path, entities
-
-
-def _says_it_all(name: str, entities: Entities) -> bool:
-    """Whether these entities are all that stands in a name, each once."""
-    return name.partition(".")[0].count("_") == len(entities.keys() - {"suffix", "extension"})
 
 
 def _fewest(files: Iterable[Image]) -> Path | None:

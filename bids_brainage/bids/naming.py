@@ -25,6 +25,11 @@ def name_entities(path: PurePath) -> Entities:
     return entities | {"suffix": suffix, "extension": dot + extension}
 
 
+def is_regular(path: PurePath, entities: Entities) -> bool:
+    """Whether a file's name consists of entities alone, each once, before its suffix."""
+    return path.name.partition(".")[0].count("_") == len(entities.keys() - {"suffix", "extension"})
+
+
 @cache
 def output_patterns() -> dict[str, str]:
     """Return the file-name pattern of each output, by its name."""

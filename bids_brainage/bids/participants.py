@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -211,7 +212,7 @@ class ParticipantsTable:
         name = session_name(participant, session)
         sex = self.text(participant, session, "sex") or self.text(participant, session, "gender")
         found = self._find(participant, session, AGE)
-        if found is None:
+        if found is None or self._alike_session(participant, session):
             return Person(None, sex, (self._why_no_age(participant, session),))
         text, people = found
         age, warnings = self._age(name, text, people)
@@ -244,17 +245,26 @@ class ParticipantsTable:
 
     def _why_no_age(self, participant: str, session: str | None) -> str:
         facts = {"path": self.path, "name": session_name(participant, session)}
+        own, alike = self._alike_session(participant, session) or (None, None)
+        if own:
+            return messages.NOT_IN_TABLE_BUT.format(**facts | {"path": own.table.path, "row": alike})
         if self._people is None:
             return messages.NO_PARTICIPANTS_TABLE.format(**facts)
         if not {(participant, session), (participant, None)} & self._people.rows.keys():
-            alike = [label for label in self.participants if bare(label) == bare(participant) != ""]
-            if len(alike) == 1 and alike[0] != participant:
-                return messages.NOT_IN_TABLE_BUT.format(row=alike[0], **facts)
+            alike = _alike(participant, self.participants)
+            if alike:
+                return messages.NOT_IN_TABLE_BUT.format(row=alike, **facts)
             return messages.NOT_IN_TABLE.format(**facts)
         if self._people.ages is None:
             columns = one_line(", ".join(self.columns))[:100] or "none"
             return messages.NO_AGE_COLUMN.format(columns=columns, **facts)
         return messages.NO_AGE.format(**facts)
+
+    def _alike_session(self, participant: str, session: str | None) -> tuple[People, str] | None:
+        """Return the sessions.tsv that has a session's row but for zeros in front, and that row's label."""
+        own = self._of_sessions(participant) if session else None
+        alike = _alike(session, [label for label, _ in own.rows]) if own and session else None
+        return (own, alike) if own and alike else None
 
     def _of_sessions(self, participant: str) -> People | None:
         if participant not in self._sessions:
@@ -268,6 +278,12 @@ class ParticipantsTable:
         """Return years per unit of a table's ages, or None and a sentence why it is not known."""
         column, by_name = people.ages or (AGE, None)
         return self._units.years(people.table.path, column, by_name)
+
+
+def _alike(label: str, labels: Sequence[str]) -> str | None:
+    """Return the only one of the labels that is the same but for zeros in front; None if there is no such."""
+    alike = [other for other in labels if bare(other) == bare(label) != ""]
+    return alike[0] if len(alike) == 1 and alike[0] != label and label not in labels else None
 
 
 def _number(text: str | None) -> float | None:

@@ -15,7 +15,7 @@ import yaml
 from bids_brainage import messages
 from bids_brainage.bids.choice import Image, asked_for, is_never_taken
 from bids_brainage.bids.dataset import read_json
-from bids_brainage.bids.naming import Entities, name_entities
+from bids_brainage.bids.naming import Entities, is_regular, name_entities
 from bids_brainage.errors import InputError
 from bids_brainage.labels import is_label
 from bids_brainage.quoting import one_line
@@ -129,6 +129,8 @@ def _why_not(place: PurePath, entities: Entities, asked: Collection[str]) -> str
     own = [entities[name] for name in ("sub", "ses") if name in entities]
     if labels != own or not all(map(is_label, labels)):
         return messages.MISPLACED_IMAGE
+    if not is_regular(place, entities):
+        return messages.ODD_IMAGE_NAME
     return messages.NO_TISSUE_IMAGE if is_never_taken(entities, asked) else None
 
 

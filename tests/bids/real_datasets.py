@@ -1,0 +1,468 @@
+"""Datasets as people reported them to have gone wrong, and what is to come of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+MONTHS, YEARS = '{"age": {"Units": "months"}}', '{"age": {"Units": "years"}}'
+ONE = "sub-01/anat/sub-01_T1w.nii.gz"
+AB = tuple(f"sub-01/ses-{label}/anat/sub-01_ses-{label}_T1w.nii.gz" for label in "ab")
+SESSIONS = "sub-01/sub-01_sessions.tsv"
+TABLE = "participants.tsv"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A dataset and what is to come of it.
+
+    Attributes
+    ----------
+    images : tuple of str
+        Images of 1 mm.
+    files : mapping of str to str
+        Texts of other files; a text that begins with ``->`` is where a link points to.
+    sizes : mapping of str to tuple
+        Images of other voxels.
+    options : dict
+        Of the run; paths count from the dataset.
+    ages : mapping of str to float or None, optional
+        Of each session that can be processed.
+    uses : mapping of str to list of str
+        Names of files, by session and modality ("sub-01 T1w").
+    failed : tuple of str
+        Who cannot be processed.
+    says, never : tuple of str
+        What is and is not told.
+    code : int
+        Exit code.
+    """
+
+    images: tuple[str, ...] = (ONE,)
+    files: Mapping[str, str] = field(default_factory=dict)
+    sizes: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    ages: Mapping[str, float | None] | None = None
+    uses: Mapping[str, list[str]] = field(default_factory=dict)
+    failed: tuple[str, ...] = ()
+    says: tuple[str, ...] = ()
+    never: tuple[str, ...] = ()
+    code: int = 0
+
+
+def table(*rows: str) -> dict[str, str]:
+    """participants.tsv, with blanks for tabs."""
+    return {TABLE: "".join(row.replace(" ", "\t") + "\n" for row in rows)}
+
+
+def ages_of(unit: str, value: str, age: float | None, *says: str) -> Case:
+    """One person whose participants.json declares a unit."""
+    files = table("participant_id age", f"sub-01 {value}") | {"participants.json": unit}
+    return Case(files=files, ages={"sub-01": age}, says=says)
+
+
+def units(word: str) -> str:
+    return f'{{"age": {{"Units": "{word}"}}}}'
+
+
+def of_sessions(files: Mapping[str, str], a: float | None, b: float | None, *says: str) -> Case:
+    """One person with two sessions of 120 and 360 units."""
+    own = {SESSIONS: "session_id\tage\nses-a\t120\nses-b\t360\n"}
+    return Case(AB, own | dict(files), ages={"sub-01_ses-a": a, "sub-01_ses-b": b}, says=says)
+
+
+def prepared(*stems: str, folder: str = "prep") -> tuple[str, ...]:
+    """A T1w image and its mask, as fMRIPrep names them."""
+    return tuple(
+        f"{folder}/{stem.split('_')[0]}/anat/{stem}_{rest}.nii.gz"
+        for stem in stems
+        for rest in ("desc-preproc_T1w", "desc-brain_mask")
+    )
+
+
+PREP = {"derivatives": {"p": "prep"}}
+FS = {"fs_subjects_dir": "fs"}
+TWO = (ONE, "sub-02/anat/sub-02_T1w.nii.gz")
+
+CASES = {
+    # Copies and files outside their place
+    "a copy in anat/old": Case(
+        (ONE, "sub-01/anat/old/sub-01_T1w.nii.gz"),
+        uses={"sub-01 T1w": ["sub-01_T1w.nii.gz"]},
+        says=("anat/old/sub-01_T1w.nii.gz left out",),
+    ),
+    "a copy in derivatives of a person": Case(
+        (ONE, "sub-01/derivatives/x/sub-01/anat/sub-01_T1w.nii.gz"),
+        uses={"sub-01 T1w": ["sub-01_T1w.nii.gz"]},
+        says=("directly in",),
+    ),
+    "a copy beside anat": Case(
+        (ONE, "sub-01/sub-01_T1w.nii.gz"), uses={"sub-01 T1w": ["sub-01_T1w.nii.gz"]}, says=("directly in",)
+    ),
+    "a copy with a word in its name": Case(
+        (ONE, "sub-01/anat/sub-01_brain_T1w.nii.gz"),
+        uses={"sub-01 T1w": ["sub-01_T1w.nii.gz"]},
+        says=("sub-01_brain_T1w.nii.gz left out",),
+    ),
+    "copies of file managers": Case(
+        (ONE, "sub-01/anat/sub-01_T1w (1).nii.gz", "sub-01/anat/Copy of sub-01_T1w.nii.gz"),
+        uses={"sub-01 T1w": ["sub-01_T1w.nii.gz"]},
+    ),
+    "a run that .bidsignore names": Case(
+        ("sub-01/anat/sub-01_run-1_T1w.nii.gz", "sub-01/anat/sub-01_run-2_T1w.nii.gz"),
+        {".bidsignore": "*_run-2_*\n"},
+        uses={"sub-01 T1w": ["sub-01_run-1_T1w.nii.gz"]},
+        says=(".bidsignore names them",),
+    ),
+    "an image in another's folder": Case(
+        (*TWO, "sub-02/anat/sub-01_FLAIR.nii.gz"),
+        uses={"sub-02 T1w": ["sub-02_T1w.nii.gz"], "sub-02 FLAIR": []},
+        says=("sub-02/anat/sub-01_FLAIR.nii.gz left out",),
+    ),
+    # People who are not seen
+    **{
+        f"a folder {name}": Case(
+            (ONE, f"{name}/anat/{name}_T1w.nii.gz"), says=(f"{name} left out",), ages={"sub-01": None}
+        )
+        for name in ("sub-01_x", "sub-01-a", "Sub-02", "SUB-02", "sub 03", "sub_04", "sub05", "subject-06")
+    },
+    "a person's folder is a link to nothing": Case(
+        files={"sub-02": "->nowhere"}, says=("sub-02 left out", "links to nothing")
+    ),
+    "nobody but such": Case(("Sub-02/anat/sub-02_T1w.nii.gz",), says=("there are Sub-02",), code=2),
+    # Units of age
+    **{
+        f"a unit {word}": ages_of(units(word), "600", age)
+        for word, age in {
+            "mo": 50,
+            "Months": 50,
+            "MONTH": 50,
+            "mths": 50,
+            "age in months": 50,
+            "wk": 600 * 7 / 365.25,
+            "weeks": 600 * 7 / 365.25,
+            "d": 600 / 365.25,
+            "Days": 600 / 365.25,
+        }.items()
+    },
+    **{
+        f"a unit {word}": ages_of(units(word), "60", 60) for word in ("a", "yr", "yrs.", "Years", "years old")
+    },
+    "an unknown unit": ages_of(units("fortnight"), "60", None, "'fortnight' for age, which is unknown"),
+    "units, not Units": ages_of('{"age": {"units": "months"}}', "600", 50),
+    "Age in the JSON file": ages_of('{"Age": {"UNITS": "months"}}', "600", 50),
+    "the column Age": Case(
+        files=table("participant_id Age", "sub-01 600") | {"participants.json": MONTHS}, ages={"sub-01": 50}
+    ),
+    "months that are no years": ages_of(units("years"), "600", None, "impossible"),
+    "an age like 89+": ages_of(YEARS, "89+", None, "89+"),
+    "age_months": Case(
+        files=table("participant_id age_months", "sub-01 600"),
+        ages={"sub-01": 50},
+        says=("column age_months",),
+    ),
+    "AgeYrs": Case(files=table("participant_id AgeYrs", "sub-01 60"), ages={"sub-01": 60}),
+    "age_months, called years": Case(
+        files=table("participant_id age_months", "sub-01 60")
+        | {"participants.json": '{"age_months": {"Units": "years"}}'},
+        ages={"sub-01": None},
+        says=("whose name says another",),
+    ),
+    "age_at_scan": Case(
+        files=table("participant_id age_at_scan", "sub-01 60"), ages={"sub-01": None}, says=("age_at_scan",)
+    ),
+    "age_months and age_years": Case(
+        files=table("participant_id age_months age_years", "sub-01 600 50"), ages={"sub-01": None}
+    ),
+    # Each table its own unit
+    "sessions in months, beside": of_sessions(
+        {"sub-01/sub-01_sessions.json": MONTHS, "participants.json": YEARS}, 10, 30
+    ),
+    "sessions in months, in the root": of_sessions(
+        {"sessions.json": MONTHS, "participants.json": YEARS}, 10, 30
+    ),
+    "sessions in months, inherited by name": of_sessions({"sub-01_sessions.json": MONTHS}, 10, 30),
+    "sessions in months, in the folder": of_sessions(
+        {"sub-01/sessions.json": MONTHS, "sessions.json": YEARS}, 10, 30
+    ),
+    "sessions in weeks, people in months": of_sessions(
+        {"sessions.json": units("wk"), "participants.json": MONTHS}, 120 * 7 / 365.25, 360 * 7 / 365.25
+    ),
+    "sessions in days, by name": Case(
+        AB,
+        {SESSIONS: "session_id\tage_days\nses-a\t365.25\nses-b\t730.5\n"},
+        ages={"sub-01_ses-a": 1, "sub-01_ses-b": 2},
+    ),
+    "sessions of which nothing is said": of_sessions(
+        {"participants.json": MONTHS}, None, None, "declare it in sub-01_sessions.json"
+    ),
+    "sessions of which nothing is said, people in years": of_sessions(
+        {"participants.json": YEARS}, 120, None
+    ),
+    "sessions without their zeros": Case(
+        ("sub-01/ses-01/anat/sub-01_ses-01_T1w.nii.gz",),
+        table("participant_id age", "sub-01 20") | {SESSIONS: "session_id\tage\n1\t30\n"},
+        ages={"sub-01_ses-01": None},
+        says=("same but for zeros",),
+    ),
+    # What was asked for is not there
+    "FreeSurfer has not finished": Case(
+        (*TWO, "fs/sub-01/mri/brain.finalsurfs.mgz", "fs/sub-02/mri/orig.mgz"),
+        options=FS,
+        ages={"sub-01": None},
+        failed=("sub-02",),
+        says=("--fs-subjects-dir has no mri/brain.finalsurfs.mgz of sub-02", "--allow-raw-fallback"),
+    ),
+    "a T1w without its mask": Case(
+        (*TWO, *prepared("sub-01"), "prep/sub-02/anat/sub-02_desc-preproc_T1w.nii.gz"),
+        options=PREP,
+        ages={"sub-01": None},
+        failed=("sub-02",),
+        says=("no desc-brain_mask with the same entities",),
+    ),
+    "the mask of another T1w": Case(
+        (
+            ONE,
+            "prep/sub-01/anat/sub-01_acq-a_desc-preproc_T1w.nii.gz",
+            "prep/sub-01/anat/sub-01_acq-b_desc-brain_mask.nii.gz",
+        ),
+        options=PREP,
+        says=("no desc-brain_mask",),
+        code=2,
+    ),
+    "the raw image is allowed": Case(
+        (*TWO, *prepared("sub-01")),
+        options=PREP | {"allow_raw_fallback": True},
+        ages={"sub-01": None, "sub-02": None},
+        says=("sub-02 is not prepared", "raw images are used"),
+    ),
+    "the wrong SUBJECTS_DIR": Case(
+        (ONE, "fs/fsaverage/mri/brain.mgz"), options=FS, says=("has no sub-<label> folder",), code=2
+    ),
+    "the raw dataset for its derivatives": Case(
+        options={"derivatives": {"p": "."}}, says=("p has no desc-preproc_T1w",), code=2
+    ),
+    "FreeSurfer lacks whom fMRIPrep has": Case(
+        (*TWO, *prepared("sub-01", "sub-02"), "fs/sub-01/mri/brain.finalsurfs.mgz"),
+        options=PREP | FS,
+        ages={"sub-01": None, "sub-02": None},
+        says=("its T1w image is that of p",),
+    ),
+    # Names that fMRIPrep writes
+    **{
+        f"prepared as {stem}": Case(
+            (ONE, *prepared(f"sub-01{stem}", f"sub-01{stem}_space-MNI152NLin2009cAsym_res-2")),
+            options=PREP,
+            uses={"sub-01 prepared": [f"sub-01{stem}_desc-preproc_T1w.nii.gz"]},
+        )
+        for stem in (
+            "",
+            "_acq-a_rec-norm_run-1",
+            "_ce-gd",
+            "_run-01",
+            "_part-mag",
+            "_acq-x",
+            "_acq-x_ce-gd_rec-a_run-2",
+        )
+    },
+    "standard space alone": Case(
+        (ONE, *prepared("sub-01_acq-x_space-MNI152NLin2009cAsym")),
+        options=PREP,
+        says=("in its own space",),
+        code=2,
+    ),
+    # Links to nothing
+    **{
+        f"{name} is a link to nothing": Case(
+            files=table("participant_id age", "sub-01 30") | {name: "->nowhere"},
+            says=(name, "datalad get"),
+            code=2,
+        )
+        for name in (TABLE, "participants.json", "sessions.json", ".bidsignore", "dataset_description.json")
+    },
+    **{
+        f"{name} is a link to nothing": Case(
+            (*AB, "sub-02/anat/sub-02_T1w.nii.gz"),
+            {SESSIONS: "session_id\tage\nses-a\t30\nses-b\t31\n", name: "->nowhere"},
+            ages={"sub-02": None},
+            failed=("sub-01_ses-a", "sub-01_ses-b"),
+            says=(name, "datalad get"),
+        )
+        for name in (SESSIONS, "sub-01/sub-01_sessions.json")
+    },
+    "an image is a link to nothing": Case(
+        files={"sub-02/anat/sub-02_T1w.nii.gz": "->nowhere"}, failed=("sub-02",), ages={"sub-01": None}
+    ),
+    "an image is git-annex's pointer": Case(
+        files={"sub-02/anat/sub-02_T1w.nii.gz": "/annex/objects/MD5E-s1--a.nii.gz\n"},
+        failed=("sub-02",),
+        says=("datalad get",),
+    ),
+    "a table is git-annex's pointer": Case(
+        files={TABLE: "/annex/objects/MD5E-s1--a.tsv\n"}, says=("datalad get",), code=2
+    ),
+    # Tables
+    "two columns age": Case(
+        files=table("participant_id age age", "sub-01 34 99"), says=("two columns named age",), code=2
+    ),
+    "two columns session_id": Case(
+        AB,
+        {SESSIONS: "session_id\tage\tage\nses-a\t1\t2\n"} | table("participant_id age", "sub-01 3"),
+        says=("two columns named age",),
+        code=2,
+    ),
+    "a person twice": Case(
+        files=table("participant_id age", "sub-01 34", "01 35"), says=("lists 01 twice",), code=2
+    ),
+    "a session twice": Case(
+        AB, {SESSIONS: "session_id\tage\nses-a\t1\na\t2\n"}, says=("lists a twice",), code=2
+    ),
+    "tabs at the ends of rows": Case(
+        files=table("participant_id age sex", "sub-01 34 F "), ages={"sub-01": 34}
+    ),
+    "tabs at the end of the header": Case(
+        files=table("participant_id age sex  ", "sub-01 34 F"), ages={"sub-01": 34}
+    ),
+    "R with row names": Case(
+        files=table('"participant_id" "age" "sex"', '"1" "sub-01" 34 "F"'), ages={"sub-01": 34}
+    ),
+    "R without row names": Case(files=table('"participant_id" "age"', '"sub-01" 34'), ages={"sub-01": 34}),
+    "R without quotes": Case(
+        files=table("participant_id age sex", "1 sub-01 34 F", "2 sub-02 35 M"), ages={"sub-01": 34}
+    ),
+    "rows with a cell too many": Case(
+        files=table("participant_id age", "sub-01 34 F"), says=("line 2 has 3 columns",), code=2
+    ),
+    "Participant_ID": Case(files=table("Participant_ID Age", "sub-01 34"), ages={"sub-01": 34}),
+    "an empty first line": Case(files={TABLE: "\nparticipant_id\tage\nsub-01\t34\n"}, ages={"sub-01": 34}),
+    "commas": Case(
+        files={TABLE: "participant_id,age\nsub-01,34\n"}, says=("separate columns with tabs",), code=2
+    ),
+    "no content": Case(files={TABLE: ""}, says=("no column participant_id",), code=2),
+    "the header alone": Case(
+        files=table("participant_id age"), ages={"sub-01": None}, says=("no row for sub-01",)
+    ),
+    "zeros lost": Case(
+        ("sub-001/anat/sub-001_T1w.nii.gz",),
+        table("participant_id age", "1 34"),
+        ages={"sub-001": None},
+        says=("no row for sub-001, but one for 1",),
+    ),
+    **{
+        f"a row a session, in {name}": Case(
+            AB,
+            table(f"participant_id {name} age", "sub-01 ses-a 34", "sub-01 b 36"),
+            ages={"sub-01_ses-a": 34, "sub-01_ses-b": 36},
+        )
+        for name in ("session_id", "session", "Session")
+    },
+    "a column session that is none": Case(
+        files=table("participant_id session age", "sub-01 morning 34"), ages={"sub-01": 34}
+    ),
+    # Choice between kinds
+    **{
+        f"{word} beside the real image": Case(
+            (f"sub-01/anat/sub-01_{word}_T1w.nii.gz", "sub-01/anat/sub-01_acq-mprage_rec-x_T1w.nii.gz"),
+            uses={"sub-01 T1w": ["sub-01_acq-mprage_rec-x_T1w.nii.gz"]},
+            says=("2 kinds of T1w",),
+        )
+        for word in (
+            "acq-AAHScout",
+            "acq-scout",
+            "acq-Localizer",
+            "acq-localiser",
+            "acq-lowres",
+            "acq-low",
+            "acq-3plane",
+            "rec-survey",
+            "acq-aaheadscout64ch",
+            "acq-loc",
+        )
+    },
+    "a scout alone": Case(
+        ("sub-01/anat/sub-01_acq-scout_T1w.nii.gz",),
+        uses={"sub-01 T1w": ["sub-01_acq-scout_T1w.nii.gz"]},
+        says=("calls it a scout",),
+    ),
+    "a scout is asked for": Case(
+        (ONE, "sub-01/anat/sub-01_acq-scout_T1w.nii.gz"),
+        {"filter.json": '{"t1w": {"acquisition": "scout"}}'},
+        options={"bids_filter_file": "filter.json"},
+        uses={"sub-01 T1w": ["sub-01_acq-scout_T1w.nii.gz"]},
+        never=("calls it a scout",),
+    ),
+    **{
+        f"swi with {word}": Case(
+            (ONE, f"sub-01/anat/sub-01_{word}_swi.nii.gz", "sub-01/anat/sub-01_acq-x_part-mag_swi.nii.gz"),
+            uses={"sub-01 T2starw": ["sub-01_acq-x_part-mag_swi.nii.gz"]},
+        )
+        for word in ("acq-minIP", "acq-mIP", "rec-MIP", "rec-pha", "acq-phase", "part-phase", "acq-SWIphase")
+    },
+    "a minIP alone": Case(
+        (ONE, "sub-01/anat/sub-01_acq-minIP_swi.nii.gz"),
+        uses={"sub-01 T2starw": []},
+        says=("acq-minIP_swi.nii.gz left out",),
+    ),
+    "a minIP is asked for": Case(
+        (ONE, "sub-01/anat/sub-01_acq-minIP_swi.nii.gz"),
+        {"filter.json": '{"t2starw": {"acquisition": "minIP"}}'},
+        options={"bids_filter_file": "filter.json"},
+        uses={"sub-01 T2starw": ["sub-01_acq-minIP_swi.nii.gz"]},
+    ),
+    "in phase is no phase": Case(
+        ("sub-01/anat/sub-01_acq-inphase_T1w.nii.gz",), uses={"sub-01 T1w": ["sub-01_acq-inphase_T1w.nii.gz"]}
+    ),
+    "the finest voxels": Case(
+        (ONE,),
+        sizes={"sub-01/anat/sub-01_acq-x_T1w.nii.gz": (0.8, 0.8, 0.8)},
+        uses={"sub-01 T1w": ["sub-01_acq-x_T1w.nii.gz"]},
+    ),
+    "thick slices are not fine": Case(
+        (ONE,),
+        sizes={
+            "sub-01/anat/sub-01_T1w.nii.gz": (0.4, 0.4, 5),
+            "sub-01/anat/sub-01_acq-x_T1w.nii.gz": (1, 1, 1.2),
+        },
+        uses={"sub-01 T1w": ["sub-01_acq-x_T1w.nii.gz"]},
+    ),
+    "contrast agent, though finer": Case(
+        (ONE,),
+        sizes={"sub-01/anat/sub-01_ce-gd_T1w.nii.gz": (0.5, 0.5, 0.5)},
+        uses={"sub-01 T1w": ["sub-01_T1w.nii.gz"]},
+    ),
+    "MEGRE": Case(
+        (
+            ONE,
+            *(
+                f"sub-01/anat/sub-01_echo-{echo}_part-{part}_MEGRE.nii.gz"
+                for echo in (1, 2)
+                for part in ("mag", "phase")
+            ),
+        ),
+        uses={"sub-01 T2starw": ["sub-01_echo-2_part-mag_MEGRE.nii.gz"]},
+    ),
+    "MEGRE without part": Case(
+        (ONE, *(f"sub-01/anat/sub-01_echo-{echo}_MEGRE.nii.gz" for echo in (1, 10, 9))),
+        uses={"sub-01 T2starw": ["sub-01_echo-10_MEGRE.nii.gz"]},
+    ),
+    "MEGRE's phase alone": Case(
+        (ONE, "sub-01/anat/sub-01_echo-1_part-phase_MEGRE.nii.gz"), uses={"sub-01 T2starw": []}
+    ),
+    "UNIT1 alone": Case(
+        ("sub-01/anat/sub-01_UNIT1.nii.gz",), uses={"sub-01 T1w": ["sub-01_UNIT1.nii.gz"]}, says=("MP2RAGE",)
+    ),
+    "UNIT1 beside a T1w": Case(
+        (ONE,),
+        sizes={"sub-01/anat/sub-01_UNIT1.nii.gz": (0.5, 0.5, 0.5)},
+        uses={"sub-01 T1w": ["sub-01_T1w.nii.gz"]},
+        never=("MP2RAGE",),
+    ),
+    # Words
+    "a raw T1w outside of the sessions": Case(
+        (ONE, *(f"sub-01/ses-{s}/anat/sub-01_ses-{s}_FLAIR.nii.gz" for s in "ab")),
+        ages={"sub-01": None},
+        says=("T1w image lies outside of the sessions",),
+        never=("preprocessed",),
+    ),
+}
