@@ -279,7 +279,8 @@ IMAGE_FEW_SLICES = (
 )
 IMAGE_TOO_LARGE = "The image {file} has too many voxels ({shape}); check its header or resample it."
 IMAGE_MUCH_NAN = (
-    "{percent:.1f} % of the values in the image {file} are NaN or infinite; convert it again or exclude it."
+    "{percent:.1f} % of the values in the image {file} are NaN or infinite, also where the head should be; convert "
+    "it again or exclude it."
 )
 IMAGE_CONSTANT = "The image {file} has the same value ({value:g}) everywhere; convert it again or exclude it."
 AFFINE_MISSING = (
@@ -323,6 +324,19 @@ FIELD_ABSURD = (
 )
 IMAGE_SQUEEZED = "The image {file} is 4D with a single volume; that volume is used."
 IMAGE_NAN_ZEROED = "The image {file} has {count} NaN or infinite values; they are set to zero."
+IMAGE_WRAPPED = (
+    "The brightest values of the image {file} are negative: integers of {bits} bits were read with the wrong sign. "
+    "Convert it again as unsigned integers or floating point numbers."
+)
+IMAGE_SATURATED = (
+    "Much of the head in the image {file} has one and the same value: it is a mask, or its values were cut off; "
+    "convert it again or exclude it."
+)
+BACKGROUND_SUBTRACTED = "The background of the image {file} lies at {level:g}, not at zero; it is subtracted."
+IMAGE_MP2RAGE = (
+    "The image {file} shows noise as bright as tissue where there is no signal, as MP2RAGE does (UNI); the noise "
+    "around the head is set to zero, and the lowest value is zero."
+)
 IMAGE_NEGATIVE = "The image {file} has negative values (down to {value:g}); check how it was converted."
 
 MASK_EMPTY = "The brain mask of {file} is empty; look at the image, or choose another --skull-strip method."

@@ -11,12 +11,18 @@ from numpy.typing import NDArray
 
 from bids_brainage import messages
 from bids_brainage.errors import ImageError
+from bids_brainage.preprocessing.background import subtract_background
 from bids_brainage.preprocessing.image_file import ImageFile, open_image
+from bids_brainage.preprocessing.not_finite import zero_not_finite
 from bids_brainage.preprocessing.position import find_affine
 from bids_brainage.preprocessing.resampling import image_like
+from bids_brainage.preprocessing.uniform_noise import remove_uniform_noise
+from bids_brainage.preprocessing.wrapping import wrapped_bits
 
 FEWEST_SLICES = 10
-NOT_FINITE_TOLERATED = 0.01  # part of the voxels
+HEAD = 0.1  # of the 98th percentile: brighter is head
+MOST_OF_ONE_VALUE = 0.3  # part of the head
+SAMPLE = 100_000  # voxels, enough to see that
 FAINTEST_SIGNAL = 1e-6  # spread of the values against their size
 
 
@@ -41,14 +47,18 @@ def read_image(path: Path) -> CheckedImage:
         One sentence with the file, what is wrong with it, and what to do.
     """
     warnings: list[str] = []
-    image = _read(path, warnings)
+    file, image = _read(path, warnings)
     data = np.asanyarray(image.dataobj)
     low, high = float(data.min()), float(data.max())
     if high - low <= FAINTEST_SIGNAL * max(abs(low), abs(high)):
         raise ImageError(messages.IMAGE_CONSTANT.format(file=path, value=low))
+    _check_wrapped(file, data)
+    data = _about_zero(path, data, warnings)
+    _check_tissue_varies(path, data)
+    low, high = float(data.min()), float(data.max())
     if low < -0.05 * high:
         warnings.append(messages.IMAGE_NEGATIVE.format(file=path, value=low))
-    return CheckedImage(image, tuple(warnings))
+    return CheckedImage(image_like(data, image), tuple(warnings))
 
 
 def read_mask(path: Path) -> nib.Nifti1Image:
@@ -59,19 +69,19 @@ def read_mask(path: Path) -> nib.Nifti1Image:
     ImageError
         As `read_image`, and if the mask is empty.
     """
-    image = _read(path, [])
+    _, image = _read(path, [])
     inside = np.asanyarray(image.dataobj) > 0
     if not inside.any():
         raise ImageError(messages.MASK_EMPTY.format(file=path))
     return image_like(inside.astype(np.uint8), image)
 
 
-def _read(path: Path, warnings: list[str]) -> nib.Nifti1Image:
+def _read(path: Path, warnings: list[str]) -> tuple[ImageFile, nib.Nifti1Image]:
     file = open_image(path)
     shape = _shape(file, warnings)
     affine = find_affine(file, shape, warnings)
     data = _finite(path, file.data().reshape(shape), warnings)
-    return image_like(data, nib.Nifti1Image(data, affine))
+    return file, image_like(data, nib.Nifti1Image(data, affine))
 
 
 def _shape(file: ImageFile, warnings: list[str]) -> tuple[int, int, int]:
@@ -89,12 +99,40 @@ def _shape(file: ImageFile, warnings: list[str]) -> tuple[int, int, int]:
 
 
 def _finite(path: Path, data: NDArray[np.float32], warnings: list[str]) -> NDArray[np.float32]:
-    """`data` with its few NaN and infinite values set to zero."""
+    """`data` with NaN and infinite values set to zero, where they are few or lie outside the head."""
     bad = ~np.isfinite(data)
-    part = float(bad.mean())
-    if part > NOT_FINITE_TOLERATED:
-        raise ImageError(messages.IMAGE_MUCH_NAN.format(file=path, percent=100 * part))
-    if part:
-        warnings.append(messages.IMAGE_NAN_ZEROED.format(file=path, count=int(bad.sum())))
-        data = np.where(bad, np.float32(0), data)
+    if not bad.any():
+        return data
+    zeroed = zero_not_finite(data)
+    if zeroed is None:
+        raise ImageError(messages.IMAGE_MUCH_NAN.format(file=path, percent=100 * float(bad.mean())))
+    warnings.append(messages.IMAGE_NAN_ZEROED.format(file=path, count=int(bad.sum())))
+    return zeroed
+
+
+def _check_wrapped(file: ImageFile, data: NDArray[np.float32]) -> None:
+    """Refuse integers that were read with the wrong sign."""
+    slope, intercept = file.scaling
+    bits = wrapped_bits((data - np.float32(intercept)) / np.float32(slope), file.dtype.kind != "f")
+    if bits is not None:
+        raise ImageError(messages.IMAGE_WRAPPED.format(file=file.path, bits=bits))
+
+
+def _check_tissue_varies(path: Path, data: NDArray[np.float32]) -> None:
+    """Refuse what shows one value in much of the head: a mask, or an image beyond the range of its type."""
+    head = data[data > HEAD * np.percentile(data, 98)]
+    sample = head[:: max(head.size // SAMPLE, 1)]
+    if sample.size and np.unique(sample, return_counts=True)[1].max() > MOST_OF_ONE_VALUE * sample.size:
+        raise ImageError(messages.IMAGE_SATURATED.format(file=path))
+
+
+def _about_zero(path: Path, data: NDArray[np.float32], warnings: list[str]) -> NDArray[np.float32]:
+    """`data` with a background of about zero."""
+    quiet = remove_uniform_noise(data)
+    if quiet is not None:
+        warnings.append(messages.IMAGE_MP2RAGE.format(file=path))
+        return quiet
+    data, level = subtract_background(data)
+    if level:
+        warnings.append(messages.BACKGROUND_SUBTRACTED.format(file=path, level=level))
     return data

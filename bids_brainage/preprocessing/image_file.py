@@ -79,6 +79,12 @@ class ImageFile:
         except KeyError:  # no unit has that number
             return "unknown"
 
+    @property
+    def scaling(self) -> tuple[float, float]:
+        """Slope and intercept of the values; 1 and 0 if the header gives none."""
+        slope, intercept = self.header.get_slope_inter()
+        return (1.0, 0.0) if slope is None else (float(slope), float(intercept))
+
     def data(self) -> NDArray[np.float32]:
         """Read the voxels, scaled as the header says.
 
