@@ -23,13 +23,13 @@ def years_per(unit: str) -> float | None:
     Known are UCUM's codes and the usual words in any case, also in phrases like "months since birth".
     """
     known, beside = _words()
-    text = unit.strip().strip("[](){}.").lower()
+    text = unit.lower().replace("(s)", "s").strip("[](){}. ")
     if text in known:
         return known[text]
-    words = [word for word in _WORD.findall(text) if word not in beside]
-    if len(words) != 1 or re.search(r"\d", text):
+    if re.search(r"\d", text):
         return None
-    return known.get(words[0])
+    years = {known.get(word) for word in _WORD.findall(text) if word not in beside}
+    return years.pop() if len(years) == 1 else None
 
 
 def age_column(columns: Iterable[str]) -> tuple[str, float | None] | None:

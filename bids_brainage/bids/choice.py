@@ -64,7 +64,7 @@ def choose(images: Sequence[Image], prefer: dict[str, Any], asked_for: Collectio
     for path, entities in sorted(images, key=lambda image: image[0].name):
         kinds[_kind(entities)].append((path, entities))
     everything = sorted(kinds, key=lambda kind: (len(json.loads(kind)), kind))
-    real = [kind for kind in everything if not _is(kinds[kind][0][1], "last", asked_for)]
+    real = [kind for kind in everything if not is_last_resort(kinds[kind][0][1], asked_for)]
     left = real or everything
     for name, values in prefer.items():
         if len(left) == 1:
@@ -79,6 +79,11 @@ def choose(images: Sequence[Image], prefer: dict[str, Any], asked_for: Collectio
 def is_never_taken(entities: Entities, asked_for: Collection[str] = ()) -> bool:
     """Whether a name says that the image does not show tissue (a projection, or phase)."""
     return _is(entities, "never", asked_for)
+
+
+def is_last_resort(entities: Entities, asked_for: Collection[str] = ()) -> bool:
+    """Whether a name says that the image is a scout or the like."""
+    return _is(entities, "last", asked_for)
 
 
 def asked_for(filters: dict[str, Any]) -> frozenset[str]:

@@ -121,6 +121,21 @@ class Preparations:
                 return brain
         return None
 
+    def has_single_sessions(self, participant: str) -> bool:
+        """Whether sessions of a participant were prepared by themselves.
+
+        What there is of the participant as a whole is then no session's: FreeSurfer's is a mean of them.
+        """
+        name = session_name(participant, None)
+        if any(subject.startswith(f"{name}_ses-") for subject in self._subjects):
+            return True
+        return any(
+            _Prepared(root, participant, folder[4:]).masks
+            for root in self.derivatives.values()
+            for folder in _names(root / name)
+            if folder.startswith("ses-")
+        )
+
     @property
     def has_subjects(self) -> bool:
         """Whether FreeSurfer's subjects are asked for."""

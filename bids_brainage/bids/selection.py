@@ -15,7 +15,7 @@ from bids_brainage.bids.derivatives import Preparations
 from bids_brainage.bids.inputs import Gathering, SessionError, SessionInputs
 from bids_brainage.bids.naming import session_name
 from bids_brainage.bids.participants import ParticipantsTable
-from bids_brainage.bids.sessions import BySession, Sessions
+from bids_brainage.bids.sessions import BySession, Sessions, without_last_resorts
 from bids_brainage.bids.uris import dataset_links
 from bids_brainage.config import RunConfig
 from bids_brainage.errors import InputError
@@ -54,42 +54,72 @@ def read_selection(config: RunConfig) -> Selection:
     """
     dataset = open_dataset(config.bids_dir, config.participant_label)
     preparations = Preparations(config.derivatives, config.fs_subjects_dir)
-    table = ParticipantsTable(dataset.root / "participants.tsv")
     filters = queries.read_filters(config.bids_filter_file)
-    found, unused = _find(dataset, filters, config)
     asked = {modality: asked_for(filters.get(modality.lower(), {})) for modality in _modalities(config)}
     gathering = Gathering(preparations, config.modalities, asked, config.allow_raw_fallback)
-    datasets = dataset_links(config.bids_dir, config.derivatives, config.fs_subjects_dir)
-    ready: list[SessionInputs] = []
-    failed: dict[str, str] = {}
-    left_out = [*unused, *table.notes]
+    decisions = _Decisions(dataset, gathering, config)
+    ignored = BidsIgnore(dataset.root)
+    found, unused = _find(dataset, ignored, filters, config)
+    people_ignored = {place.partition("/")[0] for place in unused.get(messages.IGNORED_IMAGE, ())}
     for participant in dataset.participants:
+        # Whom .bidsignore names is told with the images that it leaves out.
+        if participant in found or session_name(participant, None) not in people_ignored:
+            decisions.add(participant, found.get(participant, {}))
+    told = [*_folders_left_out(dataset), *_images_left_out(dataset, unused)]
+    told += [ignored.problem] if ignored.problem else []
+    if not decisions.ready:
+        _complain(decisions.failed, found, told, dataset, config)
+    return Selection(tuple(decisions.ready), decisions.failed, (*told, *decisions.left_out))
+
+
+class _Decisions:
+    """Who is processed and who is not, as far as decided.
+
+    Attributes
+    ----------
+    ready : list of SessionInputs
+    failed : dict
+        The reasons by name.
+    left_out : list of str
+        Sentences.
+    """
+
+    def __init__(self, dataset: Dataset, gathering: Gathering, config: RunConfig) -> None:
+        self._simulated = dataset.simulated
+        self._gathering = gathering
+        self._sessions_asked_for = config.session_label
+        self._table = ParticipantsTable(dataset.root / "participants.tsv")
+        self._datasets = dataset_links(config.bids_dir, config.derivatives, config.fs_subjects_dir)
+        self.ready: list[SessionInputs] = []
+        self.failed: dict[str, str] = {}
+        self.left_out: list[str] = list(self._table.notes)
+
+    def add(self, participant: str, found: BySession) -> None:
+        """Decide about the sessions of one participant."""
+        found = without_last_resorts(found, self._gathering.asked_for)
         try:
-            sessions = Sessions(participant, found.get(participant, {}), preparations, config.session_label)
+            sessions = Sessions(participant, found, self._gathering.preparations, self._sessions_asked_for)
         except InputError as problem:
-            failed[session_name(participant, None)] = str(problem)
-            continue
-        left_out += sessions.left_out
+            self.failed[session_name(participant, None)] = str(problem)
+            return
+        self.left_out += sessions.left_out
         for session, images in sessions.chosen.items():
             try:
-                inputs = gathering.inputs(participant, session, images)
-                person = table.person(participant, session)
+                self.ready.append(self._with_person(self._gathering.inputs(participant, session, images)))
             except (SessionError, InputError) as problem:
-                failed[session_name(participant, session)] = str(problem)
-                continue
-            ready.append(
-                replace(
-                    inputs,
-                    age=person.age,
-                    sex=person.sex,
-                    simulated=dataset.simulated,
-                    warnings=(*inputs.warnings, *person.warnings),
-                    datasets=datasets,
-                )
-            )
-    if not ready:
-        _complain(failed, found, unused, dataset, config)
-    return Selection(tuple(ready), failed, tuple(left_out))
+                self.failed[session_name(participant, session)] = str(problem)
+
+    def _with_person(self, inputs: SessionInputs) -> SessionInputs:
+        """Add what the tables know of the person."""
+        person = self._table.person(inputs.participant, inputs.session)
+        return replace(
+            inputs,
+            age=person.age,
+            sex=person.sex,
+            simulated=self._simulated,
+            warnings=(*inputs.warnings, *person.warnings),
+            datasets=self._datasets,
+        )
 
 
 def _modalities(config: RunConfig) -> tuple[str, ...]:
@@ -97,11 +127,10 @@ def _modalities(config: RunConfig) -> tuple[str, ...]:
 
 
 def _find(
-    dataset: Dataset, filters: Mapping[str, queries.Filters], config: RunConfig
-) -> tuple[dict[str, BySession], list[str]]:
-    """Return the images found, by participant, session and modality, and sentences about those left out."""
+    dataset: Dataset, ignored: BidsIgnore, filters: Mapping[str, queries.Filters], config: RunConfig
+) -> tuple[dict[str, BySession], dict[str, list[str]]]:
+    """Return the images found, by participant, session and modality, and places left out, by the reason."""
     layout = index(dataset, config.session_label, config.bids_database_dir)
-    ignored = BidsIgnore(dataset.root)
     found: dict[str, BySession] = defaultdict(lambda: defaultdict(dict))
     left_out: dict[str, list[str]] = defaultdict(list)
     for modality in _modalities(config):
@@ -119,8 +148,7 @@ def _find(
             left_out[reason] += places
         for (participant, session), files in images.items():
             found[participant][session][modality] = files
-    sentences = [*_folders_left_out(dataset), *_images_left_out(dataset, left_out)]
-    return found, sentences + ([ignored.problem] if ignored.problem else [])
+    return found, left_out
 
 
 def _folders_left_out(dataset: Dataset) -> Iterator[str]:

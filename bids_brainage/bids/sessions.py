@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from bids_brainage import messages
-from bids_brainage.bids.choice import Image
+from bids_brainage.bids.choice import Image, is_last_resort
 from bids_brainage.bids.derivatives import Preparations, PreprocessedInputs
 from bids_brainage.bids.naming import session_name
 
@@ -63,7 +63,9 @@ class Sessions:
             return {reference[0]: self._join(found[reference[0]], found)}
         for session in (session for session in everything if session not in own):
             name = session_name(self.participant, session)
-            self.left_out.append(messages.SESSION_LEFT_OUT.format(name=name, found=listed(found[session])))
+            self.left_out.append(
+                messages.SESSION_LEFT_OUT.format(name=name, found=listed(found[session]) or "a scout")
+            )
         return {session: found[session] for session in reference}
 
     def _has_prepared(self, session: str | None) -> bool:
@@ -79,12 +81,31 @@ class Sessions:
         return joined
 
 
+def without_last_resorts(found: BySession, asked_for: Mapping[str, Collection[str]]) -> BySession:
+    """Leave out scouts and the like of a modality of which any session has a real image."""
+    real = {
+        modality
+        for images in found.values()
+        for modality, files in images.items()
+        if not all(is_last_resort(entities, asked_for[modality]) for _, entities in files)
+    }
+    return {
+        session: {
+            modality: files
+            for modality, files in images.items()
+            if modality not in real
+            or not all(is_last_resort(entities, asked_for[modality]) for _, entities in files)
+        }
+        for session, images in found.items()
+    }
+
+
 def prepared(
     participant: str, session: str | None, preparations: Preparations
 ) -> tuple[PreprocessedInputs | None, Path | None]:
-    """Find what was prepared of a session or, failing that, of the participant as a whole."""
+    """Find what was prepared of a session or, if no session was by itself, of the participant as a whole."""
     found = prepared_of(participant, session, preparations)
-    if session and not any(found):
+    if session and not any(found) and not preparations.has_single_sessions(participant):
         return prepared_of(participant, None, preparations)
     return found
 

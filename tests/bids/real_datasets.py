@@ -120,6 +120,15 @@ CASES = {
         uses={"sub-02 T1w": ["sub-02_T1w.nii.gz"], "sub-02 FLAIR": []},
         says=("sub-02/anat/sub-01_FLAIR.nii.gz left out",),
     ),
+    "a person whom .bidsignore names": Case(
+        TWO,
+        {".bidsignore": "sub-02/\n"},
+        ages={"sub-01": None},
+        says=("sub-02/anat/sub-02_T1w.nii.gz left out, because .bidsignore",),
+    ),
+    "a .bidsignore that cannot be read": Case(
+        files={".bidsignore/x": ""}, ages={"sub-01": None}, says=(".bidsignore cannot be read",)
+    ),
     # People who are not seen
     **{
         f"a folder {name}": Case(
@@ -147,7 +156,8 @@ CASES = {
         }.items()
     },
     **{
-        f"a unit {word}": ages_of(units(word), "60", 60) for word in ("a", "yr", "yrs.", "Years", "years old")
+        f"a unit {word}": ages_of(units(word), "60", 60)
+        for word in ("a", "yr", "yrs.", "Years", "years old", "year(s)", "years [a]")
     },
     "an unknown unit": ages_of(units("fortnight"), "60", None, "'fortnight' for age, which is unknown"),
     "units, not Units": ages_of('{"age": {"units": "months"}}', "600", 50),
@@ -248,6 +258,29 @@ CASES = {
         options=PREP | FS,
         ages={"sub-01": None, "sub-02": None},
         says=("its T1w image is that of p",),
+    ),
+    "FreeSurfer's template of all sessions": Case(
+        (*AB, "fs/sub-01/mri/brain.finalsurfs.mgz", "fs/sub-01_ses-a/mri/brain.finalsurfs.mgz"),
+        options=FS,
+        ages={"sub-01_ses-a": None},
+        failed=("sub-01_ses-b",),
+    ),
+    "one session of two is prepared": Case(
+        (
+            *AB,
+            "prep/sub-01/ses-a/anat/sub-01_ses-a_desc-preproc_T1w.nii.gz",
+            "prep/sub-01/ses-a/anat/sub-01_ses-a_desc-brain_mask.nii.gz",
+            *prepared("sub-01"),
+        ),
+        options=PREP,
+        ages={"sub-01_ses-a": None},
+        failed=("sub-01_ses-b",),
+    ),
+    "two prepared T1w images": Case(
+        (ONE, *prepared("sub-01_acq-a", "sub-01_acq-b")),
+        options=PREP,
+        uses={"sub-01 prepared": ["sub-01_acq-a_desc-preproc_T1w.nii.gz"]},
+        says=("2 prepared T1w images",),
     ),
     # Names that fMRIPrep writes
     **{
@@ -380,6 +413,14 @@ CASES = {
             "acq-loc",
         )
     },
+    "a scout in another session": Case(
+        (AB[0], "sub-01/ses-b/anat/sub-01_ses-b_acq-scout_T1w.nii.gz"), ages={"sub-01_ses-a": None}
+    ),
+    "a scout in another session, of three": Case(
+        (*AB, "sub-01/ses-c/anat/sub-01_ses-c_acq-scout_T1w.nii.gz"),
+        ages={"sub-01_ses-a": None, "sub-01_ses-b": None},
+        says=("sub-01_ses-c is left out: it has a scout but no T1w",),
+    ),
     "a scout alone": Case(
         ("sub-01/anat/sub-01_acq-scout_T1w.nii.gz",),
         uses={"sub-01 T1w": ["sub-01_acq-scout_T1w.nii.gz"]},
