@@ -367,6 +367,9 @@ CASES = {
     "rows with a cell too many": Case(
         files=table("participant_id age", "sub-01 34 F"), says=("line 2 has 3 columns",), code=2
     ),
+    "rows with a word in front": Case(
+        files=table("participant_id age", "x sub-01 34"), says=("line 2 has 3 columns",), code=2
+    ),
     "Participant_ID": Case(files=table("Participant_ID Age", "sub-01 34"), ages={"sub-01": 34}),
     "an empty first line": Case(files={TABLE: "\nparticipant_id\tage\nsub-01\t34\n"}, ages={"sub-01": 34}),
     "commas": Case(
