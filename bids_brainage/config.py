@@ -50,6 +50,7 @@ class RunConfig:
     participant_label: tuple[str, ...] = ()
     session_label: tuple[str, ...] = ()
     modalities: tuple[str, ...] = MODALITIES
+    require_all_modalities: bool = False
     bids_filter_file: Path | None = None
     skip_bids_validation: bool = False
     bids_database_dir: Path | None = None
@@ -173,6 +174,7 @@ RULES: dict[str, options.Rule] = {
     "participant_label": options.labels("sub"),
     "session_label": options.labels("ses"),
     "modalities": options.several(options.one_of(MODALITIES, {"swi": "T2starw"}), least=1),
+    "require_all_modalities": options.flag,
     "bids_filter_file": options.optional(options.path),
     "skip_bids_validation": options.flag,
     "bids_database_dir": options.optional(options.path),

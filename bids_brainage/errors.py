@@ -25,6 +25,10 @@ class ImageError(BrainAgeError):
     """An image that cannot be used; only the person it belongs to is left out."""
 
 
+class UnreachableError(ImageError):
+    """An image that is not there or cannot be read now, whatever is in it."""
+
+
 class BundleError(InputError):
     """A model bundle that is missing, altered, of another schema, or does not fit the input."""
 

@@ -10,6 +10,7 @@ SEVERITIES: tuple[Severity, ...] = ("note", "warning", "error")
 
 #: What is unusual about an image as it was read, and what the selection and the tables left open.
 IMAGE_WARNING, INPUT_WARNING = "image_warning", "input_warning"
+MODALITY_LEFT_OUT = "modality_left_out"
 
 
 class FlagKind(NamedTuple):
@@ -36,6 +37,7 @@ FLAGS: dict[str, FlagKind] = {
         "warning", "the estimate is not one on which the model was trained"
     ),
     "modality_missing": FlagKind("note", "the ensemble could have used another sequence"),
+    MODALITY_LEFT_OUT: FlagKind("warning", "a sequence is there, but its image cannot be used"),
     "sub_ensembles_disagree": FlagKind("warning", "more than for 99 % of the people held out in training"),
     "interval_unavailable": FlagKind("note", "no calibrated 95 % interval"),
     "image_unusual_brightness": FlagKind("warning", "the mean grey value is unlike that in training"),

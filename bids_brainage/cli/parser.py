@@ -117,6 +117,12 @@ def _add_selection(group: argparse._ArgumentGroup) -> None:
         help="sequences to use, of T1w, FLAIR and T2starw (also swi); T1w is always read",
     )
     add(
+        "--require-all-modalities",
+        action="store_true",
+        help="fail who lacks one of the --modalities, or whose image of one cannot be used (default: the "
+        "estimate is based on the others, with a flag)",
+    )
+    add(
         "--bids-filter-file",
         metavar="FILE",
         help='JSON that narrows the selection, as in fMRIPrep: {"t1w": {"acquisition": "mprage"}}',

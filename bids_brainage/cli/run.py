@@ -92,12 +92,11 @@ def run(config: RunConfig) -> int:
 
 def _run_levels(config: RunConfig) -> int:
     """Check what can be checked first, then compute."""
-    from bids_brainage.bids.selection import read_selection
     from bids_brainage.bids.validation import validate
 
     selection = None
     if "participant" in config.analysis_level:
-        selection = read_selection(config)
+        selection = _select(config)
         if not config.skip_bids_validation:
             validate(config.bids_dir, config.participant_label)
     code = ALL_WELL
@@ -107,6 +106,13 @@ def _run_levels(config: RunConfig) -> int:
         if "train" in config.analysis_level:
             _train(config, after_participants=selection is not None)
     return code
+
+
+def _select(config: RunConfig) -> Selection:
+    from bids_brainage.bids.selection import read_selection
+    from bids_brainage.workflows.sources import with_all_modalities
+
+    return with_all_modalities(read_selection(config), config)
 
 
 @contextmanager
@@ -171,25 +177,22 @@ def _train(config: RunConfig, after_participants: bool) -> None:
 
 def _boilerplate(config: RunConfig) -> int:
     """Write the methods text and nothing else."""
-    from bids_brainage.bids.selection import read_selection
     from bids_brainage.workflows.run import run_participants
 
-    run_participants(config, list(read_selection(config).sessions))
+    run_participants(config, list(_select(config).sessions))
     return ALL_WELL
 
 
 def _dry_run(config: RunConfig) -> int:
     """Print what would be done; nothing is written."""
     if "participant" in config.analysis_level:
-        from bids_brainage.bids.selection import read_selection
-
         indexed = config.bids_database_dir is not None and config.bids_database_dir.exists()
         planned = config if indexed else replace(config, bids_database_dir=None)
         if not config.preproc_only:
             from bids_brainage.models.bundles.bundle import load_bundle
 
             planned = replace(planned, ensemble=load_bundle(config.model).chosen(config.ensemble))
-        _say_what_would_run(planned, read_selection(planned))
+        _say_what_would_run(planned, _select(planned))
     if "train" in config.analysis_level:
         from bids_brainage.workflows.training import describe_training
 

@@ -64,6 +64,7 @@ def estimate_record(
         trained_on=bool(trained_on),
         fold=fold,
         unusual=unusual,
+        left_out=preparation.left_out,
     )
     corrected = _corrected(estimate, measured)
     foreign = bundle.is_demonstration and not person.simulated

@@ -26,7 +26,7 @@ from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from bids_brainage import messages
-from bids_brainage.errors import ImageError
+from bids_brainage.errors import ImageError, UnreachableError
 
 MOST_VOXELS = 2**28  # 1 GB as float32
 MOST_BYTES = 2**31  # as they are stored: that many voxels of 64 bits
@@ -99,7 +99,7 @@ class ImageFile:
                 data = np.asanyarray(ArrayProxy(stream, self.header, mmap=False), dtype=np.float32)
                 rest = _rest(stream)
         except UNREADABLE as error:
-            raise ImageError(messages.IMAGE_TRUNCATED.format(file=self.path)) from error
+            raise _refusal(error)(messages.IMAGE_TRUNCATED.format(file=self.path)) from error
         if rest > FARTHEST_DATA:
             raise ImageError(messages.IMAGE_GOES_ON.format(file=self.path))
         return data
@@ -139,12 +139,17 @@ def open_image(path: Path) -> ImageFile:
         kind = header.get_data_dtype()
         int(header.get_data_offset()), header.get_slope_inter()  # may not be numbers
     except PermissionError as error:
-        raise ImageError(messages.NOT_READABLE.format(path=path, reason=error.strerror)) from error
+        raise UnreachableError(messages.NOT_READABLE.format(path=path, reason=error.strerror)) from error
     except UNREADABLE as error:
-        raise ImageError(messages.IMAGE_UNREADABLE.format(file=path)) from error
+        raise _refusal(error)(messages.IMAGE_UNREADABLE.format(file=path)) from error
     if not shape or min(shape) < 1:
         raise ImageError(messages.IMAGE_NOT_3D.format(file=path, shape=" x ".join(map(str, shape))))
     return ImageFile(path, header, shape, kind)
+
+
+def _refusal(error: BaseException) -> type[ImageError]:
+    """Whether the file is to blame, or what it lies on; errors of gzip's have no number."""
+    return UnreachableError if isinstance(error, OSError) and error.errno else ImageError
 
 
 def _affine(form: Callable[[], Any]) -> NDArray[np.float64] | None:
@@ -159,7 +164,7 @@ def check_regular(path: Path) -> None:
     try:
         found = path.stat()
     except OSError as error:
-        raise ImageError(messages.IMAGE_MISSING.format(file=path)) from error
+        raise UnreachableError(messages.IMAGE_MISSING.format(file=path)) from error
     if not stat.S_ISREG(found.st_mode):
         raise ImageError(messages.IMAGE_NOT_A_FILE.format(file=path))
     if found.st_size == 0:

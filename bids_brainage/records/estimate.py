@@ -86,6 +86,9 @@ class Preparation(Record):
     aligned: tuple[str, ...] = Field(
         default=(), description="sequences that lay in the T1w image's space already"
     )
+    left_out: dict[str, str] = Field(
+        default_factory=dict, description="by sequence, why its image could not be used"
+    )
     warnings: tuple[str, ...] = Field(default=(), description="what was unusual about the images")
 
 

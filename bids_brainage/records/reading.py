@@ -171,7 +171,7 @@ class FinishedSession:
         Parameters
         ----------
         modalities : collection of str
-            The sequences whose warnings are wanted besides those of the T1w image; no other sidecar is read.
+            The sequences that are of interest besides T1w; no other sidecar is read.
 
         Raises
         ------
@@ -185,12 +185,20 @@ class FinishedSession:
         }
         try:
             warnings = [text for content in sidecars.values() for text in content.get("Warnings", ())]
-            return Preparation.model_validate(sidecars[FIRST]["Preparation"] | {"warnings": warnings})
+            left_out = {name: why for name, why in self.left_out.items() if name in modalities}
+            found = {"warnings": warnings, "left_out": left_out}
+            return Preparation.model_validate(sidecars[FIRST]["Preparation"] | found)
         except (KeyError, TypeError, ValidationError) as error:
             reason = "a sidecar does not say how its image was prepared"
             raise InputError(
                 messages.RECORD_UNREADABLE.format(path=self.place.record, reason=reason)
             ) from error
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """By sequence, why its image could not be used."""
+        stages = self.record.preprocessing.items()
+        return {name: stage.left_out for name, stage in stages if stage.left_out is not None}
 
     @cached_property
     def maps(self) -> tuple[FinishedMap, ...]:

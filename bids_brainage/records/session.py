@@ -56,6 +56,9 @@ class Stage(Record):
     inputs: dict[str, InputMark] = Field(default_factory=dict, description="by name, what it was made of")
     seconds: dict[str, float] = Field(default_factory=dict, description="that each step took")
     model: str | None = Field(default=None, description="of an estimate, sha256 of the bundle that made it")
+    left_out: str | None = Field(
+        default=None, description="why there are no files: the sequence's image cannot be used"
+    )
 
 
 class SessionRecord(Record):

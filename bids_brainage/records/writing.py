@@ -55,6 +55,7 @@ def publish(
     inputs: Mapping[str, InputMark] | None = None,
     seconds: Mapping[str, float] | None = None,
     model: str | None = None,
+    left_out: str | None = None,
 ) -> SessionRecord:
     """Put the files of a finished stage where they belong, and say so in the session's record.
 
@@ -76,6 +77,8 @@ def publish(
         That its steps took.
     model : str, optional
         Of an estimate, sha256 of the bundle; what other bundles estimated is removed.
+    left_out : str, optional
+        Of a sequence without files, why its image cannot be used.
 
     Returns
     -------
@@ -98,6 +101,7 @@ def publish(
         inputs=dict(inputs or {}),
         seconds=dict(seconds or {}),
         model=model,
+        left_out=left_out,
     )
     done = begun.with_stage(key, stage).model_copy(update={"pending": ()})
     done.write(place.record)

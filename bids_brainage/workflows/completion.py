@@ -58,7 +58,7 @@ def session_state(
     finished = read_session(SessionPlace.of(config.output_dir, session.participant, session.session))
     inputs = {modality: _marks(paths, finished) for modality, paths in _files(session).items()}
     preprocessing = _preprocessing_fingerprints(session, config, inputs)
-    unprepared = _unprepared(finished, preprocessing)
+    unprepared = _unprepared(finished, preprocessing, config.require_all_modalities)
     estimates = {
         ensemble: _hash(
             {
@@ -132,13 +132,21 @@ def _preprocessing_fingerprints(
     return others | {FIRST: first, TEMPLATE: template}
 
 
-def _unprepared(finished: FinishedSession | None, fingerprints: Mapping[str, str]) -> tuple[str, ...]:
-    """What is lacking, and all that stands on it: T1w, its warp, then the other sequences."""
+def _unprepared(
+    finished: FinishedSession | None, fingerprints: Mapping[str, str], all_required: bool
+) -> tuple[str, ...]:
+    """What is lacking, and all that stands on it: T1w, its warp, then the other sequences.
+
+    A sequence that was left out is lacking only where all are required.
+    """
+    left_out = finished.left_out if finished and all_required else {}
     order = sorted(fingerprints, key=lambda name: (name != FIRST, name != TEMPLATE))
     lacking = [
         name
         for name in order
-        if finished is None or not finished.is_finished(("preprocessing", name), fingerprints[name])
+        if finished is None
+        or name in left_out
+        or not finished.is_finished(("preprocessing", name), fingerprints[name])
     ]
     for number, base in enumerate((FIRST, TEMPLATE)):
         if base in lacking:

@@ -10,8 +10,16 @@ from pathlib import Path
 from bids_brainage import messages
 from bids_brainage.config import RunConfig
 from bids_brainage.errors import InputError
-from bids_brainage.flags import FLAGS, IMAGE_WARNING, INPUT_WARNING, SEVERITIES, Severity
+from bids_brainage.flags import (
+    FLAGS,
+    IMAGE_WARNING,
+    INPUT_WARNING,
+    MODALITY_LEFT_OUT,
+    SEVERITIES,
+    Severity,
+)
 from bids_brainage.quoting import one_line, printable
+from bids_brainage.records.estimate import Preparation
 from bids_brainage.records.reading import FinishedSession
 from bids_brainage.records.tables import Columns, write_table
 
@@ -79,12 +87,24 @@ def flags_of(
             if record.ensemble in ensembles
             for own in record.flags
         ]
-        unusual = finished.preparation(modalities).warnings if finished.t1w else ()
+        images = finished.preparation(modalities) if finished.t1w else None
     except InputError as error:
         LOGGER.warning("%s", error)
         return []
-    sentences = [(IMAGE_WARNING, text) for text in unusual] + [(INPUT_WARNING, text) for text in warnings]
-    return [*found, *(flag(None, code, FLAGS[code].severity, text) for code, text in sentences)]
+    sentences = [
+        *((MODALITY_LEFT_OUT, text) for text in (_left_out(images) if images else ())),
+        *((IMAGE_WARNING, text) for text in (images.warnings if images else ())),
+        *((INPUT_WARNING, text) for text in warnings),
+    ]
+    told = {own.text for own in found}
+    return found + [
+        flag(None, code, FLAGS[code].severity, text) for code, text in sentences if text not in told
+    ]
+
+
+def _left_out(images: Preparation) -> Iterator[str]:
+    for modality, reason in images.left_out.items():
+        yield messages.MODALITY_LEFT_OUT.format(modality=modality, reason=reason)
 
 
 def tell_of_session(name: str, flags: Sequence[RaisedFlag]) -> None:
@@ -92,8 +112,9 @@ def tell_of_session(name: str, flags: Sequence[RaisedFlag]) -> None:
     if not flags:
         return
     codes = ", ".join(dict.fromkeys(own.flag for own in flags))
-    seen = [one_line(own.text) for own in flags if own.flag == IMAGE_WARNING]
-    LOGGER.log(_level(flags), " ".join([messages.FLAGS_OF.format(name=name, codes=codes), *seen]))
+    shown = [own.text for own in flags if own.flag in (IMAGE_WARNING, MODALITY_LEFT_OUT)]
+    sentences = [messages.FLAGS_OF.format(name=name, codes=codes), *map(one_line, dict.fromkeys(shown))]
+    LOGGER.log(_level(flags), " ".join(sentences))
 
 
 def tell_of_all(flags: Iterable[RaisedFlag], path: Path) -> None:

@@ -20,6 +20,7 @@ from bids_brainage.interfaces.estimation import EstimateSession
 from bids_brainage.interfaces.reports import WriteReport
 from bids_brainage.records.estimate import ExplanationFacts
 from bids_brainage.workflows.completion import SessionState
+from bids_brainage.workflows.crashes import Crash
 from bids_brainage.workflows.preprocessing import init_preprocessing_wf
 from bids_brainage.workflows.sources import sequence_files
 
@@ -149,15 +150,13 @@ def explanation_facts(config: RunConfig) -> ExplanationFacts | None:
     )
 
 
-def init_reports_wf(
-    *, participants: Mapping[str, Sequence[tuple[str, Path]]], config: RunConfig
-) -> pe.Workflow:
+def init_reports_wf(*, participants: Mapping[str, Sequence[Crash]], config: RunConfig) -> pe.Workflow:
     """The pages of participants, from what is in the derivatives folder.
 
     Parameters
     ----------
     participants : mapping
-        Label to the sentences and crash files of what failed, if anything did.
+        Label to what failed, if anything did.
     config : RunConfig
     """
     workflow = pe.Workflow(name=REPORTS, base_dir=str(config.work_dir))
@@ -166,8 +165,8 @@ def init_reports_wf(
             out_dir=str(config.output_dir),
             participant=participant,
             command=shlex.join(sys.argv),
-            errors=[sentence for sentence, _ in crashes],
-            crash_files=[str(path) for _, path in crashes],
+            errors=[crash.sentence for crash in crashes],
+            crash_files=[str(crash.path) for crash in crashes],
         )
         workflow.add_nodes([pe.Node(report, name=report_name(participant), mem_gb=MEMORY_GB["report"])])
     return workflow

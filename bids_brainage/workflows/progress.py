@@ -2,47 +2,22 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
-import re
 import time
-from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bids_brainage import messages
 from bids_brainage.atomic import write_text
 from bids_brainage.quoting import one_line
-from bids_brainage.records.session import FIRST, TEMPLATE, StageKey
-from bids_brainage.terms import MODALITIES
+from bids_brainage.records.session import StageKey
+from bids_brainage.workflows.node_names import stage_of
 
 if TYPE_CHECKING:
     from bids_brainage.workflows.plugin import Heard
 
-#: What the workflow of each modality is called.
-_STAGES = {"anatomical": FIRST, "template": TEMPLATE} | {
-    name.lower(): name for name in MODALITIES if name != FIRST
-}
-
 LOGGER = logging.getLogger(__name__)
-
-_CRASHED_NODE = re.compile(r"^Node: (?P<name>\S+)", re.MULTILINE)
-_TOLD_ERROR = re.compile(r"^\s*bids_brainage\.[\w.]+Error: (?P<sentence>.+)", re.MULTILINE)
-# The line that a traceback ends with.
-_ERROR = re.compile(
-    r"^\s*(?P<name>[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit))(?:: (?P<text>.*))?$", re.MULTILINE
-)
-# NumPy tells of a short write in words of its own.
-_FULL = re.compile(
-    rf"OSError: (?:\[Errno (?:{errno.ENOSPC}|{errno.EDQUOT})\][^:\n]*(?:: '(?P<place>[^'\n]*)')?"
-    r"|\d+ requested and \d+ written)"
-)
-_FOLDER = re.compile(r"^Working directory: (?P<place>.+)", re.MULTILINE)
-_WRAPPER = "nipype.pipeline.engine.nodes.NodeExecutionError"
-# What nipype adds where the failed step left no results.
-_CRASH_OF_CRASHFILE = "When creating this crashfile"
 
 
 class Progress:
@@ -100,8 +75,7 @@ class Progress:
         for step, seconds in self._own(session).items():
             _, _, place = step.partition("preprocessing.")
             part, _, name = place.partition(".")
-            if part in _STAGES:
-                modality = _STAGES[part]
+            if modality := stage_of([f"{part}_wf"]):
                 stages.setdefault(("preprocessing", modality), {})[f"{modality} {name}"] = seconds
         return stages
 
@@ -129,54 +103,3 @@ class Progress:
                 steps = [step.removesuffix("_wf") for step in parts[index + 1 :]]
                 return self.people[part], ".".join(steps)
         return None, fullname
-
-
-class Crashes:
-    """nipype's crash files of a run, each read once.
-
-    Parameters
-    ----------
-    log_dir : Path
-    """
-
-    def __init__(self, log_dir: Path) -> None:
-        self.log_dir = log_dir
-        self._read: dict[Path, tuple[list[str], str]] = {}
-
-    def of(self, people: Mapping[str, str]) -> dict[str, list[tuple[str, Path]]]:
-        """By name, the sentences and files of the nodes that failed; `people` maps parts of nodes' names."""
-        crashes: dict[str, list[tuple[str, Path]]] = defaultdict(list)
-        for path in sorted(self.log_dir.glob("crash-*.txt")):
-            if path not in self._read:
-                self._read[path] = _read_crash(path)
-            parts, sentence = self._read[path]
-            for part in people.keys() & set(parts):
-                crashes[people[part]].append((sentence, path))
-        return dict(crashes)
-
-
-def _read_crash(path: Path) -> tuple[list[str], str]:
-    """The parts of the failed node's name, and the sentence that a person should read."""
-    text = path.read_text(encoding="utf-8", errors="replace")
-    found = _CRASHED_NODE.search(text)
-    return found["name"].split(".") if found else [], crash_sentence(text)
-
-
-def crash_sentence(text: str) -> str:
-    """Find the one sentence of a crash file that a person should read.
-
-    Nipype wraps the error of a step in errors of its own, before and after. What counts is our own error;
-    else that a disk was full, of which other errors follow; else the last that a traceback ends with.
-    """
-    text, _, _ = text.partition(_CRASH_OF_CRASHFILE)
-    told = _TOLD_ERROR.findall(text)
-    if told:
-        return str(told[-1]).strip()
-    full = _FULL.search(text)
-    if full:
-        folder = _FOLDER.search(text)
-        place = full["place"] or (folder["place"] if folder else "the disk")
-        return messages.DISK_FULL.format(place=place)
-    errors = [match[0].strip() for match in _ERROR.finditer(text) if match["name"] != _WRAPPER]
-    lines = errors or [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else ""

@@ -16,9 +16,10 @@ from bids_brainage.config import RunConfig
 from bids_brainage.locks import participants_locked
 from bids_brainage.records.reading import SessionPlace, read_participant, read_session
 from bids_brainage.records.writing import note_seconds
+from bids_brainage.workflows.crashes import Crash, Crashes
 from bids_brainage.workflows.execution import Execution
 from bids_brainage.workflows.flags import RaisedFlag, flags_file, flags_of, tell_of_all, tell_of_session
-from bids_brainage.workflows.progress import Crashes, Progress
+from bids_brainage.workflows.progress import Progress
 from bids_brainage.workflows.sources import sequence_files
 from bids_brainage.workflows.work_folder import remove_made
 
@@ -34,9 +35,6 @@ PARTICIPANTS_PER_PROCESS = 4
 SMALLEST_BATCH = 8
 # How long another run's page of the same participant is waited for.
 PAGE_SECONDS = 120.0
-
-#: Sentence and crash file of what failed.
-Failures = Sequence[tuple[str, Path]]
 
 
 @dataclass(frozen=True)
@@ -157,17 +155,12 @@ class _Run:
 
     def _process(self, batch: Sequence[SessionInputs]) -> None:
         """Compute what is missing for some participants, write their pages, report the result."""
-        from bids_brainage.workflows.participant import Task, init_batch_wf
+        from bids_brainage.workflows.participant import Task
 
         asked = [] if self.config.reports_only else batch
         tasks = [Task(session, self._state(session)) for session in asked]
         todo = [task for task in tasks if not task.state.finished]
-        crashes: Mapping[str, Failures] = {}
-        if todo:
-            path = Path() if self.bundle is None else self.bundle.path
-            workflow = init_batch_wf(tasks=todo, config=self.config, bundle=path, dataset=self.dataset)
-            self.execution.run(workflow)
-            crashes = self.crashes.of(self.people)
+        crashes = self._compute(todo)
         computed = {task.session.name for task in todo}
         problems = {task.session.name: self._problem(task.session, crashes) for task in todo}
         unwritten = self._write_pages(batch, computed, crashes)
@@ -178,16 +171,47 @@ class _Run:
         self._clear_pages({session.participant for session in batch} - unwritten.keys())
         self._clear([task for task in tasks if problems.get(task.session.name) is None])
 
+    def _compute(self, todo: Sequence[Task]) -> Mapping[str, Sequence[Crash]]:
+        """Run what is left to do, without sequences that turn out to be unusable; what failed, by session."""
+        from bids_brainage.workflows.participant import init_batch_wf
+
+        path = Path() if self.bundle is None else self.bundle.path
+        computed = bool(todo)
+        while todo:
+            self.execution.run(
+                init_batch_wf(tasks=todo, config=self.config, bundle=path, dataset=self.dataset)
+            )
+            todo = self._without_unusable(todo)
+        return self.crashes.of(self.people) if computed else {}
+
+    def _without_unusable(self, tasks: Sequence[Task]) -> list[Task]:
+        """What can be done now that unusable sequences are left out; nothing if there were none."""
+        from bids_brainage.workflows.left_out import leave_out, unusable_sequences
+        from bids_brainage.workflows.participant import Task
+
+        if self.config.require_all_modalities or self.config.stop_on_first_crash:
+            return []
+        crashes, left = self.crashes.of(self.people), []
+        for task in tasks:
+            own = crashes.get(task.session.name, [])
+            for modality, reason in unusable_sequences(own).items():
+                leave_out(task.session, task.state, self.config, modality, reason)
+                self.crashes.settle(own)
+            now = Task(task.session, self._state(task.session)) if own else task
+            if set(now.state.unprepared) < set(task.state.unprepared) and not now.state.finished:
+                left.append(now)
+        return left
+
     def _state(self, session: SessionInputs) -> SessionState:
         from bids_brainage.workflows.completion import session_state
 
         sha256 = "" if self.bundle is None else self.bundle.sha256
         return session_state(session, self.config, self.config.ensemble, sha256, self.dataset)
 
-    def _problem(self, session: SessionInputs, crashes: Mapping[str, Failures]) -> str | None:
+    def _problem(self, session: SessionInputs, crashes: Mapping[str, Sequence[Crash]]) -> str | None:
         """Why a session that was computed is not finished, if it is not."""
         if session.name in crashes:
-            return crashes[session.name][0][0]
+            return crashes[session.name][0].sentence
         if not self._state(session).finished:
             return messages.SESSION_INCOMPLETE
         place = SessionPlace.of(self.config.output_dir, session.participant, session.session)
@@ -195,7 +219,7 @@ class _Run:
         return None
 
     def _write_pages(
-        self, batch: Sequence[SessionInputs], computed: Set[str], crashes: Mapping[str, Failures]
+        self, batch: Sequence[SessionInputs], computed: Set[str], crashes: Mapping[str, Sequence[Crash]]
     ) -> dict[str, str]:
         """Write the pages that are missing or outdated; report those that could not be written."""
         from bids_brainage.workflows.participant import init_reports_wf
@@ -217,7 +241,7 @@ class _Run:
                 self.execution.run(init_reports_wf(participants=free, config=self.config))
         failed = self.crashes.of(self.pages)
         return {label: messages.PAGE_FAILED.format(reason=reason) for label, reason in busy.items()} | {
-            participant: messages.PAGE_FAILED.format(reason=failed[participant][-1][0])
+            participant: messages.PAGE_FAILED.format(reason=failed[participant][-1].sentence)
             for participant in participants
             if participant in failed
         }

@@ -21,8 +21,8 @@ from bids_brainage.models.training.result import TrainingResult, finished_result
 from bids_brainage.models.training.training import Trained, TrainingProgress, train_bundle
 from bids_brainage.models.training.volumes import TrainingTask
 from bids_brainage.terms import AGE
+from bids_brainage.workflows.crashes import Crashes
 from bids_brainage.workflows.execution import Execution
-from bids_brainage.workflows.progress import Crashes
 
 if TYPE_CHECKING:
     from bids_brainage.models.cohorts.people import TrainingCohort
@@ -181,7 +181,7 @@ def _collected(tasks: Sequence[TrainingTask], log_dir: Path) -> list[TrainingRes
     missing = [task for task, result in zip(tasks, results, strict=True) if result is None]
     if missing:
         crashes = Crashes(log_dir).of({node_name(task): task.file for task in missing})
-        reason = next((found[0][0] for found in crashes.values()), messages.SESSION_INCOMPLETE)
+        reason = next((found[0].sentence for found in crashes.values()), messages.SESSION_INCOMPLETE)
         raise BrainAgeError(
             messages.TRAINING_INCOMPLETE.format(missing=len(missing), total=len(tasks), reason=reason)
         )

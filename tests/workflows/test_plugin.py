@@ -14,8 +14,8 @@ from nipype.interfaces.utility import Function
 from nipype.pipeline import engine as pe
 
 from bids_brainage import messages
+from bids_brainage.workflows.crashes import crash_sentence
 from bids_brainage.workflows.plugin import THREAD_VARIABLES, Heard, KeptPool
-from bids_brainage.workflows.progress import crash_sentence
 
 
 def give_process() -> int:

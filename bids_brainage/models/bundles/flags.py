@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bids_brainage import messages
-from bids_brainage.flags import FLAGS, Severity
+from bids_brainage.flags import FLAGS, MODALITY_LEFT_OUT, Severity
 from bids_brainage.models.bundles.bundle import Bundle
 from bids_brainage.models.ensembles.ensemble import EnsembleEstimate
 from bids_brainage.models.ensembles.typicality import Unusual
@@ -35,6 +35,7 @@ def estimate_flags(
     trained_on: bool = False,
     fold: int | None = None,
     unusual: Sequence[Unusual] = (),
+    left_out: Mapping[str, str] | None = None,
 ) -> tuple[Flag, ...]:
     """All flags of an estimate.
 
@@ -55,12 +56,15 @@ def estimate_flags(
         The fold that never saw them.
     unusual : sequence of Unusual
         How the images differ from those in training.
+    left_out : mapping of str to str, optional
+        By sequence, why its image could not be used.
     """
     return (
         *_model_flags(bundle, simulated),
         *_training_flags(trained_on, fold),
         *_unknown_flags(bundle, age, measured),
         *_range_flags(bundle, estimate, age),
+        *_left_out_flags(estimate, left_out or {}),
         *_ensemble_flags(bundle, estimate),
         *_image_flags(unusual),
     )
@@ -112,6 +116,12 @@ def _range_flags(bundle: Bundle, estimate: EnsembleEstimate, age: float | None) 
             estimate=estimate.brain_age, least=targets[0], greatest=targets[1]
         )
     yield Flag("estimate_outside_training_range", text)
+
+
+def _left_out_flags(estimate: EnsembleEstimate, left_out: Mapping[str, str]) -> Iterator[Flag]:
+    for modality, reason in left_out.items():
+        if modality in estimate.modalities_missing:
+            yield Flag(MODALITY_LEFT_OUT, messages.MODALITY_LEFT_OUT.format(modality=modality, reason=reason))
 
 
 def _ensemble_flags(bundle: Bundle, estimate: EnsembleEstimate) -> Iterator[Flag]:

@@ -155,7 +155,8 @@ def _finished_images(
     for folder in derivatives:
         for session in read_participant(folder, label):
             stages = session.record.preprocessing
-            whole = needed <= set(stages) and all(session.is_whole(stages[name]) for name in needed)
+            there = stages.keys() - session.left_out.keys()
+            whole = needed <= there and all(session.is_whole(stages[name]) for name in needed)
             if whole and session.images:
                 yield strip_prefix(session.place.session or "", "ses") or None, session.images
 
