@@ -211,9 +211,7 @@ LAST_RESORT = (
     "of low resolution; look at it."
 )
 UNIT1_CHOSEN = "{name} has no T1w image; {chosen}, the uniform image of an MP2RAGE, is used in its place."
-MODALITY_REQUIRED = (
-    "{name} has no {modalities} image; add it, name fewer --modalities, or leave out --require-all-modalities."
-)
+MODALITY_REQUIRED = "{name} has no {modalities} image; add it, name fewer --modalities, or leave out --require-all-modalities."
 MODALITY_LEFT_OUT = "{modality} is left out of the estimate: {reason}"
 MODALITY_MISSING = "{name} has no {modality} image; its estimate is based on the others."
 

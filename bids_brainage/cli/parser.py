@@ -256,7 +256,11 @@ def _add_running(group: argparse._ArgumentGroup) -> None:
     add("--mem", type=float, metavar="GB", help="memory to use (default: what the job may use)")
     add("--use-plugin", metavar="FILE", help="nipype plugin settings, YAML")
     add("--random-seed", type=int, metavar="N", help="seed of everything random (default 1)")
-    add("--stop-on-first-crash", action="store_true", help="stop everything when somebody fails")
+    add(
+        "--stop-on-first-crash",
+        action="store_true",
+        help="stop everything when somebody fails, or an image is refused",
+    )
     add(
         "--fail-on-flag",
         nargs="+",

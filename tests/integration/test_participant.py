@@ -235,20 +235,35 @@ def test_a_person_without_flair_is_estimated_by_the_head_for_what_is_there(
     assert "modality_missing" in {flag["code"] for flag in record["flags"]}
 
 
-def test_a_flair_of_another_head_fails_that_person_by_name(
-    dataset: Path, bundle: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_a_flair_of_another_head_is_left_out_or_fails_that_person_by_name(
+    derivatives: Path, dataset: Path, bundle: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """The estimate is then that of somebody who has no FLAIR."""
     mixed = tmp_path / "bids"
     shutil.copytree(dataset, mixed)
     name = "sub-{0}/anat/sub-{0}_FLAIR.nii.gz"
     shutil.copyfile(dataset / name.format("0002"), mixed / name.format("0001"))
-    options = ("--participant-label", "0001", "--preproc-only")
-    assert run(command(mixed, bundle, tmp_path / "out", *options)) == 1
-    told = " ".join(record.getMessage() for record in caplog.records if record.levelname == "ERROR")
-    assert "sub-0001_FLAIR.nii.gz does not match the T1w image" in told
-    assert not list((tmp_path / "out").glob("**/*FLAIR.nii.gz"))
-    # What does not depend on the FLAIR is there.
-    assert (tmp_path / "out/sub-0001/anat/sub-0001_space-T1w_desc-preproc_T2starw.nii.gz").is_file()
+    out, without = tmp_path / "out", tmp_path / "without"
+    for folder in (out, without):
+        shutil.copytree(derivatives, folder)
+    options = ("--participant-label", "0001", "--ensemble", "TypeI", "--no-relevance")
+    assert run(command(mixed, bundle, out, *options, "--fail-on-flag", "modality_left_out")) == 1
+    sentence = "sub-0001_FLAIR.nii.gz does not match the T1w image"
+    told = [record.getMessage() for record in caplog.records]
+    assert any(line.startswith("sub-0001: flagged ") and sentence in line for line in told)
+    assert not list(out.glob("sub-0001/**/*FLAIR.nii.gz"))
+    record = estimates(out, "TypeI")
+    assert sentence in record["preprocessing"]["left_out"]["FLAIR"]
+    assert sentence in next(own["text"] for own in record["flags"] if own["code"] == "modality_left_out")
+    assert "is left out of the estimate" in (out / "sub-0001.html").read_text()
+    assert run(command(dataset, bundle, without, *options, "--modalities", "T1w", "T2starw")) == 0
+    assert record["modalities_used"] == ["T1w", "T2starw"]
+    assert record["brain_age"] == estimates(without, "TypeI")["brain_age"]
+    caplog.clear()
+    assert run(command(mixed, bundle, out, *options)) == 0
+    assert "finished by an earlier run" in caplog.text
+    assert run(command(mixed, bundle, out, *options, "--require-all-modalities")) == 1
+    assert any(sentence in record.getMessage() for record in caplog.records if record.levelname == "ERROR")
 
 
 def _brain_of(derivatives: Path) -> tuple[nib.Nifti1Image, nib.Nifti1Image]:

@@ -44,6 +44,16 @@ def test_each_condition_has_its_flag(bundle, changes, known, code):
     assert codes(bundle, estimate(bundle, **changes), **known) == [code]
 
 
+def test_a_sequence_that_is_left_out_is_told_where_it_would_have_been_used(bundle):
+    made = estimate(bundle, modalities_missing=("FLAIR",))
+    left_out = {"FLAIR": "It is a slab.", "T2starw": "It is empty."}
+    found = estimate_flags(bundle, made, age=50, simulated=True, left_out=left_out)
+    texts = {flag.code: flag.text for flag in found}
+    assert list(texts) == ["modality_left_out", "modality_missing"]
+    assert texts["modality_left_out"] == "FLAIR is left out of the estimate: It is a slab."
+    assert codes(bundle, estimate(bundle), left_out=left_out) == []
+
+
 @pytest.mark.parametrize(("age", "brain_age", "spread"), [(20.0, 80.0, 6.0), (80.0, 20.0, 0.0)])
 def test_limits_themselves_are_inside(bundle, age, brain_age, spread):
     assert codes(bundle, estimate(bundle, brain_age, spread), age=age) == []

@@ -9,6 +9,7 @@ import pytest
 
 from bids_brainage.models.cohorts.people import read_cohort
 from bids_brainage.records.reading import SessionPlace, read_session
+from bids_brainage.records.writing import publish
 from tests.models.synthetic import MODALITIES, write_people, write_person
 
 
@@ -30,6 +31,13 @@ def test_only_what_the_record_calls_finished_and_is_whole_is_used(tmp_path: Path
     image = session.images.subject["T1w"]
     image.write_bytes(image.read_bytes()[:-1])
     assert labels(out, raw) == ["000", "004"]
+
+
+def test_who_lacks_a_sequence_that_was_left_out_is_not_used(tmp_path: Path) -> None:
+    out, raw = write_people(tmp_path, 3)
+    place = SessionPlace.of(out, "001", None)
+    publish(place, ("preprocessing", "FLAIR"), "x", [], left_out="It is a slab.")
+    assert labels(out, raw) == ["000", "002"]
 
 
 def test_the_images_are_those_of_the_record(tmp_path: Path) -> None:
