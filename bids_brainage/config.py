@@ -121,22 +121,6 @@ class RunConfig:
         """Write the settings to the TOML file `path`, whole or not at all."""
         return write_text(path, self.to_toml())
 
-    @classmethod
-    def from_toml(cls, path: Path) -> RunConfig:
-        """Read back what `save` wrote.
-
-        Raises
-        ------
-        InputError
-            If the file cannot be read, sets an unknown option, or a value has the wrong type.
-        """
-        values = read_settings(path)
-        missing = {"bids_dir", "output_dir"} - values.keys()
-        if missing:
-            reason = f"{' and '.join(sorted(missing))} missing"
-            raise InputError(messages.CONFIG_NOT_READABLE.format(path=path, reason=reason))
-        return cls(**values)
-
 
 def read_settings(path: Path) -> dict[str, Any]:
     """Read a TOML file of some settings of a run, as the fields of `RunConfig` have them.

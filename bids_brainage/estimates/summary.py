@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bids_brainage.estimates.options import EstimationOptions, PersonFacts
 from bids_brainage.models.bundles.flags import demonstration_note, estimate_flags
@@ -21,7 +21,7 @@ from bids_brainage.records.versions import package_versions
 if TYPE_CHECKING:
     from bids_brainage.estimates.maps import MapFacts
     from bids_brainage.models.bundles.bundle import Bundle
-    from bids_brainage.models.ensembles.ensemble import EnsembleEstimate
+    from bids_brainage.models.ensembles.ensemble import EnsembleEstimate, SubEnsembleEstimate
     from bids_brainage.models.ensembles.typicality import Unusual
 
 
@@ -125,7 +125,7 @@ def _corrected(estimate: EnsembleEstimate, measured: float | None) -> float | No
     return float(bias.corrected(estimate.brain_age, measured))
 
 
-def _part(part: Any, explained: MapFacts | None) -> SubEnsemblePart:
+def _part(part: SubEnsembleEstimate, explained: MapFacts | None) -> SubEnsemblePart:
     facts: dict[str, float] = {}
     if explained is not None:
         facts = {

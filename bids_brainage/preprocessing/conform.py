@@ -5,17 +5,12 @@ from __future__ import annotations
 import nibabel as nib
 import numpy as np
 from nibabel.affines import voxel_sizes
-from nibabel.orientations import aff2axcodes, axcodes2ornt, io_orientation, ornt_transform
+from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 
 from bids_brainage.preprocessing.resampling import to_grid
 
 # From this many target voxels on, cubic splines take seconds and show no more than linear steps do.
 LINEAR_FROM = 1.5
-
-
-def is_conformed(image: nib.Nifti1Image, voxel_size: float = 1.0, orientation: str = "LIA") -> bool:
-    """Whether `image` needs no conforming."""
-    return _is_aligned(image, voxel_size) and "".join(aff2axcodes(image.affine)) == orientation
 
 
 def conform(image: nib.Nifti1Image, voxel_size: float = 1.0, orientation: str = "LIA") -> nib.Nifti1Image:

@@ -21,7 +21,7 @@ from nibabel.orientations import (
     ornt_transform,
 )
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from bids_brainage import messages
 from bids_brainage.errors import ImageError
@@ -41,10 +41,14 @@ def check_region(stage: str, region: str) -> None:
         )
 
 
-def check_orientation(codes: str) -> None:
-    """Raise ValueError unless they are axis codes, such as LIA."""
+def _axis_codes(codes: str) -> str:
     if len(codes) != 3 or not all(len(set(codes) & set(pair)) == 1 for pair in ("LR", "AP", "SI")):
         raise ValueError("an orientation has one letter of each of LR, AP and SI")
+    return codes
+
+
+#: Axis codes, such as LIA.
+Orientation = Annotated[str, AfterValidator(_axis_codes)]
 
 
 class IntensityRule(BaseModel):
@@ -99,7 +103,7 @@ class InputSpec(BaseModel):
     space: str
     region: str = WHOLE_BRAIN
     voxel_size: float = Field(gt=0)
-    orientation: str = "LIA"
+    orientation: Orientation = "LIA"
     box: tuple[Positive, Positive, Positive]
     margin: int = Field(default=2, ge=0)
     intensity: IntensityRule = IntensityRule()
@@ -109,7 +113,6 @@ class InputSpec(BaseModel):
         if self.space != SPACES[self.stage]:
             raise ValueError(f"the space of the stage {self.stage} is {SPACES[self.stage]}")
         check_region(self.stage, self.region)
-        check_orientation(self.orientation)
         return self
 
 

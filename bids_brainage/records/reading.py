@@ -315,12 +315,6 @@ def read_participant(out_dir: Path, participant: str) -> list[FinishedSession]:
     return [found for found in map(read_session, places) if found is not None]
 
 
-def read_all(out_dir: Path) -> Iterator[FinishedSession]:
-    """All sessions below an output folder that have a record, in the order of their labels."""
-    for home in sorted(path for path in out_dir.glob("sub-*") if path.is_dir()):
-        yield from read_participant(out_dir, home.name)
-
-
 def _is_inside(path: str, place: SessionPlace) -> bool:
     """Whether a recorded path is one that could have been written: the session's own, in its own folder.
 

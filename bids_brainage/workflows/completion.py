@@ -52,7 +52,7 @@ class SessionState:
 
 
 def session_state(
-    session: SessionInputs, config: RunConfig, ensembles: Iterable[str], bundle_sha256: str, dataset: str = ""
+    session: SessionInputs, config: RunConfig, bundle_sha256: str = "", dataset: str = ""
 ) -> SessionState:
     """Compare what is in the derivatives folder with what this run would write."""
     finished = read_session(SessionPlace.of(config.output_dir, session.participant, session.session))
@@ -80,7 +80,7 @@ def session_state(
                 "maps": config.maps,
             }
         )
-        for ensemble in ([] if config.preproc_only else ensembles)
+        for ensemble in ([] if config.preproc_only else config.ensemble)
     }
     missing = tuple(
         ensemble

@@ -20,7 +20,7 @@ from bids_brainage.workflows.crashes import Crash, Crashes
 from bids_brainage.workflows.execution import Execution
 from bids_brainage.workflows.flags import RaisedFlag, flags_file, flags_of, tell_of_all, tell_of_session
 from bids_brainage.workflows.progress import Progress
-from bids_brainage.workflows.sources import sequence_files
+from bids_brainage.workflows.sources import sequence_files, with_measured
 from bids_brainage.workflows.work_folder import remove_made
 
 if TYPE_CHECKING:
@@ -94,25 +94,6 @@ def run_participants(config: RunConfig, sessions: Sequence[SessionInputs]) -> Ru
     if not config.preproc_only:
         write_citation_of(sessions, config)
     return outcome
-
-
-def with_measured(sessions: Sequence[SessionInputs], config: RunConfig, bundle: Any) -> list[SessionInputs]:
-    """The sessions with what the tables say of the bundle's target, if that is not age."""
-    if bundle.estimates_age:
-        return list(sessions)
-    from bids_brainage.bids.participants import ParticipantsTable
-
-    table, column = ParticipantsTable(config.bids_dir / "participants.tsv"), bundle.record.target
-    found = []
-    for session in sessions:
-        value = table.number(session.participant, session.session, column)
-        warnings = session.warnings
-        if value is None:
-            sentence = messages.NO_MEASURED_VALUE.format(path=table.path, name=session.name, column=column)
-            LOGGER.warning("%s", sentence)
-            warnings = (*warnings, sentence)
-        found.append(replace(session, measured=value, warnings=warnings))
-    return found
 
 
 class _Run:
@@ -206,7 +187,7 @@ class _Run:
         from bids_brainage.workflows.completion import session_state
 
         sha256 = "" if self.bundle is None else self.bundle.sha256
-        return session_state(session, self.config, self.config.ensemble, sha256, self.dataset)
+        return session_state(session, self.config, sha256, self.dataset)
 
     def _problem(self, session: SessionInputs, crashes: Mapping[str, Sequence[Crash]]) -> str | None:
         """Why a session that was computed is not finished, if it is not."""

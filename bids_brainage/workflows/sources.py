@@ -1,14 +1,22 @@
-"""Which files are used for each modality of a session, and who has all of them."""
+"""What sessions start from: files by modality, who has all of them, and what tables say of the target."""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bids_brainage import messages
 from bids_brainage.bids.selection import Selection, SessionInputs
 from bids_brainage.config import RunConfig
 from bids_brainage.errors import InputError
+
+if TYPE_CHECKING:
+    from bids_brainage.models.bundles.bundle import Bundle
+
+LOGGER = logging.getLogger(__name__)
 
 
 def sequence_files(session: SessionInputs) -> dict[str, tuple[Path, ...]]:
@@ -51,3 +59,24 @@ def with_all_modalities(selection: Selection, config: RunConfig) -> Selection:
         first = next(iter(failed.values()))
         raise InputError(messages.NOTHING_LEFT.format(count=len(together), first=first))
     return replace(selection, sessions=whole, failed=together)
+
+
+def with_measured(
+    sessions: Sequence[SessionInputs], config: RunConfig, bundle: Bundle
+) -> list[SessionInputs]:
+    """The sessions with what the tables say of the bundle's target, if that is not age."""
+    if bundle.estimates_age:
+        return list(sessions)
+    from bids_brainage.bids.participants import ParticipantsTable
+
+    table, column = ParticipantsTable(config.bids_dir / "participants.tsv"), bundle.record.target
+    found = []
+    for session in sessions:
+        value = table.number(session.participant, session.session, column)
+        warnings = session.warnings
+        if value is None:
+            sentence = messages.NO_MEASURED_VALUE.format(path=table.path, name=session.name, column=column)
+            LOGGER.warning("%s", sentence)
+            warnings = (*warnings, sentence)
+        found.append(replace(session, measured=value, warnings=warnings))
+    return found

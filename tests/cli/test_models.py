@@ -11,7 +11,7 @@ import pytest
 from bids_brainage.cli.models import main
 from bids_brainage.errors import InputError
 from bids_brainage.models.bundles.bundle import load_bundle
-from bids_brainage.models.training.plan import load_plan
+from bids_brainage.models.training.plan import make_plan, read_plan_file
 from tests.models.bundles.test_bundle import WEIGHTS, altered_weights, change_json
 
 
@@ -174,7 +174,7 @@ def test_a_wrong_plan_is_one_sentence(tmp_path, text, words):
     if text is not None:
         plan.write_text(text)
     with pytest.raises(InputError, match=words) as told:
-        load_plan(plan)
+        make_plan(read_plan_file(plan), str(plan))
     assert "plan.yaml" in str(told.value)
     assert "\n" not in str(told.value)
 

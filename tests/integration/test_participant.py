@@ -18,12 +18,6 @@ from bids_brainage.bids.validation import find_validator
 from bids_brainage.cli.run import main as run
 from bids_brainage.cli.simulate import main as simulate
 from bids_brainage.models.bundles.bundle import load_bundle
-from tests.integration.small_bundle import make_bundle
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_bundle(tmp_path_factory.mktemp("models") / "small").path
 
 
 @pytest.fixture(scope="module")

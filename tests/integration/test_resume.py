@@ -17,15 +17,9 @@ from bids_brainage.cli.run import main as run
 from bids_brainage.cli.simulate import main as simulate
 from bids_brainage.records.reading import SessionPlace, read_record
 from bids_brainage.records.session import TEMPLATE
-from tests.integration.small_bundle import make_bundle
 
 # What holds run times, and what is made of it.
 TIMED = ("provenance", "_page.json")
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_bundle(tmp_path_factory.mktemp("models") / "small").path
 
 
 @pytest.fixture(scope="module")

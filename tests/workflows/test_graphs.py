@@ -46,7 +46,7 @@ def inputs(folder: Path, label: str = "01", session: str | None = None, **other:
 
 
 def graph(session: SessionInputs, config: RunConfig) -> dict[str, object]:
-    state = session_state(session, config, (), "")
+    state = session_state(session, config)
     workflow = init_preprocessing_wf(session=session, state=state, config=config)
     return {name: workflow.get_node(name) for name in workflow.list_node_names()}
 
@@ -91,7 +91,7 @@ def test_repeated_t1w_images_are_averaged(tmp_path: Path, config: RunConfig) -> 
 
 def finish(session: SessionInputs, config: RunConfig) -> None:
     """Publish what preprocessing would, as far as it is looked at."""
-    state = session_state(session, config, (), "")
+    state = session_state(session, config)
     place = SessionPlace.of(config.output_dir, session.participant, session.session)
     for modality in state.unprepared:
         key: StageKey = ("preprocessing", modality)
@@ -119,11 +119,11 @@ def published(place: SessionPlace, modality: str) -> Iterator[Output]:
 
 
 def test_what_is_prepared_is_not_prepared_again(tmp_path: Path, config: RunConfig) -> None:
-    session = inputs(tmp_path)
-    before = session_state(session, config, ("TypeI",), "sum")
+    session, config = inputs(tmp_path), replace(config, ensemble=("TypeI",))
+    before = session_state(session, config, "sum")
     assert before.unprepared == ("T1w", TEMPLATE, "FLAIR")
     finish(session, config)
-    state = session_state(session, config, ("TypeI",), "sum")
+    state = session_state(session, config, "sum")
     assert state.unprepared == ()
     assert state.missing == ("TypeI",)
     workflow = init_session_wf(task=Task(session, state), config=config, bundle=tmp_path, dataset="")
@@ -134,9 +134,9 @@ def test_a_changed_flair_alone_is_prepared_again(tmp_path: Path, config: RunConf
     session = inputs(tmp_path)
     finish(session, config)
     session.images["FLAIR"][0].write_bytes(b"scanned anew")
-    assert session_state(session, config, (), "").unprepared == ("FLAIR",)
+    assert session_state(session, config).unprepared == ("FLAIR",)
     session.images["T1w"][0].write_bytes(b"scanned anew")
-    assert session_state(session, config, (), "").unprepared == ("T1w", TEMPLATE, "FLAIR")
+    assert session_state(session, config).unprepared == ("T1w", TEMPLATE, "FLAIR")
 
 
 def test_two_sequences_alone_are_prepared_again(tmp_path: Path, config: RunConfig) -> None:
@@ -155,13 +155,10 @@ def test_only_the_sequence_whose_sidecar_is_gone_is_prepared_again(tmp_path: Pat
     finish(session, config)
     place = SessionPlace.of(config.output_dir, "01", None)
     sidecar(place.path("preproc_T1w_space", suffix="FLAIR")).unlink()
-    assert session_state(session, config, (), "").unprepared == ("FLAIR",)
+    assert session_state(session, config).unprepared == ("FLAIR",)
     assert "flair_wf.align" in graph(session, config)
     only_t1w = replace(config, modalities=("T1w",))
-    assert (
-        session_state(replace(session, images={"T1w": session.images["T1w"]}), only_t1w, (), "").unprepared
-        == ()
-    )
+    assert session_state(replace(session, images={"T1w": session.images["T1w"]}), only_t1w).unprepared == ()
 
 
 def test_a_file_of_the_same_size_and_time_is_not_read_again(
@@ -172,35 +169,32 @@ def test_a_file_of_the_same_size_and_time_is_not_read_again(
     session = inputs(tmp_path)
     finish(session, config)
     monkeypatch.setattr(completion, "sha256_of", lambda path: pytest.fail(f"{path} was read"))
-    assert not session_state(session, config, (), "").unprepared
+    assert not session_state(session, config).unprepared
 
 
 def test_another_image_or_option_asks_for_preparing_again(tmp_path: Path, config: RunConfig) -> None:
-    import dataclasses
 
     session = inputs(tmp_path)
     finish(session, config)
-    other = dataclasses.replace(config, skull_strip="bet")
-    assert session_state(session, other, (), "").unprepared
+    other = replace(config, skull_strip="bet")
+    assert session_state(session, other).unprepared
 
 
 def test_leaving_a_sequence_out_keeps_the_others(tmp_path: Path, config: RunConfig) -> None:
     session = inputs(tmp_path)
     finish(session, config)
     t1w_only = inputs(tmp_path, images={"T1w": session.images["T1w"]})
-    assert not session_state(t1w_only, config, (), "").unprepared
+    assert not session_state(t1w_only, config).unprepared
 
 
 def test_estimates_depend_on_age_model_rule_and_modalities(tmp_path: Path, config: RunConfig) -> None:
-    import dataclasses
-
-    session = inputs(tmp_path, age=50.0)
+    session, config = inputs(tmp_path, age=50.0), replace(config, ensemble=("TypeI",))
     states = [
-        session_state(session, config, ("TypeI",), "sum"),
-        session_state(dataclasses.replace(session, age=51.0), config, ("TypeI",), "sum"),
-        session_state(session, config, ("TypeI",), "other sum"),
-        session_state(session, dataclasses.replace(config, lrp_rule="gamma"), ("TypeI",), "sum"),
-        session_state(session, dataclasses.replace(config, modalities=("T1w",)), ("TypeI",), "sum"),
+        session_state(session, config, "sum"),
+        session_state(replace(session, age=51.0), config, "sum"),
+        session_state(session, config, "other sum"),
+        session_state(session, replace(config, lrp_rule="gamma"), "sum"),
+        session_state(session, replace(config, modalities=("T1w",)), "sum"),
     ]
     assert len({state.estimates["TypeI"] for state in states}) == len(states)
 

@@ -74,7 +74,7 @@ def run(tmp_path: Path, session: SessionInputs) -> Callable[..., RunOutcome]:
             **settings,  # type: ignore[arg-type]
         )
         config.log_dir.mkdir(parents=True)
-        state = session_state(inputs, config, (), "")
+        state = session_state(inputs, config)
         place = SessionPlace.of(config.output_dir, "01", None)
         for name in (name for name in (FIRST, TEMPLATE) if name in state.unprepared):
             key = ("preprocessing", name)

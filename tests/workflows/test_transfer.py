@@ -23,7 +23,7 @@ from bids_brainage.records.reading import SessionPlace, read_session
 from bids_brainage.records.writing import Output, publish
 from bids_brainage.relevance.backends import explain_ensemble_with
 from bids_brainage.reports.fragments import page_texts, session_texts
-from bids_brainage.workflows.run import with_measured
+from bids_brainage.workflows.sources import with_measured
 from tests.models.conftest import bundle as bundle
 from tests.models.synthetic import small_plan, write_people
 

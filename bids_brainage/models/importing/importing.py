@@ -20,7 +20,7 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 from pydantic import BaseModel as PydanticModel
-from pydantic import ConfigDict, Field, RootModel, TypeAdapter, ValidationError, field_validator
+from pydantic import ConfigDict, Field, RootModel, TypeAdapter, ValidationError
 
 import bids_brainage
 from bids_brainage import messages
@@ -51,7 +51,7 @@ from bids_brainage.models.ensembles.base_model import BaseModel
 from bids_brainage.models.ensembles.ensemble import modality_subsets
 from bids_brainage.networks.readers.keras_file import Hints
 from bids_brainage.networks.readers.keras_process import read_isolated
-from bids_brainage.preprocessing.model_input import InputSpec, IntensityRule, check_orientation
+from bids_brainage.preprocessing.model_input import InputSpec, IntensityRule, Orientation
 from bids_brainage.quoting import one_line
 from bids_brainage.reading import read_bytes
 from bids_brainage.terms import AGE, OLDEST, SPACES, WHOLE_BRAIN
@@ -94,14 +94,8 @@ class InputChange(_Part):
     """Content of ``--inputs`` for one sequence: where its input differs from the paper's."""
 
     voxel_size: float | None = Field(default=None, gt=0, description="mm")
-    orientation: str = "LIA"
+    orientation: Orientation = "LIA"
     intensity: IntensityRule = IntensityRule()
-
-    @field_validator("orientation")
-    @classmethod
-    def _three_axes(cls, codes: str) -> str:
-        check_orientation(codes)
-        return codes
 
 
 class Inputs(RootModel[dict[str, InputChange]]):

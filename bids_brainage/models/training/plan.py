@@ -25,7 +25,7 @@ from bids_brainage.models.bundles.schema import (
 )
 from bids_brainage.models.training.augmentation import AugmentationPlan
 from bids_brainage.networks.architecture import BaseModelSpec, Initializer
-from bids_brainage.preprocessing.model_input import InputSpec, IntensityRule, check_orientation, check_region
+from bids_brainage.preprocessing.model_input import InputSpec, IntensityRule, Orientation, check_region
 from bids_brainage.quoting import one_line
 from bids_brainage.reading import read_yaml_mapping
 from bids_brainage.terms import AGE, REGIONS, SPACES
@@ -76,16 +76,10 @@ class InputPlan(Part):
     """Resolution and boxes; boxes in mm, along the axes of `orientation`."""
 
     voxel_size: float = Field(default=1.0, gt=0)
-    orientation: str = "LIA"
+    orientation: Orientation = "LIA"
     margin: int = Field(default=2, ge=0)
     smallest_subject_box_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
     intensity: IntensityRule = IntensityRule()
-
-    @field_validator("orientation")
-    @classmethod
-    def _three_axes(cls, codes: str) -> str:
-        check_orientation(codes)
-        return codes
 
     def spec(
         self, ensemble: EnsemblePlan, region: str, modality: str, box: tuple[int, int, int]
@@ -201,11 +195,6 @@ def find_plan(name_or_path: str) -> Path:
     """The file of a plan: one that ships with the program (``paper``, ``demo``, ...), or any path."""
     shipped = SHIPPED / f"{name_or_path}_plan.yaml"
     return shipped if shipped.is_file() else Path(name_or_path).expanduser()
-
-
-def load_plan(path: Path) -> TrainingPlan:
-    """Read a plan from YAML; InputError if it is missing or wrong."""
-    return make_plan(read_plan_file(path), str(path))
 
 
 def read_plan_file(path: Path) -> dict[str, Any]:

@@ -10,7 +10,13 @@ from pydantic import ValidationError
 import bids_brainage
 from bids_brainage.errors import InputError
 from bids_brainage.models.ensembles.ensemble import modality_subsets
-from bids_brainage.models.training.plan import EnsemblePlan, SplitPlan, TrainingPlan, load_plan
+from bids_brainage.models.training.plan import (
+    EnsemblePlan,
+    SplitPlan,
+    TrainingPlan,
+    make_plan,
+    read_plan_file,
+)
 from tests.odd_files import ODD, patience  # noqa: F401
 
 DEMO = Path(bids_brainage.__file__).parent / "data" / "models" / "demo_plan.yaml"
@@ -30,7 +36,7 @@ def test_defaults_are_the_papers():
 
 
 def test_the_demo_plan_has_both_types_and_room_for_real_heads():
-    plan = load_plan(DEMO)
+    plan = make_plan(read_plan_file(DEMO), str(DEMO))
     assert plan.purpose == "demonstration"
     names = {ensemble.name: [sub[0] for sub in ensemble.sub_ensembles()] for ensemble in plan.ensembles}
     assert names["TypeI"] == ["WholeBrain_T1w", "WholeBrain_FLAIR", "WholeBrain_T2starw"]
@@ -62,7 +68,7 @@ ENSEMBLES = "ensembles: [{name: A, stage: standard, regions: [Cortical], modalit
 
 def refused(path: Path, words: str) -> None:
     with pytest.raises(InputError, match=words) as told:
-        load_plan(path)
+        make_plan(read_plan_file(path), str(path))
     assert "\n" not in str(told.value)
     assert str(told.value).isprintable()
     assert len(str(told.value)) < 600
