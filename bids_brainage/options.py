@@ -16,7 +16,7 @@ from typing import Any
 from bids_brainage.errors import InputError
 from bids_brainage.labels import is_label
 from bids_brainage.paths import absolute_path
-from bids_brainage.quoting import one_line
+from bids_brainage.quoting import has_controls, is_utf8, one_line
 
 Rule = Callable[[Any], Any]
 
@@ -29,12 +29,10 @@ def text(value: Any) -> str:
         raise ValueError("text is expected")
     if not value.strip():
         raise ValueError("it is empty")
-    if any(ord(character) < 32 or ord(character) == 127 for character in value):
+    if has_controls(value):
         raise ValueError("it holds control characters")
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise ValueError("it is not text in UTF-8") from error
+    if not is_utf8(value):
+        raise ValueError("it is not text in UTF-8")
     return value
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bids_brainage import messages
 from bids_brainage.errors import InputError
-from bids_brainage.quoting import one_line
+from bids_brainage.quoting import has_controls, is_utf8, one_line
 
 
 def absolute_path(given: str | os.PathLike[str]) -> Path:
@@ -37,10 +37,7 @@ def absolute_path(given: str | os.PathLike[str]) -> Path:
 
 
 def _check(text: str) -> None:
-    shown = one_line(text)
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise InputError(messages.PATH_NOT_UTF8.format(path=shown)) from error
-    if any(ord(character) < 32 or ord(character) == 127 for character in text):
-        raise InputError(messages.PATH_CONTROL.format(path=shown))
+    if not is_utf8(text):
+        raise InputError(messages.PATH_NOT_UTF8.format(path=one_line(text)))
+    if has_controls(text):
+        raise InputError(messages.PATH_CONTROL.format(path=one_line(text)))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from bids_brainage import __version__, messages
 from bids_brainage.atomic import replacing, write_text
-from bids_brainage.errors import InputError
+from bids_brainage.simulation.folder import begin_or_continue
 from bids_brainage.simulation.people import Character, draw_character
 from bids_brainage.simulation.person import Person, simulate_person
 from bids_brainage.simulation.spec import load_spec, spec_digest
@@ -61,7 +61,12 @@ def write_cohort(
     InputError
         The folder contains something else, or people made with other settings.
     """
-    _open_folder(folder, settings)
+    begin_or_continue(
+        folder / SETTINGS,
+        {**asdict(settings), "specification": spec_digest()},
+        other=messages.SIMULATION_OTHER_SETTINGS,
+        taken=messages.SIMULATION_FOLDER_TAKEN,
+    )
     missing = [i for i in range(start, start + n) if not _is_complete(folder, i)]
     made = _people(folder, settings, missing, nprocs)
     for label in progress(made, len(missing)) if progress else made:
@@ -126,27 +131,6 @@ def _save(path: Path, volume: NDArray[Any], person: Person) -> None:
     image.set_sform(person.affine, code=1)
     with replacing(path) as temporary:
         temporary.write_bytes(gzip.compress(image.to_bytes(), compresslevel=5, mtime=0))
-
-
-def _open_folder(folder: Path, settings: Settings) -> None:
-    record = folder / SETTINGS
-    own = json.loads(json.dumps({**asdict(settings), "specification": spec_digest()}))
-    if record.exists():
-        try:
-            there = json.loads(record.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise InputError(messages.SIMULATION_RECORD_BROKEN.format(path=record)) from error
-        if there != own:
-            raise InputError(messages.SIMULATION_OTHER_SETTINGS.format(path=folder, there=there, own=own))
-        return
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(messages.SIMULATION_FOLDER_TAKEN.format(path=folder))
-    try:
-        write_text(record, _json(own))
-    except OSError as error:
-        raise InputError(
-            messages.SIMULATION_NOT_WRITABLE.format(path=folder, reason=error.strerror)
-        ) from error
 
 
 def _json(content: Any) -> str:

@@ -6,15 +6,13 @@ regression" and figure 3.
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from dataclasses import asdict
 from pathlib import Path
 
 from bids_brainage import __version__, messages
-from bids_brainage.atomic import write_text
-from bids_brainage.errors import InputError
+from bids_brainage.simulation.folder import begin_or_continue
 from bids_brainage.simulation.tori import load_tori_spec, simulate_tori
 from bids_brainage.studies.tori_measures import measure
 from bids_brainage.studies.tori_results import write_results
@@ -67,27 +65,10 @@ def run_tori_study(folder: Path, settings: StudySettings, nprocs: int = 1) -> Pa
 
 def _open_folder(folder: Path, settings: StudySettings) -> None:
     """Use a new folder, or one with a study of the same settings."""
-    plan = json.loads(load_study_plan().model_dump_json())
     own = {
         "Settings": asdict(settings),
         "Version": __version__,
-        "Tori": json.loads(load_tori_spec().model_dump_json()),
-        "Plan": plan,
+        "Tori": load_tori_spec().model_dump(mode="json"),
+        "Plan": load_study_plan().model_dump(mode="json"),
     }
-    record = folder / RECORD
-    if record.exists():
-        try:
-            there = json.loads(record.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise InputError(messages.SIMULATION_RECORD_BROKEN.format(path=record)) from error
-        if there != own:
-            raise InputError(messages.TORI_OTHER_STUDY.format(path=folder))
-        return
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(messages.TORI_FOLDER_TAKEN.format(path=folder))
-    try:
-        write_text(record, json.dumps(own, indent=2) + "\n")
-    except OSError as error:
-        raise InputError(
-            messages.SIMULATION_NOT_WRITABLE.format(path=folder, reason=error.strerror)
-        ) from error
+    begin_or_continue(folder / RECORD, own, other=messages.TORI_OTHER_STUDY, taken=messages.TORI_FOLDER_TAKEN)
