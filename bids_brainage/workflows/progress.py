@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bids_brainage.atomic import write_text
 from bids_brainage.quoting import one_line
-from bids_brainage.records.session import StageKey
+from bids_brainage.records.session import FIRST, TEMPLATE, StageKey
 from bids_brainage.workflows.node_names import stage_of
 
 if TYPE_CHECKING:
@@ -50,7 +50,10 @@ class Progress:
         now = time.monotonic()
         seconds = now - self._started.get(node.fullname, now)
         if status == "exception":
-            LOGGER.error("%s: %s failed after %.1f s", session, step, seconds)
+            # A sequence may be done without (see left_out); whoever fails is told of as such.
+            needed = stage_of(node.fullname.split(".")) in (None, FIRST, TEMPLATE)
+            level = logging.ERROR if needed else logging.WARNING
+            LOGGER.log(level, "%s: %s failed after %.1f s", session, step, seconds)
             return
         if not node.run_without_submitting:
             own = self._own(session)

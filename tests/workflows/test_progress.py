@@ -52,6 +52,24 @@ def test_nodes_that_only_copy_and_nodes_of_nobody_leave_no_times(tmp_path: Path)
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("step", "level"),
+    [
+        ("preprocessing_wf.flair_wf.check", "WARNING"),
+        ("preprocessing_wf.anatomical_wf.conform", "ERROR"),
+        ("preprocessing_wf.template_wf.register", "ERROR"),
+        ("estimate", "ERROR"),
+    ],
+)
+def test_a_failure_that_may_be_done_without_is_no_error_yet(
+    step: str, level: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    Progress(PEOPLE, tmp_path)(_node(f"wf.sub_01_wf.{step}"), "exception")
+    (record,) = caplog.records
+    assert record.levelname == level
+    assert record.getMessage().startswith("sub-01: ")
+
+
 def test_what_a_worker_logged_is_told_once_with_the_persons_name(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
