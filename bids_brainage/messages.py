@@ -341,6 +341,13 @@ IMAGE_MP2RAGE = (
 )
 IMAGE_NEGATIVE = "The image {file} has negative values (down to {value:g}); check how it was converted."
 
+RUN_UNUSABLE = "A run is left out, the others are used: {reason}"
+RUN_OF_POOR_QUALITY = "The run {file} is left out: it shows much less of the head, or much more noise, than {kept}. Look at both."
+RUN_OF_ANOTHER_HEAD = (
+    "The run {file} is left out: after rigid registration it does not show the head of {kept}, or not all of "
+    "it. Look at both, and exclude the wrong one with --bids-filter-file."
+)
+
 MASK_EMPTY = "The brain mask of {file} is empty; look at the image, or choose another --skull-strip method."
 MASK_IMPLAUSIBLE = (
     "The brain mask of {file} measures {volume:.0f} ml, which cannot be a brain; look at the image, or choose "

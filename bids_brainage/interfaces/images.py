@@ -7,7 +7,7 @@ against 0.4 s and nothing. What goes into the derivatives folder is compressed w
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nipype.interfaces.base import (
     BaseInterfaceInputSpec,
@@ -17,6 +17,9 @@ from nipype.interfaces.base import (
     TraitedSpec,
     traits,
 )
+
+if TYPE_CHECKING:
+    from bids_brainage.preprocessing.header import CheckedImage
 
 
 class _ImageInput(BaseInterfaceInputSpec):
@@ -35,21 +38,20 @@ class _CheckedOutput(_ImageOutput):
     warnings = traits.List(traits.Str, desc="what is unusual about the image but not a reason to refuse it")
 
 
-class _UserImageInput(BaseInterfaceInputSpec):
-    # The function says whether it exists and can be read, in a sentence that names it.
-    in_file = File(mandatory=True, desc="a 3D image of the dataset")
+class _UserImagesInput(BaseInterfaceInputSpec):
+    # The function says whether they exist and can be read, in a sentence that names them.
+    in_files = InputMultiObject(File(), mandatory=True, desc="one image of the dataset, or its repetitions")
+    num_threads = traits.Int(1, usedefault=True, nohash=True, desc="threads ITK may use")
 
 
 class CheckImage(SimpleInterface):
-    """Refuse unusable images, fix what can be fixed, keep the image's own grid."""
+    """Refuse unusable images, fix what can be fixed, average repetitions; keep the image's own grid."""
 
-    input_spec = _UserImageInput
+    input_spec = _UserImagesInput
     output_spec = _CheckedOutput
 
     def _run_interface(self, runtime: Any) -> Any:
-        from bids_brainage.preprocessing.header import read_image
-
-        checked = read_image(Path(self.inputs.in_file))
+        checked = _read(self.inputs, runtime)
         self._results["out_file"] = _save(checked.image, runtime, "checked.nii")
         self._results["warnings"] = list(checked.warnings)
         return runtime
@@ -60,46 +62,18 @@ class _ConformOutput(_CheckedOutput):
 
 
 class Conform(SimpleInterface):
-    """Check an image and bring it to 1 mm voxels in LIA orientation."""
+    """Check an image, average repetitions, and bring it to 1 mm voxels in LIA orientation."""
 
-    input_spec = _UserImageInput
+    input_spec = _UserImagesInput
     output_spec = _ConformOutput
 
     def _run_interface(self, runtime: Any) -> Any:
         from bids_brainage.preprocessing.conform import conform, native_voxel_size
-        from bids_brainage.preprocessing.header import read_image
 
-        checked = read_image(Path(self.inputs.in_file))
+        checked = _read(self.inputs, runtime)
         self._results["native_voxel_size"] = native_voxel_size(checked.image)
         self._results["out_file"] = _save(conform(checked.image), runtime, "conformed.nii")
         self._results["warnings"] = list(checked.warnings)
-        return runtime
-
-
-class _AverageInput(BaseInterfaceInputSpec):
-    in_files = InputMultiObject(File(exists=True), mandatory=True, desc="repeated images of one person")
-    source_files = traits.List(traits.Str, nohash=True, desc="the person's own files, to name them in errors")
-    num_threads = traits.Int(1, usedefault=True, nohash=True)
-
-
-class AverageRuns(SimpleInterface):
-    """Align repeated images rigidly with the first one and average them."""
-
-    input_spec = _AverageInput
-    output_spec = _ImageOutput
-
-    def _run_interface(self, runtime: Any) -> Any:
-        import nibabel as nib
-
-        from bids_brainage.preprocessing.runs import average_runs
-
-        average = average_runs(
-            [nib.Nifti1Image.from_filename(path) for path in self.inputs.in_files],
-            work_dir=Path(runtime.cwd),
-            threads=self.inputs.num_threads,
-            names=self.inputs.source_files or None,
-        )
-        self._results["out_file"] = _save(average, runtime, "average.nii")
         return runtime
 
 
@@ -189,6 +163,13 @@ class CorrectBias(SimpleInterface):
             image = correct_bias(image, mask, threads=threads, name=name)
         self._results["out_file"] = _save(image, runtime, "corrected.nii")
         return runtime
+
+
+def _read(inputs: Any, runtime: Any) -> CheckedImage:
+    from bids_brainage.preprocessing.runs import average_runs
+
+    files = [Path(path) for path in inputs.in_files]
+    return average_runs(files, work_dir=Path(runtime.cwd), threads=inputs.num_threads)
 
 
 def _save(image: Any, runtime: Any, name: str) -> str:

@@ -13,7 +13,6 @@ from bids_brainage.bids.derivatives import Origin
 from bids_brainage.bids.selection import SessionInputs
 from bids_brainage.config import RunConfig
 from bids_brainage.interfaces.images import (
-    AverageRuns,
     CheckImage,
     Conform,
     CorrectBias,
@@ -120,9 +119,7 @@ def init_anatomical_wf(
     workflow = pe.Workflow(name=name)
     omp_nthreads = config.omp_nthreads
     outputnode = pe.Node(niu.IdentityInterface(fields=[*ANATOMICAL, "done"]), name="outputnode")
-    t1w_source, field = _merged_runs(workflow, FIRST, sequence_files(session)[FIRST], omp_nthreads)
-    conform = pe.Node(Conform(), name="conform", mem_gb=MEMORY_GB["light"])
-    _feed(workflow, t1w_source, field, conform, "in_file")
+    conform = _reading_node(Conform, sequence_files(session)[FIRST], "conform", omp_nthreads)
     mask = _mask_node(session, config.skull_strip, omp_nthreads)
     corrected = _bias_node(session, omp_nthreads)
     publish = _publish(session, FIRST, state, config)
@@ -184,9 +181,7 @@ def init_sequence_wf(
     inputnode = pe.Node(niu.IdentityInterface(fields=["t1w", "mask", "forward"]), name="inputnode")
     outputnode = pe.Node(niu.IdentityInterface(fields=["done"]), name="outputnode")
     files = sequence_files(session)
-    source, field = _merged_runs(workflow, modality, files[modality], omp_nthreads)
-    check = pe.Node(CheckImage(), name="check", mem_gb=MEMORY_GB["light"])
-    _feed(workflow, source, field, check, "in_file")
+    check = _reading_node(CheckImage, files[modality], "check", omp_nthreads)
     aligned = modality == "FLAIR" and session.flair_is_aligned
     align = _align_node(aligned, files[modality][0], config)
     invert = pe.Node(niu.IdentityInterface(fields=["inverse"]), name="back")
@@ -320,29 +315,14 @@ def _publish(session: SessionInputs, modality: str, state: SessionState, config:
     return pe.Node(publish, name="publish", run_without_submitting=True)
 
 
-def _merged_runs(
-    workflow: pe.Workflow, modality: str, files: tuple[Path, ...], omp_nthreads: int
-) -> tuple[pe.Node | None, Any]:
-    """Give the node and field, or the file itself, that holds one image of `modality`."""
+def _reading_node(
+    interface: type[Conform] | type[CheckImage], files: tuple[Path, ...], name: str, omp_nthreads: int
+) -> pe.Node:
+    """Read the one image of a sequence, or align its repetitions and average them."""
+    read = interface(in_files=[str(path) for path in files], num_threads=omp_nthreads)
     if len(files) == 1:
-        return None, str(files[0])
-    checked = pe.MapNode(CheckImage(), iterfield=["in_file"], name="runs", mem_gb=MEMORY_GB["light"])
-    checked.inputs.in_file = [str(path) for path in files]
-    average = pe.Node(
-        AverageRuns(num_threads=omp_nthreads, source_files=[str(path) for path in files]),
-        name="average_runs",
-        mem_gb=MEMORY_GB["rigid"],
-        n_procs=omp_nthreads,
-    )
-    workflow.connect([(checked, average, [("out_file", "in_files")])])
-    return average, "out_file"
-
-
-def _feed(workflow: pe.Workflow, source: pe.Node | None, value: Any, node: pe.Node, field: str) -> None:
-    if source is None:
-        node.set_input(field, value)
-    else:
-        workflow.connect([(source, node, [(value, field)])])
+        return pe.Node(read, name=name, mem_gb=MEMORY_GB["light"])
+    return pe.Node(read, name=name, mem_gb=MEMORY_GB["rigid"], n_procs=omp_nthreads)
 
 
 def _mask_node(session: SessionInputs, skull_strip: str, omp_nthreads: int) -> pe.Node:

@@ -47,7 +47,7 @@ def test_an_image_is_read_once(
     read = []
     inner = ImageFile.data
     monkeypatch.setattr(ImageFile, "data", lambda self: read.append(self.path) or inner(self))
-    results = _run(interface(in_file=str(image)), tmp_path)
+    results = _run(interface(in_files=str(image)), tmp_path)
     assert read == [image]
     assert results["warnings"] == list(header.read_image(image).warnings)
 
@@ -57,11 +57,25 @@ def test_a_pipe_is_refused_by_name_and_not_waited_for(interface: Any, tmp_path: 
     path = tmp_path / "sub-01_T1w.nii.gz"
     os.mkfifo(path)
     with pytest.raises(ImageError, match=r"sub-01_T1w\.nii\.gz is not a regular file"):
-        _run(interface(in_file=str(path)), tmp_path)
+        _run(interface(in_files=str(path)), tmp_path)
+
+
+@pytest.mark.parametrize("interface", [CheckImage, Conform])
+def test_a_damaged_run_among_several_is_left_out_and_named(
+    interface: Any, image: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "sub-01_run-2_T1w.nii.gz"
+    broken.write_text("no image")
+    alone = _run(interface(in_files=str(image)), tmp_path)
+    alone_data = nib.load(alone["out_file"]).get_fdata()
+    results = _run(interface(in_files=[str(broken), str(image)]), tmp_path)
+    np.testing.assert_array_equal(nib.load(results["out_file"]).get_fdata(), alone_data)
+    assert len(results["warnings"]) == 1
+    assert str(broken) in results["warnings"][0]
 
 
 def test_what_is_corrected_already_comes_as_it_is(image: Path, tmp_path: Path) -> None:
-    checked = _run(CheckImage(in_file=str(image)), tmp_path)["out_file"]
+    checked = _run(CheckImage(in_files=str(image)), tmp_path)["out_file"]
     node = CorrectBias(in_file=checked, mask_file=str(tmp_path / "mask.nii.gz"), enabled=False)
     out = _run(node, tmp_path)["out_file"]
     np.testing.assert_array_equal(nib.load(out).get_fdata(), nib.load(image).get_fdata())

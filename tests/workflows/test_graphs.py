@@ -67,7 +67,7 @@ def test_raw_images_are_corrected_and_masked(tmp_path: Path, config: RunConfig) 
 def test_freesurfers_brain_is_neither_stripped_nor_corrected_again(tmp_path: Path, config: RunConfig) -> None:
     brain = image(tmp_path, "fs/sub-01/mri/brain.finalsurfs.mgz")
     nodes = graph(inputs(tmp_path, freesurfer_brain=brain), config)
-    assert nodes["anatomical_wf.conform"].inputs.in_file == str(brain)
+    assert nodes["anatomical_wf.conform"].inputs.in_files == [str(brain)]
     assert nodes["anatomical_wf.mask"].inputs.method == "none"
     assert not nodes["anatomical_wf.bias"].inputs.enabled
 
@@ -79,14 +79,13 @@ def test_fmripreps_mask_is_used(tmp_path: Path, config: RunConfig) -> None:
     nodes = graph(SessionInputs("01", None, {}, derivative=derivative), config)
     assert nodes["anatomical_wf.mask"].inputs.source_file == str(mask)
     assert not nodes["anatomical_wf.bias"].inputs.enabled
-    assert nodes["flair_wf.check"].inputs.in_file == str(flair)
+    assert nodes["flair_wf.check"].inputs.in_files == [str(flair)]
 
 
 def test_repeated_t1w_images_are_averaged(tmp_path: Path, config: RunConfig) -> None:
     runs = tuple(image(tmp_path, f"sub-01/anat/sub-01_run-{n}_T1w.nii.gz") for n in (1, 2))
     nodes = graph(inputs(tmp_path, images={"T1w": runs}), config)
-    assert nodes["anatomical_wf.runs"].inputs.in_file == [str(path) for path in runs]
-    assert "anatomical_wf.average_runs" in nodes
+    assert nodes["anatomical_wf.conform"].inputs.in_files == [str(path) for path in runs]
 
 
 def finish(session: SessionInputs, config: RunConfig) -> None:
