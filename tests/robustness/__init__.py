@@ -1,0 +1,1 @@
+"""Images as scanners, converters and pipelines leave them: what comes of each."""
