@@ -123,8 +123,9 @@ def resampled(image: nib.Nifti1Image, sizes: NDArray | tuple[float, ...]) -> Dis
     steps = np.asarray(sizes) / voxel_sizes(image.affine)
     data = values(image)
     for axis, step in enumerate(steps):
-        sigma = np.sqrt(max(step**2 - 1, 0)) / FWHM_PER_SIGMA
-        data = ndimage.gaussian_filter1d(data, sigma, axis=axis, mode="nearest")
+        if step > 1:
+            sigma = np.sqrt(step**2 - 1) / FWHM_PER_SIGMA
+            data = ndimage.gaussian_filter1d(data, sigma, axis=axis, mode="nearest")
     shape = tuple(np.floor(np.array(data.shape) / steps + 1e-6).astype(int))
     first = (steps - 1) / 2
     data = ndimage.affine_transform(data, np.diag(steps), first, shape, order=1, mode="nearest")

@@ -237,12 +237,18 @@ def defacing(rng: Generator) -> Distortion:
     angle, margin, air = float(rng.uniform(35, 65)), float(rng.uniform(4, 12)), bool(rng.random() < 0.7)
     name = f"defaced {margin:.0f} mm from the brain, {angle:.0f} degrees down" + ", air zero" * air
 
-    def apply(head: Head) -> Distorted:
-        way = np.array([0, np.cos(np.deg2rad(angle)), -np.sin(np.deg2rad(angle))])
-        gone = np.tensordot(way, in_world(head.image), axes=1) > (head.brain_points() @ way).max() + margin
-        data = values(head.image)
-        if air:
-            data = np.where(head_of(head.image), np.maximum(data, 1e-3 * data.max()), 0)
-        return changed(head.image, np.where(gone, 0, data).astype(np.float32))
+    return Distortion(name, lambda head: without_face(head, angle, margin, air=air))
 
-    return Distortion(name, apply)
+
+def without_face(head: Head, angle: float, margin: float, *, air: bool) -> Distorted:
+    """Set to zero what lies `margin` mm before and below the brain.
+
+    `angle` (degrees) is how far the normal of the plane points down from straight ahead; with `air`, all that
+    is not head is zero too.
+    """
+    way = np.array([0, np.cos(np.deg2rad(angle)), -np.sin(np.deg2rad(angle))])
+    gone = np.tensordot(way, in_world(head.image), axes=1) > (head.brain_points() @ way).max() + margin
+    data = values(head.image)
+    if air:
+        data = np.where(head_of(head.image), np.maximum(data, 1e-3 * data.max()), 0)
+    return changed(head.image, np.where(gone, 0, data).astype(np.float32))
