@@ -16,41 +16,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 
-from tests.robustness.distorted import Head, image_of
 from tests.robustness.distortions import Distortion
 from tests.robustness.drawing import draw
-from tests.robustness.judging import judge, mask_of
+from tests.robustness.judging import judge
+from tests.robustness.people import colin27, read_head, simulated
 
 SEED = 12
 DISTORTIONS = 30
 PEOPLE = 5
 COHORT_SEED = 11
-
-
-def simulated(folder: Path, count: int, *, seed: int = COHORT_SEED, skull: bool = True) -> dict[str, Path]:
-    """T1w images of simulated people of 2 mm, made if they are not there yet."""
-    from bids_brainage.simulation.cohort import Settings, write_cohort
-    from bids_brainage.simulation.spec import load_spec
-
-    low, high = load_spec().ageing.age_range
-    write_cohort(folder, Settings(seed, 2, skull, (low, high)), n=count)
-    labels = [f"sub-{index + 1:04d}" for index in range(count)]
-    return {label: folder / label / "anat" / f"{label}_T1w.nii.gz" for label in labels}
-
-
-def colin27(folder: Path) -> Path:
-    """The T1w image of the real head."""
-    return folder / "sub-colin27" / "anat" / "sub-colin27_T1w.nii.gz"
-
-
-def read_head(path: Path, threads: int = 2) -> Head:
-    """An image as it was stored, and the mask that is made of it undistorted."""
-    stored = nib.load(path)
-    mask, _ = mask_of(path, threads)
-    return Head(image_of(np.asarray(stored.dataobj, dtype=np.float32), stored.affine), mask)
 
 
 def rows(
@@ -103,7 +79,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args(argv)
     images = {"colin27": colin27(options.colin)} if options.colin else {}
-    images |= simulated(options.people or options.out.with_suffix(".people"), options.persons)
+    people = options.people or options.out.with_suffix(".people")
+    images |= simulated(people, options.persons, seed=COHORT_SEED, skull=True)
     options.out.touch()
     found = [json.loads(line) for line in options.out.read_text().splitlines()]
     done = {(row["person"], row["distortion"]) for row in found}
