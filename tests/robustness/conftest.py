@@ -16,7 +16,7 @@ COLIN27 = os.environ.get("BIDS_BRAINAGE_COLIN27")
 
 
 @pytest.fixture(scope="session")
-def head_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Head]:
+def undistorted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Head]:
     """The undistorted head of a name: "brain", "head" or "colin27"."""
 
     @cache

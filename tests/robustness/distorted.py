@@ -88,11 +88,7 @@ def values(image: nib.Nifti1Image) -> NDArray[np.float32]:
 
 def turned(image: nib.Nifti1Image, matrix: NDArray[np.float64]) -> Distorted:
     """The header moves the image by `matrix`, in mm; voxels stay as they are."""
-    affine = matrix @ image.affine
-    if np.allclose(affine[:3, :3].T @ affine[:3, :3], np.diag((affine[:3, :3] ** 2).sum(axis=0)), atol=1e-3):
-        moved = image_of(np.asanyarray(image.dataobj), affine)
-    else:
-        moved = nib.Nifti1Image(np.asanyarray(image.dataobj), affine)
+    moved = image_of(np.asanyarray(image.dataobj), matrix @ image.affine)
     return Distorted(moved, np.linalg.inv(matrix))
 
 

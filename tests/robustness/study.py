@@ -76,11 +76,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--distortions", type=int, default=DISTORTIONS, help="how many (default: %(default)s)"
     )
+    parser.add_argument("--only", nargs="+", help="persons of this process, so that others run beside it")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args(argv)
     images = {"colin27": colin27(options.colin)} if options.colin else {}
     people = options.people or options.out.with_suffix(".people")
     images |= simulated(people, options.persons, seed=COHORT_SEED, skull=True)
+    images = {name: path for name, path in images.items() if not options.only or name in options.only}
     options.out.touch()
     found = [json.loads(line) for line in options.out.read_text().splitlines()]
     done = {(row["person"], row["distortion"]) for row in found}

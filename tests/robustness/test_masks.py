@@ -20,8 +20,8 @@ ROWS = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("case", "whom"), ROWS)
-def test_mask_or_sentence(case: Case, whom: str, head_of: Callable[[str], Head], tmp_path: Path) -> None:
-    head = head_of(whom)
+def test_mask_or_sentence(case: Case, whom: str, undistorted: Callable[[str], Head], tmp_path: Path) -> None:
+    head = undistorted(whom)
     outcome = judge(case.make(head), head.brain, tmp_path)
     if case.says:
         assert case.says in outcome.sentence, outcome

@@ -49,8 +49,10 @@ RUNS: dict[str, tuple[Callable[[Head], Distorted], str]] = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RUNS)
-def test_the_mask_is_that_of_the_good_run(name: str, head_of: Callable[[str], Head], tmp_path: Path) -> None:
-    (make, words), head = RUNS[name], head_of("brain")
+def test_the_mask_is_that_of_the_good_run(
+    name: str, undistorted: Callable[[str], Head], tmp_path: Path
+) -> None:
+    (make, words), head = RUNS[name], undistorted("brain")
     files = [tmp_path / f"sub-01_run-{number}_T1w.nii" for number in (1, 2)]
     head.image.to_filename(files[0])
     make(head).image.to_filename(files[1])
