@@ -55,13 +55,13 @@ class Outcome:
         return asdict(self) | {"right": self.right}
 
 
-def mask_of(path: Path, threads: int = 2) -> tuple[nib.Nifti1Image, tuple[str, ...]]:
+def mask_of(path: Path, threads: int = 1) -> tuple[nib.Nifti1Image, tuple[str, ...]]:
     """The brain mask that the program makes of a file, and what it warns of."""
     checked = read_image(path)
     return extract_brain(conform(checked.image), threads=threads, name=path.name).mask, checked.warnings
 
 
-def judge(distorted: Distorted, brain: nib.Nifti1Image, folder: Path, threads: int = 2) -> Outcome:
+def judge(distorted: Distorted, brain: nib.Nifti1Image, folder: Path, threads: int = 1) -> Outcome:
     """Make a mask of a distorted image and compare it.
 
     Parameters

@@ -35,6 +35,6 @@ def read_image_of(path: Path) -> nib.Nifti1Image:
     return image_of(np.asarray(stored.dataobj, dtype=np.float32), stored.affine)
 
 
-def read_head(path: Path, threads: int = 2) -> Head:
+def read_head(path: Path, threads: int = 1) -> Head:
     """An image, and the mask that is made of it undistorted."""
     return Head(read_image_of(path), mask_of(path, threads)[0])

@@ -30,7 +30,7 @@ COHORT_SEED = 11
 
 
 def rows(
-    images: dict[str, Path], distortions: Sequence[Distortion], done: set[tuple[str, str]], threads: int = 2
+    images: dict[str, Path], distortions: Sequence[Distortion], done: set[tuple[str, str]], threads: int = 1
 ) -> Iterator[dict[str, Any]]:
     """One row for each head and distortion that is not done yet."""
     with tempfile.TemporaryDirectory() as folder:
@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--distortions", type=int, default=DISTORTIONS, help="how many (default: %(default)s)"
     )
     parser.add_argument("--only", nargs="+", help="persons of this process, so that others run beside it")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args(argv)
     images = {"colin27": colin27(options.colin)} if options.colin else {}
     people = options.people or options.out.with_suffix(".people")
