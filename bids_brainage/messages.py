@@ -349,6 +349,38 @@ RUN_OF_ANOTHER_HEAD = (
 )
 
 MASK_EMPTY = "The brain mask of {file} is empty; look at the image, or choose another --skull-strip method."
+MASK_UNLIKE_BRAIN = (
+    "The brain mask of {file} does not lie where the brain does (Dice {dice:.2f} with that of the template); look "
+    "at the image, or choose another --skull-strip method."
+)
+MASK_LACKS = (
+    "The brain mask of {file} lacks {percent:.0f} % of the inside of the brain: the image is cut off, or damaged; "
+    "look at it, or choose another --skull-strip method."
+)
+MASK_IS_CUT = (
+    "The brain mask of {file} is cut off by a plane, as no brain is: part of the brain lies outside of the image, "
+    "or the skull stripping went wrong; look at the image, or choose another --skull-strip method."
+)
+BRAIN_DOUBTFUL = (
+    "The brain in {file} is little like that of the template (correlation {likeness:.2f}); look at its mask and "
+    "registration on the page before you use the estimate."
+)
+HEAD_TURNED = (
+    "The header of {file} has the head lie turned by {degrees:.0f} degrees: its orientation was lost, and is put "
+    "right here; whether left and right are exchanged cannot be told."
+)
+TEMPLATE_UNLIKE = (
+    "{file} is not like the template after the registration (correlation {likeness:.2f}), so that it is not known "
+    "where its brain lies; look at the image and its brain mask."
+)
+NO_BRAIN_FOUND = (
+    "Nothing in {file} is like a T1w image of a brain, in whatever orientation; look at the image: it may have "
+    "another contrast, or be cut off or damaged."
+)
+NOT_T1W_CONTRAST = (
+    "In {file} white matter is darker than grey matter, so it is no T1w image; look at the image, and give it "
+    "the suffix of its contrast."
+)
 MASK_IMPLAUSIBLE = (
     "The brain mask of {file} measures {volume:.0f} ml, which cannot be a brain; look at the image, or choose "
     "another --skull-strip method."

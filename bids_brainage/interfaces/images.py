@@ -61,19 +61,31 @@ class _ConformOutput(_CheckedOutput):
     native_voxel_size = traits.Float(desc="mm, as the image was scanned")
 
 
+class _ConformInput(_UserImagesInput):
+    upright = traits.Bool(False, usedefault=True, desc="turn a head whose header lost its orientation")
+
+
 class Conform(SimpleInterface):
     """Check an image, average repetitions, and bring it to 1 mm voxels in LIA orientation."""
 
-    input_spec = _UserImagesInput
+    input_spec = _ConformInput
     output_spec = _ConformOutput
 
     def _run_interface(self, runtime: Any) -> Any:
+        from bids_brainage import messages
         from bids_brainage.preprocessing.conform import conform, native_voxel_size
+        from bids_brainage.preprocessing.turning import turned_upright
 
-        checked = _read(self.inputs, runtime)
-        self._results["native_voxel_size"] = native_voxel_size(checked.image)
-        self._results["out_file"] = _save(conform(checked.image), runtime, "conformed.nii")
-        self._results["warnings"] = list(checked.warnings)
+        image, warnings = _read(self.inputs, runtime)
+        degrees = 0.0
+        if self.inputs.upright:
+            image, degrees = turned_upright(image)
+        if degrees:
+            told = messages.HEAD_TURNED.format(file=self.inputs.in_files[0], degrees=degrees)
+            warnings = (*warnings, told)
+        self._results["native_voxel_size"] = native_voxel_size(image)
+        self._results["out_file"] = _save(conform(image), runtime, "conformed.nii")
+        self._results["warnings"] = list(warnings)
         return runtime
 
 
@@ -86,6 +98,7 @@ class _ExtractBrainInput(_ImageInput):
 class _ExtractBrainOutput(TraitedSpec):
     mask_file = File(exists=True)
     method = traits.Str(desc="the method that was used")
+    warnings = traits.List(traits.Str, desc="what is doubtful about the mask")
 
 
 class ExtractBrain(SimpleInterface):
@@ -108,6 +121,7 @@ class ExtractBrain(SimpleInterface):
         )
         self._results["mask_file"] = _save(brain.mask, runtime, "mask.nii.gz")
         self._results["method"] = brain.method
+        self._results["warnings"] = list(brain.warnings)
         return runtime
 
 
@@ -131,6 +145,7 @@ class UseMask(SimpleInterface):
         )
         self._results["mask_file"] = _save(brain.mask, runtime, "mask.nii.gz")
         self._results["method"] = brain.method
+        self._results["warnings"] = list(brain.warnings)
         return runtime
 
 

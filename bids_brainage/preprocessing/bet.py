@@ -1,39 +1,39 @@
 """Brain extraction from what every install has: BET's surface, the template's mask, then tissue.
 
-BET (Smith 2002, doi:10.1002/hbm.10062) alone includes neck, orbits and bone. Its rough brain is
-registered to the template by an affine, whose mask removed by location what is not brain; what remains
-is made to follow the tissue by its intensity. All at 2 mm.
+BET (Smith 2002, doi:10.1002/hbm.10062) alone includes neck, orbits and bone. The template's mask, moved to
+the head by an affine, removes by location what is not brain; what remains is made to follow the tissue by
+its intensity. All at 2 mm, in the axes of the template, so that it does not matter how the head lies.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
-from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from bids_brainage.preprocessing.conform import reorient
-from bids_brainage.preprocessing.registration import apply_transforms, register_affine
+from bids_brainage.preprocessing.bias import correct_bias
+from bids_brainage.preprocessing.locating import Located
 from bids_brainage.preprocessing.resampling import (
-    at_voxel_size,
     ball,
     dilate,
     erode,
     image_like,
     largest_component,
     mask_like,
+    to_grid,
 )
-from bids_brainage.preprocessing.scratch import scratch
-from bids_brainage.preprocessing.templates import template_brain, template_mask
+from bids_brainage.preprocessing.templates import template_mask
 
 VOXEL_SIZE = 2.0  # mm
 SIZES = np.full(3, VOXEL_SIZE)
 ITERATIONS = 400  # enough for a rough surface; the template and the tissue do the rest
-HEAD_HEIGHT = 180.0  # mm kept below the top of the head: longer necks mislead BET
+# mm of the head that are kept around the brain; below it less, because a neck misleads BET.
+MARGINS = np.array([[30.0, 30.0, 20.0], [30.0, 30.0, 30.0]])
 TEMPLATE_REACH = 5.0  # mm by which a brain may extend beyond the affine template mask
 CORE_DEPTH = 4.0  # mm inside it, where everything counts as brain
 TISSUE = (0.6, 1.5)  # grey and white matter, against the mean nearby
@@ -42,31 +42,28 @@ BRIDGE = 3.0  # mm: what is connected by less is meninges or orbit
 SULCUS = 9.0  # mm: half the width of gaps that are closed
 
 
-def brain_by_bet(
-    image: nib.Nifti1Image, threads: int = 1, name: str = "the T1w image", work_dir: Path | None = None
-) -> NDArray[np.bool_]:
+def brain_by_bet(image: nib.Nifti1Image, located: Located, threads: int = 1) -> NDArray[np.bool_]:
     """The brain in a T1w image of a head.
 
     Parameters
     ----------
     image : nibabel.Nifti1Image
         T1w with skull.
+    located : Located
+        Where its brain lies.
     threads : int
-    name : str
-        What to call the image in an error.
-    work_dir : Path, optional
-        Where temporary files go.
 
     Returns
     -------
     ndarray of bool
         On the grid of `image`.
     """
-    coarse = _below_top(reorient(at_voxel_size(image, VOXEL_SIZE), "RAS"))
-    surface = _surface(coarse)
-    with scratch(work_dir) as folder:
-        prior = _template_prior(coarse, surface, threads, name, folder)
-    brain = follow_tissue(coarse.get_fdata(dtype=np.float32), surface, prior)
+    grid = _grid_around_brain(located)
+    coarse = to_grid(image, grid.shape, grid.affine)
+    prior = located.prior(coarse, threads)
+    coarse = correct_bias(coarse, image_like(prior.astype(np.uint8), coarse), threads)
+    data = coarse.get_fdata(dtype=np.float32)
+    brain = follow_tissue(data, _surface(coarse, located), prior)
     return mask_like(image_like(brain.astype(np.uint8), coarse), image)
 
 
@@ -101,43 +98,28 @@ def follow_tissue(
     return largest_component(ndimage.binary_opening(filled, ball(BRIDGE, SIZES)))
 
 
-def _below_top(image: nib.Nifti1Image) -> nib.Nifti1Image:
-    """Cut what is farther below the top of the head than the height of a head."""
-    data = image.get_fdata(dtype=np.float32)
-    head = ndimage.binary_opening(data > 0.1 * np.percentile(data, 98), iterations=2)
-    slices = np.flatnonzero(head.any(axis=(0, 1)))
-    if slices.size == 0:
-        return image
-    lowest = max(0, int(slices[-1] - HEAD_HEIGHT / VOXEL_SIZE))
-    return image.slicer[:, :, lowest:]
+def _grid_around_brain(located: Located) -> nib.Nifti1Image:
+    """An empty image of 2 mm in the template's axes that holds the brain and `MARGINS` around it."""
+    inside = np.argwhere(np.asanyarray(template_mask(2).dataobj) > 0)
+    ends = np.array([inside.min(axis=0), inside.max(axis=0)])
+    corners = np.array(np.meshgrid(*ends.T)).reshape(3, -1).T
+    turned = apply_affine(located.rigid, located.to_image(apply_affine(template_mask(2).affine, corners)))
+    low, high = turned.min(axis=0) - MARGINS[0], turned.max(axis=0) + MARGINS[1]
+    shape = np.ceil((high - low) / VOXEL_SIZE).astype(int)
+    affine = np.diag([VOXEL_SIZE, VOXEL_SIZE, VOXEL_SIZE, 1.0])
+    affine[:3, 3] = low
+    return nib.Nifti1Image(np.zeros(shape, dtype=np.uint8), np.linalg.inv(located.rigid) @ affine)
 
 
-def _surface(image: nib.Nifti1Image) -> NDArray[np.bool_]:
+def _surface(image: nib.Nifti1Image, located: Located) -> NDArray[np.bool_]:
     from brainextractor import BrainExtractor
 
+    # Along the axes of its grid, whatever that grid's position.
+    upright = nib.Nifti1Image(image.get_fdata(dtype=np.float32), located.rigid @ image.affine)
     with contextlib.redirect_stdout(io.StringIO()):
-        extractor = BrainExtractor(img=image)
+        extractor = BrainExtractor(img=upright)
         extractor.run(ITERATIONS)
         return largest_component(extractor.compute_mask() > 0)
-
-
-def _template_prior(
-    image: nib.Nifti1Image, surface: NDArray[np.bool_], threads: int, name: str, folder: Path
-) -> NDArray[np.bool_]:
-    """The template's brain mask on the head, by an affine of BET's brain to the template's."""
-    mask = image_like(surface.astype(np.uint8), image)
-    transforms = register_affine(
-        image,
-        template_brain(2),
-        moving_mask=mask,
-        out_prefix=folder / "affine-",
-        threads=threads,
-        name=name,
-    )
-    moved = apply_transforms(
-        template_mask(2), image, [transforms.inverse], interpolation="nearest", threads=threads, name=name
-    )
-    return np.asanyarray(moved.dataobj) > 0
 
 
 def _mean_nearby(data: NDArray[np.float32], core: NDArray[np.bool_]) -> NDArray[np.float32]:

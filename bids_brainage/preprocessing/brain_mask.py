@@ -7,7 +7,7 @@ import logging
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,12 +21,18 @@ from scipy import ndimage
 from bids_brainage import messages
 from bids_brainage.errors import ImageError, InputError
 from bids_brainage.preprocessing.header import read_mask
-from bids_brainage.preprocessing.resampling import image_like, largest_component, mask_like
+from bids_brainage.preprocessing.locating import Located, locate_brain
+from bids_brainage.preprocessing.mask_shape import check_whole
+from bids_brainage.preprocessing.resampling import dilate, image_like, largest_component, mask_like
 from bids_brainage.preprocessing.scratch import scratch
 
 LOGGER = logging.getLogger(__name__)
 
 BRAIN_VOLUMES = (400.0, 2400.0)  # ml
+BEYOND = 12.0  # mm outside the template's brain: there is only background around a stripped brain
+NOISE_PERCENTILE = 99.9
+EDGE = 0.1  # of the brain's median: where it ends, if the background is not clean
+SMOOTHING = 1.0  # mm, against noise beyond that
 
 
 @dataclass(frozen=True)
@@ -40,19 +46,14 @@ class BrainMask:
     method : str
         synthstrip, deepbet, bet, none or derivative.
     volume_ml : float
+    warnings : tuple of str
+        What is doubtful about it.
     """
 
     mask: nib.Nifti1Image
     method: str
     volume_ml: float
-
-
-def is_skull_stripped(image: nib.Nifti1Image) -> bool:
-    """Whether only a brain is left: non-zero voxels have the size and compactness of a brain."""
-    data = image.get_fdata(dtype=np.float32)
-    signal = data > 1e-3 * np.percentile(data, 99.5)
-    volume = float(signal.sum()) * _voxel_ml(image)
-    return bool(signal.mean() < 0.7 and BRAIN_VOLUMES[0] <= volume <= BRAIN_VOLUMES[1])
+    warnings: tuple[str, ...] = ()
 
 
 def extract_brain(
@@ -89,16 +90,22 @@ def extract_brain(
     InputError
         If the method is unknown or not installed.
     """
-    chosen = _choose(image, method)
-    if method == "none" and not is_skull_stripped(image):
-        raise ImageError(messages.NOT_STRIPPED.format(file=name))
-    try:
-        with scratch(work_dir) as folder:
-            found = METHODS[chosen](image, _Job(threads, name, folder))
-    except (RuntimeError, ValueError, IndexError, subprocess.SubprocessError) as error:
-        text = messages.STRIP_METHOD_FAILED
-        raise ImageError(text.format(file=name, method=chosen, reason=type(error).__name__)) from error
-    return _plausible(found, image, chosen, name)
+    check_method(method)
+    with scratch(work_dir) as folder:
+        located = locate_brain(image, folder, threads, name)
+        if method == "none" and not located.stripped:
+            raise ImageError(messages.NOT_STRIPPED.format(file=name))
+        chosen = _choose(located, method)
+        try:
+            found = METHODS[chosen](image, _Job(located, threads, folder))
+        except (RuntimeError, ValueError, IndexError, subprocess.SubprocessError) as error:
+            text = messages.STRIP_METHOD_FAILED
+            raise ImageError(text.format(file=name, method=chosen, reason=type(error).__name__)) from error
+        brain = _plausible(found, image, chosen, name)
+        check_whole(found, located.prior(image, threads), image, name)
+    if not located.doubtful:
+        return brain
+    return replace(brain, warnings=(messages.BRAIN_DOUBTFUL.format(file=name, likeness=located.likeness),))
 
 
 def brain_mask_from(path: Path, image: nib.Nifti1Image) -> BrainMask:
@@ -133,10 +140,9 @@ def _plausible(found: NDArray[np.bool_], image: nib.Nifti1Image, method: str, na
     return BrainMask(image_like(found.astype(np.uint8), image), method, volume)
 
 
-def _choose(image: nib.Nifti1Image, method: str) -> str:
-    check_method(method)
+def _choose(located: Located, method: str) -> str:
     if method == "auto":
-        return "none" if is_skull_stripped(image) else installed_methods()[0]
+        return "none" if located.stripped else installed_methods()[0]
     return method
 
 
@@ -162,22 +168,32 @@ def check_method(method: str) -> None:
 class _Job(NamedTuple):
     """What a method is given beside the image."""
 
+    located: Located
     threads: int
-    name: str
     folder: Path
 
 
 def _none(image: nib.Nifti1Image, job: _Job) -> NDArray[np.bool_]:
-    """Voxels above zero, holes filled."""
+    """Voxels above the background, holes filled."""
     data = image.get_fdata(dtype=np.float32)
-    signal = data > 1e-3 * np.percentile(data, 99.5)
+    sizes = voxel_sizes(image.affine)
+    prior = job.located.prior(image, job.threads)
+    beyond = ~dilate(prior, BEYOND, sizes)
+    least = 1e-3 * float(np.percentile(data, 99.5))
+    noise = float(np.percentile(data[beyond], NOISE_PERCENTILE)) if beyond.any() else 0.0
+    if noise > least or data.min() < -least:
+        edge = EDGE * float(np.median(data[prior]))
+        if noise > edge:
+            data = ndimage.gaussian_filter(data, SMOOTHING / sizes)
+        least = max(edge, float(np.percentile(data[beyond], NOISE_PERCENTILE)))
+    signal = data > least
     return ndimage.binary_fill_holes(largest_component(signal))
 
 
 def _bet(image: nib.Nifti1Image, job: _Job) -> NDArray[np.bool_]:
     from bids_brainage.preprocessing.bet import brain_by_bet
 
-    return brain_by_bet(image, job.threads, job.name, job.folder)
+    return brain_by_bet(image, job.located, job.threads)
 
 
 def _deepbet(image: nib.Nifti1Image, job: _Job) -> NDArray[np.bool_]:

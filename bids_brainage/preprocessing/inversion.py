@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bids_brainage.atomic import replacing
 
@@ -25,7 +26,6 @@ def invert_rigid(transform: Path, out: Path) -> Path:
     Path
         `out`.
     """
-    from nitransforms.linear import Affine
     from nitransforms.manip import TransformChain
 
     with warnings.catch_warnings():
@@ -33,15 +33,18 @@ def invert_rigid(transform: Path, out: Path) -> Path:
         warnings.simplefilter("ignore", UserWarning)
         chain = TransformChain.from_filename(str(transform), fmt="itk")
         matrix = np.linalg.multi_dot([np.eye(4), *(step.matrix for step in chain.transforms), np.eye(4)])
-        with replacing(out) as temporary:
-            Affine(np.linalg.inv(matrix)).to_filename(str(temporary), fmt="itk")
+        return write_affine(np.linalg.inv(matrix), out)
+
+
+def write_affine(matrix: NDArray[np.float64], out: Path) -> Path:
+    """Write an affine (4, 4) of points in mm (RAS) as an ITK transform (.tfm) and return `out`."""
+    from nitransforms.linear import Affine
+
+    with replacing(out) as temporary:
+        Affine(matrix).to_filename(str(temporary), fmt="itk")
     return out
 
 
 def write_identity(out: Path) -> Path:
     """Write the identity as an ITK transform (.tfm) and return `out`."""
-    from nitransforms.linear import Affine
-
-    with replacing(out) as temporary:
-        Affine(np.eye(4)).to_filename(str(temporary), fmt="itk")
-    return out
+    return write_affine(np.eye(4), out)

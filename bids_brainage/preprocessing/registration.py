@@ -18,6 +18,9 @@ from scipy import ndimage
 from bids_brainage import messages
 from bids_brainage.errors import ImageError
 from bids_brainage.preprocessing.ants_bridge import pointer, run_registration, start, to_ants
+from bids_brainage.preprocessing.inversion import write_affine
+from bids_brainage.preprocessing.likeness import likeness
+from bids_brainage.preprocessing.pose import affine_of, axis_rotations, find_pose
 from bids_brainage.preprocessing.resampling import (
     at_voxel_size,
     bounding_box,
@@ -37,7 +40,13 @@ RIGID_VOXEL_SIZE = 4.0
 AFFINE_VOXEL_SIZE = 4.0
 TEMPLATE_VOXEL_SIZE = 2.0
 COARSE_FROM = 1.6  # mm: here the finest level costs four times as much as the rest and changes little
+START_VOXEL_SIZE = 8.0
+# Times the information: of simulated people turned images share 1.5 to 4 times as much in their place as
+# where the header has them, and upright ones at most half as much turned.
+CLEARLY_MORE = 1.25
+FAINT = 0.02  # of the largest value: background
 MASK_REACH = 8.0  # mm
+LEAST_LIKENESS = 0.5  # after SyN; of good ones 0.85 to 0.95
 # Iterations, shrink factors and smoothing (voxels of 2 mm) per level. On Colin27 the finest level's 14 bring
 # tissue overlap to 0.993 of that of full resolution; 8 bring 0.981, 20 bring 0.998 in 1.5 times the time.
 FINE_SYN = ("40x20x14", "4x2x1", "2x1x0")
@@ -76,8 +85,8 @@ def register_rigid(
 ) -> Path:
     """Register two images of one head by six parameters (mutual information, at 4 mm).
 
-    It starts from the positions in the headers or from aligned centres of mass, whichever shares more
-    information: a partial field of view misleads the centre of mass.
+    It starts from the positions in the headers, from aligned centres of mass, or from other orientations,
+    see `rigid_start`.
 
     Parameters
     ----------
@@ -107,9 +116,10 @@ def register_rigid(
     size = max(RIGID_VOXEL_SIZE, _coarsest(moving), _coarsest(fixed))
     pair = _Pair.of(fixed, moving, size, threads, fixed_mask, moving_mask)
     stage = pair.linear_stage("Rigid[0.1]", "60x40", "2x1", "1x0")
-    start_at = [] if _headers_agree(moving, fixed, size) else pair.start()
+    start = rigid_start(moving, fixed)
     with _told_of(name), scratch(out.parent) as folder:
-        run_registration([*_common(folder / "rigid", seed), *start_at, *stage], threads)
+        begin = ["-r", str(write_affine(np.linalg.inv(start), folder / "start.tfm"))]
+        run_registration([*_common(folder / "rigid", seed), *begin, *stage], threads)
         made = folder / "rigidComposite.h5"
         check_rigid(made)
         made.replace(out)
@@ -120,18 +130,23 @@ def register_affine(
     moving: nib.Nifti1Image,
     fixed: nib.Nifti1Image,
     *,
-    moving_mask: nib.Nifti1Image | None = None,
+    fixed_mask: nib.Nifti1Image,
+    start: NDArray[np.float64],
     out_prefix: Path,
     threads: int = 1,
     seed: int = SEED,
     name: str = "the image",
 ) -> TemplateTransforms:
-    """Register a brain to another person's by twelve parameters, at 4 mm.
+    """Register a head to another person's by twelve parameters, at 4 mm.
 
     Parameters
     ----------
     moving, fixed : nibabel.Nifti1Image
-        T1w brains; voxels outside `moving_mask` are set to zero.
+        T1w heads, with skull or without.
+    fixed_mask : nibabel.Nifti1Image
+        Where they are compared, and within 8 mm.
+    start : ndarray (4, 4)
+        Takes points of `moving` roughly to `fixed`, mm; see `pose`.
     out_prefix : Path
         The files are named ``<out_prefix>forward.h5`` and ``<out_prefix>inverse.h5``.
     threads, seed, name
@@ -141,10 +156,11 @@ def register_affine(
     -------
     TemplateTransforms
     """
-    pair = _Pair.of(fixed, _only(moving, moving_mask), AFFINE_VOXEL_SIZE, threads)
-    stage = pair.linear_stage("Affine[0.1]", "100x100x50", "4x2x1", "2x1x0")
+    pair = _Pair.of(fixed, moving, AFFINE_VOXEL_SIZE, threads, fixed_mask)
+    stage = pair.linear_stage("Similarity[0.1]", "100x100", "4x2", "2x1")
+    stage += pair.linear_stage("Affine[0.1]", "100x50", "2x1", "1x0")
     run = _Run(out_prefix, threads, seed, name)
-    return run.both_ways([*pair.start(), *stage], fixed, warped=False)
+    return run.both_ways(stage, fixed, warped=False, start=start)
 
 
 def register_to_template(
@@ -180,11 +196,18 @@ def register_to_template(
     TemplateTransforms
     """
     fine = max(native_voxel_size or 0, _coarsest(brain)) < COARSE_FROM
-    pair = _Pair.of(template_brain(2), _only(brain, mask), TEMPLATE_VOXEL_SIZE, threads)
-    arguments = pair.start()
-    arguments += pair.linear_stage("Affine[0.1]", "100x50" if fine else "100x30", "4x2", "2x1")
+    only = _only(brain, mask)
+    pair = _Pair.of(template_brain(2), only, TEMPLATE_VOXEL_SIZE, threads)
+    arguments = pair.linear_stage("Affine[0.1]", "100x50" if fine else "100x30", "4x2", "2x1")
     arguments += pair.syn_stage(*(FINE_SYN if fine else COARSE_SYN))
-    return _Run(out_prefix, threads, seed, name).both_ways(arguments, template_brain(2), warped=True)
+    run = _Run(out_prefix, threads, seed, name)
+    found = run.both_ways(arguments, template_brain(2), warped=True, start=find_pose(only).similarity)
+    like = likeness(apply_transforms(only, template_brain(2), [found.forward], threads=threads, name=name))
+    if like < LEAST_LIKENESS:
+        found.forward.unlink()
+        found.inverse.unlink()
+        raise ImageError(messages.TEMPLATE_UNLIKE.format(file=name, likeness=like))
+    return found
 
 
 def apply_transforms(
@@ -314,10 +337,6 @@ class _Pair:
         ]
         return cls(to_ants(coarse[0], threads), to_ants(coarse[1], threads), (masks[0], masks[1]))
 
-    def start(self) -> list[str]:
-        """Start with aligned centres of mass."""
-        return ["-r", f"[{pointer(self.fixed)},{pointer(self.moving)},1]"]
-
     def linear_stage(self, transform: str, iterations: str, shrink: str, smooth: str) -> list[str]:
         """A rigid or affine stage on mutual information (Mattes) of a quarter of the voxels."""
         stage = ["-t", transform, "-m", self._metric("32,Regular,0.25")]
@@ -352,13 +371,16 @@ class _Run:
     seed: int
     name: str
 
-    def both_ways(self, arguments: list[str], brain: nib.Nifti1Image, *, warped: bool) -> TemplateTransforms:
+    def both_ways(
+        self, arguments: list[str], brain: nib.Nifti1Image, *, warped: bool, start: NDArray[np.float64]
+    ) -> TemplateTransforms:
         """Run ANTs; keep its result if it leads to the fixed `brain` and back."""
         forward, inverse = (
             self.out_prefix.with_name(f"{self.out_prefix.name}{way}.h5") for way in ("forward", "inverse")
         )
         with _told_of(self.name), scratch(self.out_prefix.parent) as folder:
-            run_registration([*_common(folder / "transform", self.seed), *arguments], self.threads)
+            begin = ["-r", str(write_affine(np.linalg.inv(start), folder / "start.tfm"))]
+            run_registration([*_common(folder / "transform", self.seed), *begin, *arguments], self.threads)
             there, back = (folder / f"transform{way}Composite.h5" for way in ("", "Inverse"))
             check_both_ways(there, back, brain, warped=warped)
             there.replace(forward)
@@ -376,19 +398,33 @@ def _told_of(name: str) -> Iterator[None]:
         raise ImageError(messages.REGISTRATION_FAILED.format(file=name, reason=reason)) from error
 
 
-def _headers_agree(moving: nib.Nifti1Image, fixed: nib.Nifti1Image, size: float) -> bool:
-    """Whether the headers align the two better than their centres of mass do."""
-    target = at_voxel_size(fixed, size)
-    values = target.get_fdata(dtype=np.float32)
-    shift = np.eye(4)
-    shift[:3, 3] = _centre(fixed) - _centre(moving)
-    shared = []
-    for affine in (moving.affine, shift @ moving.affine):
-        placed = nib.Nifti1Image(moving.get_fdata(dtype=np.float32), affine)
-        there = to_grid(placed, target.shape, target.affine).get_fdata(dtype=np.float32)
-        either = (there > 0) & (values > 0)
-        shared.append(mutual_information(there[either], values[either]) if either.any() else -1.0)
-    return shared[0] >= shared[1]
+def rigid_start(moving: nib.Nifti1Image, fixed: nib.Nifti1Image) -> NDArray[np.float64]:
+    """Roughly how one image of a head lies against another, by the information that they share at 8 mm.
+
+    Tried are the positions in the headers, aligned centres of mass (which a partial field of view misleads),
+    and all ways to name the axes, in case that a header lost its orientation: these must share clearly more.
+
+    Returns
+    -------
+    ndarray (4, 4)
+        Takes points of `moving` to `fixed`, mm.
+    """
+    target, source = (at_voxel_size(image, START_VOXEL_SIZE) for image in (fixed, moving))
+    there, here = _centre(target), _centre(source)
+    turned = [affine_of(turn, there - turn @ here) for turn in axis_rotations()]
+    told, *others = [(_shared(source, target, start), start) for start in (np.eye(4), *turned)]
+    near = max((told, others[0]), key=lambda pair: pair[0])
+    best = max(others, key=lambda pair: pair[0])
+    return best[1] if best[0] > CLEARLY_MORE * near[0] else near[1]
+
+
+def _shared(moving: nib.Nifti1Image, target: nib.Nifti1Image, start: NDArray[np.float64]) -> float:
+    """Mutual information of two images, one of them moved."""
+    placed = nib.Nifti1Image(moving.get_fdata(dtype=np.float32), start @ moving.affine)
+    first = to_grid(placed, target.shape, target.affine).get_fdata(dtype=np.float32)
+    second = target.get_fdata(dtype=np.float32)
+    either = (first > FAINT * first.max()) | (second > FAINT * second.max())
+    return mutual_information(first[either], second[either]) if first.any() else -1.0
 
 
 def _centre(image: nib.Nifti1Image) -> NDArray[np.float64]:

@@ -120,8 +120,11 @@ def init_anatomical_wf(
     omp_nthreads = config.omp_nthreads
     outputnode = pe.Node(niu.IdentityInterface(fields=[*ANATOMICAL, "done"]), name="outputnode")
     conform = _reading_node(Conform, sequence_files(session)[FIRST], "conform", omp_nthreads)
+    # What others prepared lies where their transforms and masks have it.
+    conform.inputs.upright = session.origin is Origin.RAW
     mask = _mask_node(session, config.skull_strip, omp_nthreads)
     corrected = _bias_node(session, omp_nthreads)
+    warnings = pe.Node(niu.Merge(2), name="warnings", run_without_submitting=True)
     publish = _publish(session, FIRST, state, config)
     publish.inputs.preparation = preparation_facts(session, config)
     workflow.connect(
@@ -129,7 +132,10 @@ def init_anatomical_wf(
             (conform, mask, [("out_file", "in_file")]),
             (conform, corrected, [("out_file", "in_file")]),
             (mask, corrected, [("mask_file", "mask_file")]),
-            (conform, publish, [("warnings", "warnings"), ("native_voxel_size", "native_voxel_size")]),
+            (conform, warnings, [("warnings", "in1")]),
+            (mask, warnings, [("warnings", "in2")]),
+            (warnings, publish, [("out", "warnings")]),
+            (conform, publish, [("native_voxel_size", "native_voxel_size")]),
             (mask, publish, [("mask_file", "mask"), ("method", "method")]),
             (corrected, publish, [("out_file", "subject")]),
             (conform, outputnode, [("native_voxel_size", "native_voxel_size")]),

@@ -12,6 +12,7 @@ from scipy import ndimage
 from bids_brainage.errors import ImageError
 from bids_brainage.preprocessing.registration import (
     SampledTransform,
+    TemplateTransforms,
     apply_transforms,
     register_affine,
     register_rigid,
@@ -48,9 +49,15 @@ def test_rigid_finds_a_known_movement(brain: nib.Nifti1Image, tmp_path: Path) ->
     np.testing.assert_array_equal(back.get_fdata(), again.get_fdata())
 
 
+def to_brain(moving: nib.Nifti1Image, brain: nib.Nifti1Image, folder: Path) -> TemplateTransforms:
+    inside = image_like((np.asanyarray(brain.dataobj) > 0).astype(np.uint8), brain)
+    prefix = folder / "affine-"
+    return register_affine(moving, brain, fixed_mask=inside, start=np.eye(4), out_prefix=prefix)
+
+
 def test_there_and_back_is_where_it_was(brain: nib.Nifti1Image, tmp_path: Path) -> None:
     moving, _ = _moved(brain)
-    found = register_affine(moving, brain, out_prefix=tmp_path / "affine-")
+    found = to_brain(moving, brain, tmp_path)
     there = apply_transforms(moving, brain, [found.forward])
     back = apply_transforms(there, moving, [found.inverse])
     assert np.corrcoef(back.get_fdata().ravel(), moving.get_fdata().ravel())[0, 1] > 0.98
@@ -76,7 +83,7 @@ def test_template_registration_undoes_a_known_bend_there_and_back(tmp_path: Path
 def test_a_sampled_transform_moves_images_as_ants_does(brain: nib.Nifti1Image, tmp_path: Path) -> None:
     """Noise in a part of the grid and all over it, its edges too; some of the brain lies beyond that grid."""
     moving, _ = _moved(brain)
-    found = register_affine(moving, brain, out_prefix=tmp_path / "affine-")
+    found = to_brain(moving, brain, tmp_path)
     cut = moving.slicer[6:-4, 5:, 3:]
     whole = np.random.default_rng(3).normal(size=cut.shape).astype(np.float32)
     part = np.zeros_like(whole)

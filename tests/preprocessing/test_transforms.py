@@ -237,9 +237,18 @@ def test_what_is_not_whole_never_counts(
 
 
 def test_what_is_whole_is_kept(
-    outside: Any, brain: nib.Nifti1Image, mask: nib.Nifti1Image, tmp_path: Path
+    outside: Any,
+    brain: nib.Nifti1Image,
+    mask: nib.Nifti1Image,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     outside(*GOOD)
+    # These transforms lead elsewhere, which is told.
+    with pytest.raises(ImageError, match=r"sub-01_T1w.*not like the template after the registration"):
+        register(brain, mask, out_prefix=tmp_path / "to-", name="sub-01_T1w.nii.gz")
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(registration, "likeness", lambda moved: 0.9)
     found = register(brain, mask, out_prefix=tmp_path / "to-")
     assert sorted(tmp_path.iterdir()) == [found.forward, found.inverse]
 
@@ -265,7 +274,7 @@ def test_what_ants_says_is_not_dropped(
 
     monkeypatch.setattr(registration, "run_registration", fail)
     with pytest.raises(ImageError, match="Registration failed with error code 1"):
-        register_affine(brain, brain, out_prefix=tmp_path / "to-")
+        register_affine(brain, brain, fixed_mask=brain, start=np.eye(4), out_prefix=tmp_path / "to-")
 
 
 def test_a_full_disk_is_told_as_such(
@@ -277,7 +286,7 @@ def test_a_full_disk_is_told_as_such(
     monkeypatch.setattr(scratch.os, "posix_fallocate", full)
     outside(lambda p: p.write_bytes(b""), lambda p: None)
     with pytest.raises(OSError, match="No space left") as caught:
-        register_affine(brain, brain, out_prefix=tmp_path / "to-")
+        register_affine(brain, brain, fixed_mask=brain, start=np.eye(4), out_prefix=tmp_path / "to-")
     assert caught.value.errno == errno.ENOSPC
     assert caught.value.filename == str(tmp_path)
 
@@ -295,7 +304,7 @@ def _files_of_at_most(size: int) -> Iterator[None]:
 
 def test_ants_runs_out_of_room_for_real(brain: nib.Nifti1Image, tmp_path: Path) -> None:
     with _files_of_at_most(6000), pytest.raises(OSError, match=r"File too large"):
-        register_affine(brain, brain, out_prefix=tmp_path / "to-")
+        register_affine(brain, brain, fixed_mask=brain, start=np.eye(4), out_prefix=tmp_path / "to-")
     assert list(tmp_path.iterdir()) == []
 
 
