@@ -325,6 +325,7 @@ FIELD_ABSURD = (
     "The image {file} covers {field} mm, but a head needs 60 to 400 mm along each axis; correct the header."
 )
 IMAGE_SQUEEZED = "The image {file} is 4D with a single volume; that volume is used."
+IMAGE_THICK = "The image {file} has slices of {size:.3g} mm: brain mask and estimate are less certain than from thin ones."
 IMAGE_NAN_ZEROED = "The image {file} has {count} NaN or infinite values; they are set to zero."
 IMAGE_WRAPPED = (
     "The brightest values of the image {file} are negative: integers of {bits} bits were read with the wrong sign. "

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import nibabel as nib
 import numpy as np
+from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
 
 from bids_brainage import messages
@@ -23,6 +24,8 @@ FEWEST_SLICES = 10
 HEAD = 0.1  # of the 98th percentile: brighter is head
 MOST_OF_ONE_VALUE = 0.3  # part of the head
 SAMPLE = 100_000  # voxels, enough to see that
+THICK_SLICES = 3.5  # mm
+THICK_AGAINST_PLANE = 2.0  # times the voxels within a slice
 FAINTEST_SIGNAL = 1e-6  # spread of the values against their size
 
 
@@ -55,6 +58,9 @@ def read_image(path: Path) -> CheckedImage:
     _check_wrapped(file, data)
     data = _about_zero(path, data, warnings)
     _check_tissue_varies(path, data)
+    sizes = voxel_sizes(image.affine)
+    if sizes.max() > THICK_SLICES and sizes.max() > THICK_AGAINST_PLANE * sizes.min():
+        warnings.append(messages.IMAGE_THICK.format(file=path, size=float(sizes.max())))
     low, high = float(data.min()), float(data.max())
     if low < -0.05 * high:
         warnings.append(messages.IMAGE_NEGATIVE.format(file=path, value=low))
