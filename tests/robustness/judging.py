@@ -58,7 +58,8 @@ class Outcome:
 def mask_of(path: Path, threads: int = 1) -> tuple[nib.Nifti1Image, tuple[str, ...]]:
     """The brain mask that the program makes of a file, and what it warns of."""
     checked = read_image(path)
-    return extract_brain(conform(checked.image), threads=threads, name=path.name).mask, checked.warnings
+    brain = extract_brain(conform(checked.image), threads=threads, name=path.name)
+    return brain.mask, (*checked.warnings, *brain.warnings)
 
 
 def judge(distorted: Distorted, brain: nib.Nifti1Image, folder: Path, threads: int = 1) -> Outcome:
