@@ -38,6 +38,8 @@ class Case:
         Words of the sentence by which the image is refused; if empty, the mask is that of the undistorted.
     may_refuse : bool
         Whether a sentence will do, too.
+    warns : str
+        Words of a warning; with it, a mask that is less certain will do, too.
     heads : tuple of str
         Whom it is tried on: the simulated person without skull ("brain") or with it ("head"), "colin27".
     """
@@ -45,6 +47,7 @@ class Case:
     make: Make
     says: str = ""
     may_refuse: bool = False
+    warns: str = ""
     heads: tuple[str, ...] = ("brain", "head")
 
 
@@ -218,8 +221,8 @@ CASES: dict[str, Case] = {
     "42 field of view of 150 mm": Case(of_150_mm, may_refuse=True, heads=REAL),
     "42 without vertex": Case(without_vertex, says="T1w", heads=ALL),
     "42 voxels of 0.5 mm": Case(with_slices((0.5, 0.5, 0.5)), heads=ALL),
-    "42 slices of 5 mm": Case(with_slices((1, 1, 5)), heads=ALL),
-    "42 slices of 5 mm, tilted": Case(with_slices((1, 1, 5), 20), heads=REAL),
+    "42 slices of 5 mm": Case(with_slices((1, 1, 5)), warns="slices of 5 mm", heads=ALL),
+    "42 slices of 5 mm, tilted": Case(with_slices((1, 1, 5), 20), warns="slices of 5 mm", heads=REAL),
     "42 thin slices": Case(with_slices((0.9, 0.9, 0.7)), heads=REAL),
     "44 defaced": Case(small_and_defaced(1.0), heads=REAL),
     "44 defaced, small": Case(small_and_defaced(0.88), heads=REAL),

@@ -11,6 +11,8 @@ from tests.robustness.cases import CASES, Case
 from tests.robustness.distorted import Head
 from tests.robustness.judging import RIGHT, judge
 
+LESS_CERTAIN = 0.93  # Dice
+
 ROWS = [
     pytest.param(case, whom, marks=[pytest.mark.colin27] * (whom == "colin27"), id=f"{name}, {whom}")
     for name, case in CASES.items()
@@ -27,4 +29,5 @@ def test_mask_or_sentence(case: Case, whom: str, undistorted: Callable[[str], He
         assert case.says in outcome.sentence, outcome
     elif not (case.may_refuse and outcome.sentence):
         assert outcome.dice is not None, outcome.sentence
-        assert outcome.dice >= RIGHT
+        assert any(case.warns in warning for warning in outcome.warnings) or not case.warns
+        assert outcome.dice >= (LESS_CERTAIN if case.warns else RIGHT)
