@@ -217,7 +217,7 @@ CASES: dict[str, Case] = {
     "42 spikes": Case(spikes, heads=REAL),
     "42 MP2RAGE, integers": Case(mp2rage("integers"), heads=REAL),
     "42 MP2RAGE, below zero": Case(mp2rage("below zero"), heads=REAL),
-    "42 MP2RAGE, -0.5 to 0.5": Case(mp2rage("unit"), heads=REAL),
+    "42 MP2RAGE, -0.5 to 0.5": Case(mp2rage("unit"), warns="as MP2RAGE does", heads=REAL),
     "42 field of view of 150 mm": Case(of_150_mm, may_refuse=True, heads=REAL),
     "42 without vertex": Case(without_vertex, says="T1w", heads=ALL),
     "42 voxels of 0.5 mm": Case(with_slices((0.5, 0.5, 0.5)), heads=ALL),
