@@ -73,7 +73,8 @@ def test_a_failure_that_may_be_done_without_is_no_error_yet(
 def test_what_a_worker_logged_is_told_once_with_the_persons_name(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG)
+    # An earlier test may have set a level for the program's console.
+    caplog.set_level(logging.DEBUG, logger=Progress.__module__)
     progress = Progress(PEOPLE, tmp_path)
     for step in ("conform", "bias"):
         name = f"bids_brainage_wf.sub_02_ses_a_wf.preprocessing_wf.anatomical_wf.{step}"
