@@ -181,11 +181,20 @@ UNKNOWN_AGE_UNIT = (
     "years, months, weeks or days."
 )
 NO_AGE_UNIT = (
-    "{path} gives ages, but no JSON file says in which unit, while participants.json declares '{unit}' for its "
-    "own; declare it in {sidecar}: until then there is no DBA."
+    "{path} gives ages, but no JSON file says in which unit, while those of participants.tsv are not known to be "
+    "in years; declare it in {sidecar}: until then there is no DBA."
+)
+AGE_UNIT_NOT_READ = "{problem} Without it the unit of age is not known, so there are no ages and no DBA."
+AGE_UNIT_TOLD = (
+    "{path} speaks of {unit} in what it says of {column}, but declares no Units, so there are no ages and no DBA; "
+    'write "Units": "years" or the unit that it is.'
+)
+ODD_AGE_UNIT = (
+    "{path} gives the age of {name} in '{unit}', which is unknown, so there is no DBA; write years, months, weeks "
+    "or days."
 )
 AGE_UNITS_DIFFER = (
-    "{path} declares the unit '{unit}' for {column}, whose name says another, so there are no ages and no DBA; "
+    "{path} declares the unit '{unit}' for {column}, while the table says another, so there are no ages and no DBA; "
     "correct one of them."
 )
 BROKEN_SIDECAR = "{path} is not valid JSON and is ignored; {name} is processed without it."

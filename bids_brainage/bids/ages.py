@@ -13,6 +13,8 @@ import yaml
 from bids_brainage.terms import AGE
 
 _WORD = re.compile(r"[a-z_]+")
+# A word, and whether "in" or a bracket stands before it.
+_TOLD = re.compile(r"(\bin\s+|[\[(]\s*)?([a-z]+)")
 #: Shorter names of units are not looked for in names of columns: age_a may be many things.
 _SHORTEST_IN_COLUMN = 2
 
@@ -57,6 +59,30 @@ def declared_unit(described: Mapping[str, Any], column: str) -> str | None:
             if word.strip().lower() in ("units", "unit") and unit is not None and str(unit).strip():
                 return str(unit).strip()
     return None
+
+
+def told_units(described: Mapping[str, Any], column: str) -> list[str]:
+    """Return the units other than years that a JSON file's words about a column tell ("Age in months").
+
+    Those are ``in`` or a bracket before the name of a unit, and names in the plural.
+    """
+    entries = [entry for key, entry in described.items() if key.strip().lower() == column.lower()]
+    texts = [text for entry in entries for text in (entry.values() if isinstance(entry, dict) else [entry])]
+    known, _ = _words()
+    words = [
+        word
+        for text in texts
+        if isinstance(text, str)
+        for before, word in _TOLD.findall(text.lower())
+        if before or (word.endswith("s") and len(word) > _SHORTEST_IN_COLUMN) or text.strip().lower() == word
+    ]
+    return [word for word in words if known.get(word, 1.0) != 1]
+
+
+def unit_column(columns: Iterable[str]) -> str | None:
+    """Find the column with the unit of each row's age (``age_unit``, ``Age Units``); None without one."""
+    found = (name for name in columns if re.sub(r"[^a-z]", "", name.lower()) in ("ageunit", "ageunits"))
+    return next(found, None)
 
 
 def _years_by_name(column: str) -> float | None:

@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
 
 from bids_brainage import messages
-from bids_brainage.bids.ages import age_column
+from bids_brainage.bids.ages import years_per
 from bids_brainage.bids.content import is_elsewhere
 from bids_brainage.bids.naming import session_name
-from bids_brainage.bids.tables import MISSING, Table, read_table
+from bids_brainage.bids.people import ID_COLUMNS, Key, People, read_people
 from bids_brainage.bids.units import Units
-from bids_brainage.errors import InputError
-from bids_brainage.labels import is_label
 from bids_brainage.quoting import one_line
 from bids_brainage.suggestions import bare, some
 from bids_brainage.terms import AGE, OLDEST
-
-ID_COLUMNS = ("participant_id", "session_id")
-# The column of sessions as many call it.
-_SESSION = "session"
 
 
 @dataclass(frozen=True)
@@ -32,81 +25,6 @@ class Person:
     age: float | None = None
     sex: str | None = None
     warnings: tuple[str, ...] = ()
-
-
-Key = tuple[str, str | None]
-
-
-@dataclass(frozen=True)
-class People:
-    """A table's rows by label, and by session where it has a session_id beside participant_id.
-
-    Attributes
-    ----------
-    table : Table
-    rows : dict
-        Each person's cells by (participant, session) or, in a sessions.tsv, by (session, None).
-    odd : tuple of str
-        Names in the table whose label is not valid in BIDS.
-    """
-
-    table: Table
-    rows: dict[Key, list[str]] = field(default_factory=dict)
-    odd: tuple[str, ...] = ()
-
-    @cached_property
-    def ages(self) -> tuple[str, float | None] | None:
-        """The column of ages, see `age_column`."""
-        return age_column(self.table.columns)
-
-    def position(self, column: str) -> int | None:
-        """Return the position of a column, see `Table.position`; that of age may be called age_months."""
-        name = self.ages[0] if column.lower() == AGE and self.ages else column
-        return self.table.position(name)
-
-    def cell(self, key: Key, column: str) -> str | None:
-        """Return the text in a cell without surrounding blanks; None if it is missing."""
-        row, position = self.rows.get(key), self.position(column)
-        if row is None or position is None:
-            return None
-        text = row[position].strip()
-        return None if text.lower() in MISSING else text
-
-
-def _read_people(path: Path, id_column: str, prefix: str) -> People:
-    """Read a table with a row for each person; repeated identical rows count once.
-
-    Raises
-    ------
-    InputError
-        See `read_table`; or if two different rows belong to one person and session.
-    """
-    table = read_table(path, id_column)
-    own = table.position(id_column) or 0
-    session = _session_column(table, own) if id_column != "session_id" else None
-    rows: dict[Key, list[str]] = {}
-    lines: dict[Key, int] = {}
-    odd: list[str] = []
-    for line, row in zip(table.lines, table.rows, strict=True):
-        label = row[own].strip().removeprefix(prefix)
-        ses = row[session].strip().removeprefix("ses-") if session is not None else ""
-        key = (label, None if ses.lower() in MISSING else ses)
-        if not all(is_label(part) for part in key if part is not None):
-            odd.append(row[own].strip())
-        elif key in rows and row != rows[key]:
-            facts = {"name": row[own].strip(), "first": lines[key], "second": line}
-            raise InputError(messages.TABLE_DUPLICATE.format(path=path, **facts))
-        else:
-            rows[key], lines[key] = row, line
-    return People(table, rows, tuple(dict.fromkeys(odd)))
-
-
-def _session_column(table: Table, own: int) -> int | None:
-    """Return the position of session_id or, where somebody has several rows, of a column ``session``."""
-    position = table.position("session_id")
-    if position is None and len({row[own].strip() for row in table.rows}) < len(table.rows):
-        position = table.position(_SESSION)
-    return position
 
 
 class ParticipantsTable:
@@ -140,8 +58,8 @@ class ParticipantsTable:
     def __init__(self, path: Path, *, required: bool = False) -> None:
         self.path = path
         there = required or path.exists() or is_elsewhere(path)
-        self._people = _read_people(path, "participant_id", "sub-") if there else None
-        self._units = Units(path)
+        self._people = read_people(path, "participant_id", "sub-") if there else None
+        self._units = Units(path, self._people.stated if self._people else None)
         self._sessions: dict[str, People | None] = {}
 
     @property
@@ -214,14 +132,17 @@ class ParticipantsTable:
         found = self._find(participant, session, AGE)
         if found is None or self._alike_session(participant, session):
             return Person(None, sex, (self._why_no_age(participant, session),))
-        text, people = found
-        age, warnings = self._age(name, text, people)
+        age, warnings = self._age(name, *found)
         return Person(age, sex, warnings)
 
-    def _age(self, name: str, text: str, people: People) -> tuple[float | None, tuple[str, ...]]:
+    def _age(self, name: str, text: str, people: People, key: Key) -> tuple[float | None, tuple[str, ...]]:
         """Return the age in years that a cell gives, None if it gives none, and sentences about it."""
         facts = {"path": people.table.path, "name": name, "value": one_line(text)[:40]}
-        per_unit, problem = self._years(people)
+        unit = people.unit(key)
+        if unit is not None and years_per(unit) is None:
+            facts["unit"] = one_line(unit)[:40]
+            return None, (messages.ODD_AGE_UNIT.format(**facts),)
+        per_unit, problem = self._years(people, unit)
         problems = (problem,) if problem else ()
         number = _number(text)
         if number is None and text.lower().lstrip("+-") not in ("inf", "infinity"):
@@ -232,7 +153,7 @@ class ParticipantsTable:
             return None, (messages.IMPLAUSIBLE_AGE.format(**facts), *problems)
         return number * per_unit, problems
 
-    def _find(self, participant: str, session: str | None, column: str) -> tuple[str, People] | None:
+    def _find(self, participant: str, session: str | None, column: str) -> tuple[str, People, Key] | None:
         """Return a non-missing cell and the table it comes from, the session's own first."""
         own = self._of_sessions(participant) if session else None
         places: list[tuple[People | None, Key]] = [(own, (session, None))] if session else []
@@ -240,7 +161,7 @@ class ParticipantsTable:
         for people, key in places:
             text = people.cell(key, column) if people else None
             if people and text is not None:
-                return text, people
+                return text, people, key
         return None
 
     def _why_no_age(self, participant: str, session: str | None) -> str:
@@ -271,13 +192,13 @@ class ParticipantsTable:
             name = f"sub-{participant}"
             path = self.path.parent / name / f"{name}_sessions.tsv"
             there = path.exists() or is_elsewhere(path)
-            self._sessions[participant] = _read_people(path, "session_id", "ses-") if there else None
+            self._sessions[participant] = read_people(path, "session_id", "ses-") if there else None
         return self._sessions[participant]
 
-    def _years(self, people: People) -> tuple[float | None, str | None]:
+    def _years(self, people: People, unit: str | None = None) -> tuple[float | None, str | None]:
         """Return years per unit of a table's ages, or None and a sentence why it is not known."""
         column, by_name = people.ages or (AGE, None)
-        return self._units.years(people.table.path, column, by_name)
+        return self._units.years(people.table.path, column, years_per(unit) if unit else by_name)
 
 
 def _alike(label: str, labels: Sequence[str]) -> str | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bids_brainage import messages
-from bids_brainage.bids.ages import declared_unit, years_per
+from bids_brainage.bids.ages import declared_unit, told_units, years_per
 from bids_brainage.bids.content import check_here
 from bids_brainage.bids.dataset import read_json
 from bids_brainage.errors import InputError
@@ -31,6 +31,8 @@ class Units:
     ----------
     participants : Path
         The table participants.tsv.
+    ages : (str, float or None), optional
+        Its column of ages, and years per unit if the table itself says so.
 
     Raises
     ------
@@ -38,8 +40,9 @@ class Units:
         If a JSON file beside it is a link to nothing.
     """
 
-    def __init__(self, participants: Path) -> None:
+    def __init__(self, participants: Path, ages: tuple[str, float | None] | None = None) -> None:
         self.participants = participants
+        self._ages = ages or (AGE, None)
         self._read: dict[Path, tuple[dict[str, Any], str | None]] = {}
         for file in (participants.with_suffix(".json"), participants.parent / "sessions.json"):
             self._describe(file)
@@ -59,15 +62,16 @@ class Units:
                 return Declared(unit and one_line(unit)[:_LONGEST], file, problem)
         return Declared()
 
-    def years(self, table: Path, column: str, by_name: float | None) -> tuple[float | None, str | None]:
+    def years(self, table: Path, column: str, by_table: float | None) -> tuple[float | None, str | None]:
         """Return years per unit of a column of ages, or None if it is not known; and a sentence on that.
 
-        Ages are in years unless the column's name (`by_name`) or a file says otherwise. A sessions.tsv of
-        which nothing is said may be in the unit of participants.tsv as well as in years.
+        Ages are in years unless the table itself (`by_table`) or a file says otherwise. A file that may say
+        so but cannot be read, or does so in a description alone, leaves the unit open; so does another unit
+        of participants.tsv for a sessions.tsv of which nothing is said.
         """
         unit, file, problem = self.of(table, column)
         if problem:
-            return by_name or 1.0, problem
+            return by_table, problem if by_table else messages.AGE_UNIT_NOT_READ.format(problem=problem)
         if unit is not None:
             years, facts = (
                 years_per(unit),
@@ -75,17 +79,18 @@ class Units:
             )
             if years is None:
                 return None, messages.UNKNOWN_AGE_UNIT.format(**facts)
-            if by_name not in (None, years):
+            if by_table not in (None, years):
                 return None, messages.AGE_UNITS_DIFFER.format(**facts)
             return years, None
-        if by_name is not None:
-            return by_name, None
-        others = self.of(self.participants, AGE).unit
-        if others and years_per(others) != 1:
-            sentence = messages.NO_AGE_UNIT.format(
-                path=table, unit=others, sidecar=table.with_suffix(".json").name
-            )
-            return None, sentence
+        if by_table is not None:
+            return by_table, None
+        for file in self._files(table):
+            told = told_units(self._describe(file)[0], column)
+            if told:
+                facts = {"path": file, "unit": told[0], "column": one_line(column)[:_LONGEST]}
+                return None, messages.AGE_UNIT_TOLD.format(**facts)
+        if table != self.participants and self.years(self.participants, *self._ages)[0] != 1:
+            return None, messages.NO_AGE_UNIT.format(path=table, sidecar=table.with_suffix(".json").name)
         return 1.0, None
 
     def _files(self, table: Path) -> tuple[Path, ...]:

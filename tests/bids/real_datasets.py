@@ -81,9 +81,9 @@ def prepared(*stems: str, folder: str = "prep") -> tuple[str, ...]:
     )
 
 
+TWO = (ONE, "sub-02/anat/sub-02_T1w.nii.gz")
 PREP = {"derivatives": {"p": "prep"}}
 FS = {"fs_subjects_dir": "fs"}
-TWO = (ONE, "sub-02/anat/sub-02_T1w.nii.gz")
 
 CASES = {
     # Copies and files outside their place
@@ -177,7 +177,7 @@ CASES = {
         files=table("participant_id age_months", "sub-01 60")
         | {"participants.json": '{"age_months": {"Units": "years"}}'},
         ages={"sub-01": None},
-        says=("whose name says another",),
+        says=("while the table says another",),
     ),
     "age_at_scan": Case(
         files=table("participant_id age_at_scan", "sub-01 60"), ages={"sub-01": None}, says=("age_at_scan",)
@@ -185,7 +185,66 @@ CASES = {
     "age_months and age_years": Case(
         files=table("participant_id age_months age_years", "sub-01 600 50"), ages={"sub-01": None}
     ),
+    # A unit that is not under Units
+    **{
+        f"a unit in {name}": ages_of(text, "96", None, "declares no Units")
+        for name, text in {
+            "Description": '{"age": {"Description": "Age in months"}}',
+            "Description, beside years": '{"age": {"Description": "Age in months, from years"}}',
+            "LongName": '{"Age": {"LongName": "Age (month)", "Units": ""}}',
+            "text": '{"age": "months of the child at the scan"}',
+            "one word": '{"age": {"Description": "month"}}',
+            "short": '{"age": {"Description": "Age [mo]"}}',
+        }.items()
+    },
+    "a description of a day": ages_of('{"age": {"Description": "years on the day of the scan (a)"}}', "9", 9),
+    "a description beside Units": ages_of('{"age": {"Description": "in months", "Units": "years"}}', "9", 9),
+    "a description of another column": ages_of('{"onset": "in months"}', "9", 9),
+    "a column of units": Case(
+        TWO,
+        table("participant_id age age_unit", "sub-01 96 Months", "sub-02 9 n/a"),
+        ages={"sub-01": 8, "sub-02": 9},
+    ),
+    "a column of units that are none": Case(
+        files=table("participant_id age AgeUnits", "sub-01 96 moons"),
+        ages={"sub-01": None},
+        says=("'moons'",),
+    ),
+    "a column of units, called years": Case(
+        files=table("participant_id age age_unit", "sub-01 96 months") | {"participants.json": YEARS},
+        ages={"sub-01": None},
+        says=("while the table says another",),
+    ),
+    # JSON files that cannot be read
+    **{
+        f"participants.json with {name}": ages_of(text, "96", None, "the unit of age is not known")
+        for name, text in {
+            "a comma too many": '{"age": {"Units": "months",}}',
+            "a list": "[1]",
+            "no end of lists": "[" * 100_000,
+            "no content": "",
+        }.items()
+    },
+    "participants.json of no use, age_months": Case(
+        files=table("participant_id age_months", "sub-01 96") | {"participants.json": "{"},
+        ages={"sub-01": 8},
+        says=("participants.json is not valid JSON",),
+    ),
+    "sessions.json of no use": of_sessions({"sessions.json": "{"}, None, None, "unit of age is not known"),
     # Each table its own unit
+    **{
+        f"sessions of which nothing is said, people with {name}": of_sessions(
+            files, None, None, "declare it in"
+        )
+        for name, files in {
+            "age_months": table("participant_id age_months", "sub-01 108"),
+            "age_months that are declared": table("participant_id age_months", "sub-01 108")
+            | {"participants.json": '{"age_months": {"Units": "months"}}'},
+            "a column of units": table("participant_id age age_unit", "sub-01 108 months"),
+            "months in words": {"participants.json": '{"age": "in months"}'},
+            "a JSON file of no use": {"participants.json": "{"},
+        }.items()
+    },
     "sessions in months, beside": of_sessions(
         {"sub-01/sub-01_sessions.json": MONTHS, "participants.json": YEARS}, 10, 30
     ),

@@ -15,7 +15,8 @@ import numpy as np
 from bids_brainage import messages
 from bids_brainage.bids.dataset import makers, read_json
 from bids_brainage.bids.naming import session_name, strip_prefix
-from bids_brainage.bids.participants import ID_COLUMNS, ParticipantsTable
+from bids_brainage.bids.participants import ParticipantsTable
+from bids_brainage.bids.people import ID_COLUMNS
 from bids_brainage.errors import InputError
 from bids_brainage.quoting import one_line
 from bids_brainage.records.reading import PreparedImages, read_participant
