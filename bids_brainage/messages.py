@@ -101,6 +101,14 @@ NO_TISSUE_IMAGE = (
     "{path}: {names} left out, because by their names they are projections or phase images; ask for them with "
     "--bids-filter-file if they are not."
 )
+DERIVED_IMAGE = (
+    "{path}: {names} left out, because space-, desc- and the like in their names say that software made them of raw "
+    "images; give the raw ones, or prepared ones with --derivatives."
+)
+DERIVATIVE_AS_RAW = (
+    "{path} calls itself a derivative (DatasetType in dataset_description.json), and BIDS_DIR should be the raw "
+    "dataset; give that, and this one with -d NAME={path}."
+)
 BIDSIGNORE_NOT_READABLE = "{path} cannot be read ({reason}), so it leaves nothing out; correct or remove it."
 IMAGE_NOT_READABLE = "{path} cannot be read ({reason}); replace it or exclude it with --bids-filter-file."
 BROKEN_DATABASE = (

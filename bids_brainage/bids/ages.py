@@ -24,13 +24,13 @@ def years_per(unit: str) -> float | None:
 
     Known are UCUM's codes and the usual words in any case, also in phrases like "months since birth".
     """
-    known, beside = _words()
+    known, _ = _words()
     text = unit.lower().replace("(s)", "s").strip("[](){}. ")
     if text in known:
         return known[text]
     if re.search(r"\d", text):
         return None
-    years = {known.get(word) for word in _WORD.findall(text) if word not in beside}
+    years = {known.get(word) for word in _telling(text)}
     return years.pop() if len(years) == 1 else None
 
 
@@ -90,10 +90,16 @@ def _years_by_name(column: str) -> float | None:
     if not text.startswith(AGE):
         return None
     rest = text.removeprefix(AGE)
-    _, beside = _words()
-    words = [word for word in _WORD.findall(rest) if word not in beside]
+    words = _telling(rest)
     is_long = len(words) == 1 and len(words[0]) >= _SHORTEST_IN_COLUMN
     return years_per(rest) if is_long else None
+
+
+def _telling(text: str) -> list[str]:
+    """Return the words of a phrase that may be units; none if a birth is told but not the time since."""
+    _, beside = _words()
+    words = _WORD.findall(text)
+    return [word for word in words if word not in beside] if ("since" in words) == ("birth" in words) else []
 
 
 @cache

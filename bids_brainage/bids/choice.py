@@ -81,6 +81,11 @@ def is_never_taken(entities: Entities, asked_for: Collection[str] = ()) -> bool:
     return _is(entities, "never", asked_for)
 
 
+def is_derived(entities: Entities, asked_for: Collection[str] = ()) -> bool:
+    """Whether a name says that software made the image of others (``space-MNI152``, ``desc-brain``)."""
+    return any(name in entities and name not in asked_for for name in _unwanted()["derived"])
+
+
 def is_last_resort(entities: Entities, asked_for: Collection[str] = ()) -> bool:
     """Whether a name says that the image is a scout or the like."""
     return _is(entities, "last", asked_for)
@@ -90,7 +95,7 @@ def asked_for(filters: dict[str, Any]) -> frozenset[str]:
     """Return the entities, by their short names, whose values a filter names."""
     return frozenset(
         short
-        for short, long in _unwanted()["entities"].items()
+        for short, long in (_unwanted()["entities"] | _unwanted()["derived"]).items()
         if filters.get(long) not in (None, "*", "Query.ANY")
     )
 

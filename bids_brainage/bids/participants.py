@@ -182,10 +182,19 @@ class ParticipantsTable:
         return messages.NO_AGE.format(**facts)
 
     def _alike_session(self, participant: str, session: str | None) -> tuple[People, str] | None:
-        """Return the sessions.tsv that has a session's row but for zeros in front, and that row's label."""
-        own = self._of_sessions(participant) if session else None
-        alike = _alike(session, [label for label, _ in own.rows]) if own and session else None
-        return (own, alike) if own and alike else None
+        """Return the table that has a session's row but for zeros in front, and that row's label."""
+        if not session:
+            return None
+        own = self._of_sessions(participant)
+        of_sessions = [label for label, _ in own.rows] if own else []
+        of_people = (
+            [ses for label, ses in self._people.rows if label == participant and ses] if self._people else []
+        )
+        for people, labels in ((own, of_sessions), (self._people, of_people)):
+            alike = _alike(session, labels)
+            if people and alike:
+                return people, alike
+        return None
 
     def _of_sessions(self, participant: str) -> People | None:
         if participant not in self._sessions:

@@ -11,11 +11,12 @@ from bids_brainage.bids.ages import age_column, unit_column, years_per
 from bids_brainage.bids.tables import MISSING, Table, read_table
 from bids_brainage.errors import InputError
 from bids_brainage.labels import is_label
+from bids_brainage.suggestions import bare
 from bids_brainage.terms import AGE
 
 ID_COLUMNS = ("participant_id", "session_id")
 # The column of sessions as many call it.
-_SESSION = "session"
+_SESSIONS = ("session", "ses", "visit", "timepoint")
 
 Key = tuple[str, str | None]
 
@@ -98,8 +99,28 @@ def read_people(path: Path, id_column: str, prefix: str) -> People:
 
 
 def _session_column(table: Table, own: int) -> int | None:
-    """Return the position of session_id or, where somebody has several rows, of a column ``session``."""
+    """Return the position of session_id or of another column of sessions.
+
+    That is ``session`` where somebody has several rows, or one of `_SESSIONS` that names folders of sessions.
+    """
     position = table.position("session_id")
-    if position is None and len({row[own].strip() for row in table.rows}) < len(table.rows):
-        position = table.position(_SESSION)
-    return position
+    if position is not None:
+        return position
+    places = [place for name in _SESSIONS if (place := table.position(name)) is not None]
+    named = next((place for place in places if _names_sessions(table, own, place)), None)
+    repeated = len({row[own].strip() for row in table.rows}) < len(table.rows)
+    return table.position(_SESSIONS[0]) if named is None and repeated else named
+
+
+def _names_sessions(table: Table, own: int, place: int) -> bool:
+    """Whether a cell of a column is the label of one of the person's sessions, but for zeros in front."""
+    for row in table.rows:
+        label, session = row[own].strip().removeprefix("sub-"), row[place].strip().removeprefix("ses-")
+        if not is_label(label) or not is_label(session):
+            continue
+        folder = table.path.parent / f"sub-{label}"
+        if (folder / f"ses-{session}").is_dir():
+            return True
+        if any(bare(ses.name.removeprefix("ses-")) == bare(session) for ses in folder.glob("ses-*")):
+            return True
+    return False

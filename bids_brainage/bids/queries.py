@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from bids_brainage import messages
-from bids_brainage.bids.choice import Image, asked_for, is_never_taken
+from bids_brainage.bids.choice import Image, asked_for, is_derived, is_never_taken
 from bids_brainage.bids.dataset import read_json
 from bids_brainage.bids.naming import Entities, is_regular, name_entities
 from bids_brainage.errors import InputError
@@ -131,6 +131,8 @@ def _why_not(place: PurePath, entities: Entities, asked: Collection[str]) -> str
         return messages.MISPLACED_IMAGE
     if not is_regular(place, entities):
         return messages.ODD_IMAGE_NAME
+    if is_derived(entities, asked):
+        return messages.DERIVED_IMAGE
     return messages.NO_TISSUE_IMAGE if is_never_taken(entities, asked) else None
 
 

@@ -152,7 +152,9 @@ def _find(
 
 
 def _folders_left_out(dataset: Dataset) -> Iterator[str]:
-    """Report folders that look like a participant's but are not read."""
+    """Report a dataset that is not raw, and folders that look like a participant's but are not read."""
+    if str(dataset.description.get("DatasetType", "")).lower() == "derivative":
+        yield messages.DERIVATIVE_AS_RAW.format(path=dataset.root)
     for names, sentence in (
         (dataset.ignored, messages.NOT_A_LABEL),
         (dataset.absent, messages.ABSENT_FOLDER),

@@ -455,6 +455,60 @@ CASES = {
     "a column session that is none": Case(
         files=table("participant_id session age", "sub-01 morning 34"), ages={"sub-01": 34}
     ),
+    **{
+        f"a column {name}, a row a person": Case(
+            (*AB, "sub-02/ses-a/anat/sub-02_ses-a_T1w.nii.gz"),
+            table(f"participant_id {name} age", "sub-01 ses-b 36", "sub-02 a 20"),
+            ages={"sub-01_ses-a": None, "sub-01_ses-b": 36, "sub-02_ses-a": 20},
+        )
+        for name in ("session", "Session", "ses", "visit", "timepoint")
+    },
+    **{
+        f"zeros lost in {name}": Case(
+            ("sub-01/ses-01/anat/sub-01_ses-01_T1w.nii.gz",),
+            table(f"participant_id {name} age", "sub-01 1 36"),
+            ages={"sub-01_ses-01": None},
+            says=("but one for 1", "same but for zeros"),
+        )
+        for name in ("session_id", "session")
+    },
+    **{
+        f"{name} is not the age": Case(
+            files=table(f"participant_id {name}", "sub-01 39"), ages={"sub-01": None}
+        )
+        for name in ("age_at_birth_weeks", "age_at_birth", "age_since_scan_days")
+    },
+    "age_since_birth_months": Case(
+        files=table("participant_id age_since_birth_months", "sub-01 96"), ages={"sub-01": 8}
+    ),
+    "a year of birth": ages_of(units("year of birth"), "60", None, "unknown"),
+    # Images that software made
+    **{
+        f"{word} beside the raw image": Case(
+            (ONE,),
+            sizes={
+                f"sub-01/anat/sub-01_{word}_{suffix}.nii.gz": (0.5, 0.5, 0.5) for suffix in ("T1w", "FLAIR")
+            },
+            uses={"sub-01 T1w": ["sub-01_T1w.nii.gz"], "sub-01 FLAIR": []},
+            says=(f"sub-01_{word}_T1w.nii.gz", "software made them"),
+        )
+        for word in ("space-MNI152NLin6Asym", "desc-brain", "label-lesion", "desc-scout", "res-05", "atlas-x")
+    },
+    "space-MNI alone": Case(
+        ("sub-01/anat/sub-01_space-MNI_T1w.nii.gz",), says=("software made them",), code=2
+    ),
+    "space- is asked for": Case(
+        (ONE, "sub-01/anat/sub-01_space-orig_T1w.nii.gz"),
+        {"filter.json": '{"t1w": {"space": "orig"}}'},
+        options={"bids_filter_file": "filter.json"},
+        uses={"sub-01 T1w": ["sub-01_space-orig_T1w.nii.gz"]},
+    ),
+    "a derivative for BIDS_DIR": Case(
+        files={
+            "dataset_description.json": '{"Name": "x", "BIDSVersion": "1.9.0", "DatasetType": "derivative"}'
+        },
+        says=("calls itself a derivative",),
+    ),
     # Choice between kinds
     **{
         f"{word} beside the real image": Case(
@@ -500,7 +554,20 @@ CASES = {
             (ONE, f"sub-01/anat/sub-01_{word}_swi.nii.gz", "sub-01/anat/sub-01_acq-x_part-mag_swi.nii.gz"),
             uses={"sub-01 T2starw": ["sub-01_acq-x_part-mag_swi.nii.gz"]},
         )
-        for word in ("acq-minIP", "acq-mIP", "rec-MIP", "rec-pha", "acq-phase", "part-phase", "acq-SWIphase")
+        for word in (
+            "acq-minIP",
+            "acq-mIP",
+            "rec-MIP",
+            "rec-pha",
+            "acq-phase",
+            "part-phase",
+            "acq-SWIphase",
+            "acq-filtphase",
+            "acq-SWImIPs",
+            "rec-phs",
+            "acq-mIPs",
+            "acq-hpfPhase",
+        )
     },
     "a minIP alone": Case(
         (ONE, "sub-01/anat/sub-01_acq-minIP_swi.nii.gz"),
