@@ -126,7 +126,7 @@ def parse(line: str) -> Pattern | None:
         return None
     if "/" not in text.removesuffix("/"):
         names.insert(0, _DEEP)
-    wanted = tuple(None if name == _DEEP else _name(name) for name in names)
+    wanted = tuple(None if name.startswith(_DEEP) and not name.strip("*") else _name(name) for name in names)
     return Pattern(wanted, ignores, text.endswith("/"))
 
 
