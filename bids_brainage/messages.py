@@ -182,6 +182,9 @@ NO_AGE_COLUMN = (
 )
 AGE_FROM_COLUMN = "{path} has no column age; ages are read from its column {column}."
 NO_AGE = "{path} gives no age for {name}: it gets an estimate but no DBA."
+AGE_OF_NO_SESSION = (
+    "{path} gives no age for {name}; that of {other}, which tells no session, is used: check it."
+)
 BAD_AGE = "{path} gives {name} the age '{value}', which is not a number of years, so there is no DBA."
 IMPLAUSIBLE_AGE = "{path} gives {name} an age of {value} years, which is impossible, so there is no DBA."
 UNKNOWN_AGE_UNIT = (
@@ -222,6 +225,10 @@ NOT_IN_SESSION = "{name} has no image in the selected sessions and is left out."
 SESSION_LEFT_OUT = "{name} is left out: it has {found} but no T1w image, and other sessions have one."
 VARIANT_CHOSEN = (
     "{name} has {count} kinds of {modality}; {chosen} is used (choose another with --bids-filter-file)."
+)
+VOXELS_NOT_READ = (
+    "{name}: {chosen} is used, but the header of {files} cannot be read, which might be the finer {modality}; fetch "
+    "or replace it, or choose with --bids-filter-file."
 )
 LAST_RESORT = (
     "{name}: {chosen} is used, because there is no other {modality} image, although its name calls it a scout or "

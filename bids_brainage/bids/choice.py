@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from bids_brainage.bids.naming import Entities
-from bids_brainage.bids.voxels import fineness
+from bids_brainage.bids.voxels import UNREAD, fineness
 
 Image = tuple[Path, Entities]
 
@@ -36,12 +36,15 @@ class Choice:
         Names of files of the kinds that were not chosen.
     is_last_resort : bool
         Whether its name calls it a scout or the like, but there is no other.
+    unread : tuple of str
+        Names of files whose voxels would have counted, but whose headers cannot be read.
     """
 
     paths: tuple[Path, ...]
     suffix: str
     others: tuple[str, ...] = ()
     is_last_resort: bool = False
+    unread: tuple[str, ...] = ()
 
 
 def choose(images: Sequence[Image], prefer: dict[str, Any], asked_for: Collection[str] = ()) -> Choice:
@@ -66,14 +69,20 @@ def choose(images: Sequence[Image], prefer: dict[str, Any], asked_for: Collectio
     everything = sorted(kinds, key=lambda kind: (len(json.loads(kind)), kind))
     real = [kind for kind in everything if not is_last_resort(kinds[kind][0][1], asked_for)]
     left = real or everything
+    unread: tuple[str, ...] = ()
     for name, values in prefer.items():
         if len(left) == 1:
             break
         places = [_place(kinds[kind][0], name, values) for kind in left]
+        if values == "finest":
+            images_left = [kinds[kind][0][0] for kind in left]
+            unread = tuple(
+                path.name for path, place in zip(images_left, places, strict=True) if place == UNREAD
+            )
         left = [kind for kind, place in zip(left, places, strict=True) if place == min(places)]
     chosen = kinds[left[0]]
     others = tuple(kinds[kind][0][0].name for kind in everything if kind != left[0])
-    return Choice(_one_file_a_run(chosen), chosen[0][1]["suffix"], others, not real)
+    return Choice(_one_file_a_run(chosen), chosen[0][1]["suffix"], others, not real, unread)
 
 
 def is_never_taken(entities: Entities, asked_for: Collection[str] = ()) -> bool:

@@ -18,6 +18,7 @@ from bids_brainage.bids.uris import bids_uri
 from bids_brainage.errors import InputError
 from bids_brainage.quoting import one_line
 from bids_brainage.reading import check_regular
+from bids_brainage.suggestions import some
 
 
 @dataclass(frozen=True)
@@ -214,6 +215,8 @@ def _choice_warnings(name: str, modality: str, choice: Choice) -> list[str]:
     facts = {"name": name, "modality": modality, "chosen": one_line(choice.paths[0].name)}
     if choice.others:
         warnings.append(messages.VARIANT_CHOSEN.format(count=len(choice.others) + 1, **facts))
+    if choice.unread:
+        warnings.append(messages.VOXELS_NOT_READ.format(files=some(choice.unread, ", "), **facts))
     if choice.is_last_resort:
         warnings.append(messages.LAST_RESORT.format(**facts))
     if choice.suffix == "UNIT1":

@@ -133,6 +133,10 @@ class ParticipantsTable:
         if found is None or self._alike_session(participant, session):
             return Person(None, sex, (self._why_no_age(participant, session),))
         age, warnings = self._age(name, *found)
+        own = self._of_sessions(participant) if session else None
+        if own and own.ages and found[1:] == (self._people, (participant, None)):
+            facts = {"path": own.table.path, "name": name, "other": self.path.name}
+            warnings = (*warnings, messages.AGE_OF_NO_SESSION.format(**facts))
         return Person(age, sex, warnings)
 
     def _age(self, name: str, text: str, people: People, key: Key) -> tuple[float | None, tuple[str, ...]]:

@@ -6,6 +6,8 @@ import math
 import stat
 from pathlib import Path
 
+#: The fineness of a header that cannot be read.
+UNREAD = (math.inf, math.inf)
 _MM_PER_UNIT = {"meter": 1000.0, "micron": 0.001}
 _LONGEST_HEADER = 540
 
@@ -19,9 +21,9 @@ def fineness(path: Path) -> tuple[float, float]:
     try:
         edges = _edges(path)
     except Exception:  # of whatever kind: a damaged header is told when the image is used
-        return math.inf, math.inf
+        return UNREAD
     if not all(math.isfinite(edge) and edge > 0 for edge in edges):
-        return math.inf, math.inf
+        return UNREAD
     return round(max(edges), 1), round(math.prod(edges), 1)
 
 

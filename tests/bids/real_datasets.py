@@ -482,6 +482,22 @@ CASES = {
         files=table("participant_id age_since_birth_months", "sub-01 96"), ages={"sub-01": 8}
     ),
     "a year of birth": ages_of(units("year of birth"), "60", None, "unknown"),
+    **{
+        f"sessions.tsv {name}": Case(
+            AB,
+            table("participant_id age", "sub-01 20") | {SESSIONS: "session_id\tage\nses-a\t21\n" + row},
+            ages={"sub-01_ses-a": 21, "sub-01_ses-b": 20},
+            says=("sub-01_sessions.tsv gives no age for sub-01_ses-b; that of participants.tsv",),
+            never=("no age for sub-01_ses-a",),
+        )
+        for name, row in {"lacks a session": "", "lacks an age": "ses-b\tn/a\n"}.items()
+    },
+    "a kind that is not fetched": Case(
+        (ONE,),
+        {"sub-01/anat/sub-01_acq-highres_T1w.nii.gz": "/annex/objects/MD5E-s1--a.nii.gz\n"},
+        uses={"sub-01 T1w": ["sub-01_T1w.nii.gz"]},
+        says=("the header of sub-01_acq-highres_T1w.nii.gz cannot be read",),
+    ),
     # Images that software made
     **{
         f"{word} beside the raw image": Case(
