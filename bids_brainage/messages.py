@@ -217,6 +217,10 @@ JOINED_TO_NO_SESSION = (
     "{name}: {modality} comes from ses-{session}, because the only T1w image lies outside of the sessions."
 )
 PREPARED_CHOSEN = "{name} has {count} prepared T1w images; {chosen} is used."
+MEAN_OF_SESSIONS = (
+    "{name}: the prepared T1w is that of all sessions together, perhaps a mean of {sessions}, not of this one alone, "
+    "so that its age may not fit; leave out the choice of a session, or prepare sessions by themselves."
+)
 JOINED_SESSIONS = (
     "{name} has several sessions but one preprocessed T1w for all of them, so there is one estimate; {modality} "
     "comes from ses-{session}."

@@ -15,7 +15,7 @@ from bids_brainage.bids.derivatives import Preparations
 from bids_brainage.bids.inputs import Gathering, SessionError, SessionInputs
 from bids_brainage.bids.naming import session_name
 from bids_brainage.bids.participants import ParticipantsTable
-from bids_brainage.bids.sessions import BySession, Sessions, without_last_resorts
+from bids_brainage.bids.sessions import BySession, Sessions, prepared_of, without_last_resorts
 from bids_brainage.bids.uris import dataset_links
 from bids_brainage.config import RunConfig
 from bids_brainage.errors import InputError
@@ -85,6 +85,7 @@ class _Decisions:
     """
 
     def __init__(self, dataset: Dataset, gathering: Gathering, config: RunConfig) -> None:
+        self._root = dataset.root
         self._simulated = dataset.simulated
         self._gathering = gathering
         self._sessions_asked_for = config.session_label
@@ -112,14 +113,26 @@ class _Decisions:
     def _with_person(self, inputs: SessionInputs) -> SessionInputs:
         """Add what the tables know of the person."""
         person = self._table.person(inputs.participant, inputs.session)
+        told = tuple(self._told_of_mean(inputs))
         return replace(
             inputs,
             age=person.age,
             sex=person.sex,
             simulated=self._simulated,
-            warnings=(*inputs.warnings, *person.warnings),
+            warnings=(*inputs.warnings, *told, *person.warnings),
             datasets=self._datasets,
         )
+
+    def _told_of_mean(self, inputs: SessionInputs) -> Iterator[str]:
+        """Tell that what was prepared of all sessions together stands for one of several."""
+        preparations = self._gathering.preparations
+        is_prepared = inputs.derivative or inputs.freesurfer_brain
+        if not (is_prepared and inputs.session):
+            return
+        folder = self._root / session_name(inputs.participant, None)
+        labels = sorted(path.name for path in folder.glob("ses-*"))
+        if len(labels) > 1 and not any(prepared_of(inputs.participant, inputs.session, preparations)):
+            yield messages.MEAN_OF_SESSIONS.format(name=inputs.name, sessions=some(labels, ", "))
 
 
 def _modalities(config: RunConfig) -> tuple[str, ...]:

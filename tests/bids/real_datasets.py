@@ -341,6 +341,12 @@ CASES = {
         uses={"sub-01 prepared": ["sub-01_acq-a_desc-preproc_T1w.nii.gz"]},
         says=("2 prepared T1w images",),
     ),
+    "one session of a mean of two": Case(
+        (*AB, *prepared("sub-01")),
+        options=PREP | {"session_label": ("b",)},
+        ages={"sub-01_ses-b": None},
+        says=("perhaps a mean of ses-a, ses-b",),
+    ),
     # Names that fMRIPrep writes
     **{
         f"prepared as {stem}": Case(
