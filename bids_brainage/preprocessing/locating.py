@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import nibabel as nib
@@ -166,10 +167,17 @@ def _around(pose: Pose, image: nib.Nifti1Image) -> nib.Nifti1Image:
 def _judged(image: nib.Nifti1Image, transforms: TemplateTransforms, threads: int) -> Located:
     moved = apply_transforms(image, template_brain(2), [transforms.forward], threads=threads)
     data = moved.get_fdata(dtype=np.float32)
+    core, rim = _core_and_rim()
+    median = float(np.median(data[core]))
+    return Located(transforms, likeness(moved), float((data[rim] > SIGNAL * median).mean()))
+
+
+@lru_cache(maxsize=1)
+def _core_and_rim() -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """The inside of the template's brain, and the space around it."""
     inside, sizes = np.asanyarray(template_mask(2).dataobj) > 0, np.full(3, VOXEL_SIZE)
     rim = dilate(inside, RIM[1], sizes) & ~dilate(inside, RIM[0], sizes)
-    median = float(np.median(data[erode(inside, RIM[0], sizes)]))
-    return Located(transforms, likeness(moved), float((data[rim] > SIGNAL * median).mean()))
+    return erode(inside, RIM[0], sizes), rim
 
 
 def flattened(image: nib.Nifti1Image) -> nib.Nifti1Image:

@@ -61,11 +61,6 @@ class Pose:
         return float(np.rad2deg(Rotation.from_matrix(self.rotation).magnitude()))
 
     @property
-    def rigid(self) -> NDArray[np.float64]:
-        """Affine (4, 4) that turns and moves the image, in mm, to the template's axes and centre."""
-        return affine_of(self.rotation, _model().centre - self.rotation @ self.centre)
-
-    @property
     def similarity(self) -> NDArray[np.float64]:
         """Affine (4, 4) that takes points of the image, in mm, to the template, size included."""
         turned = self.rotation / self.scale
@@ -97,8 +92,8 @@ def find_pose(
     fine = _Search.of(image, FINE)
     (best,) = fine.best(((pose.rotation, pose.scale) for pose in found), 1)
     for tilt in (FINE_TILT, FINE_TILT / 2):
-        turns = [turn @ best.rotation for turn in _tilts(tilt)]
-        (best,) = fine.best(product(turns, [best.scale * size for size in SCALES]), 1)
+        near = [turn @ best.rotation for turn in _tilts(tilt)]
+        (best,) = fine.best(product(near, [best.scale * size for size in SCALES]), 1)
     return best
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bids_brainage import messages
-from bids_brainage.workflows.node_names import full_name, stage_of
+from bids_brainage.workflows.node_names import stage_of
 
 _CRASHED_NODE = re.compile(r"^Node: (?P<name>\S+)", re.MULTILINE)
 _TOLD_ERROR = re.compile(r"^\s*bids_brainage\.[\w.]*?(?P<kind>\w+Error): (?P<sentence>.+)", re.MULTILINE)
@@ -53,8 +53,8 @@ class Crash(NamedTuple):
     def read(cls, path: Path) -> Crash:
         """Read a crash file."""
         text = path.read_text(encoding="utf-8", errors="replace")
-        found, folder = _CRASHED_NODE.search(text), _FOLDER.search(text)
-        name = full_name(found["name"] if found else "", Path(folder["place"] if folder else ""))
+        found = _CRASHED_NODE.search(text)
+        name = found["name"] if found else ""
         told = _TOLD_ERROR.findall(text.partition(_CRASH_OF_CRASHFILE)[0])
         return cls(crash_sentence(text), path, tuple(name.split(".")), told[-1][0] if told else "")
 

@@ -10,7 +10,6 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context
-from pathlib import Path
 from traceback import format_exception
 from typing import Any, NamedTuple
 
@@ -18,7 +17,6 @@ from nipype.pipeline.plugins.multiproc import MultiProcPlugin, run_node
 
 from bids_brainage import messages
 from bids_brainage.errors import BrainAgeError
-from bids_brainage.workflows.node_names import full_name
 
 # Libraries read these when they are loaded, and keep them for the life of a process.
 THREAD_VARIABLES = (
@@ -82,7 +80,7 @@ class KeptPool(MultiProcPlugin):
             node.interface.terminal_output = "allatonce"
         future = self._free_worker().submit(_run, node, updatehash, self._taskid)
         self._task_obj[self._taskid] = future
-        self._names[self._taskid] = full_name(node.fullname, Path(node.base_dir))
+        self._names[self._taskid] = node.fullname
         return int(self._taskid)
 
     def _free_worker(self) -> _Worker:

@@ -37,6 +37,17 @@ def test_a_brain_without_skull_is_recognised_and_left_whole(brain: nib.Nifti1Ima
     assert found.volume_ml == pytest.approx(8e-3 * mask.sum())
 
 
+@pytest.mark.parametrize("noise", [0.003, 0.01, 0.1])
+def test_noise_around_a_stripped_brain_is_not_brain(brain: nib.Nifti1Image, noise: float) -> None:
+    data = brain.get_fdata(dtype=np.float32)
+    top = np.percentile(data, 99.5)
+    noisy = np.abs(data + np.random.default_rng(1).normal(0, noise * top, data.shape)).astype(np.float32)
+    found = extract_brain(nib.Nifti1Image(noisy, brain.affine))
+    assert found.method == "none"
+    mask, expected = np.asarray(found.mask.dataobj) > 0, np.asarray(template_mask(2).dataobj) > 0
+    assert 2 * (mask & expected).sum() / (mask.sum() + expected.sum()) > 0.97
+
+
 def test_a_head_is_not_taken_for_a_brain(brain: nib.Nifti1Image) -> None:
     with pytest.raises(ImageError, match=r"sub-01_T1w.*still has its skull"):
         extract_brain(_in_a_head(brain), method="none", name="sub-01_T1w.nii.gz")

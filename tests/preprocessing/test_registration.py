@@ -10,6 +10,7 @@ import pytest
 from scipy import ndimage
 
 from bids_brainage.errors import ImageError
+from bids_brainage.preprocessing.pose import affine_of, axis_rotations
 from bids_brainage.preprocessing.registration import (
     SampledTransform,
     TemplateTransforms,
@@ -17,6 +18,7 @@ from bids_brainage.preprocessing.registration import (
     register_affine,
     register_rigid,
     register_to_template,
+    rigid_start,
 )
 from bids_brainage.preprocessing.resampling import at_voxel_size, image_like
 from bids_brainage.preprocessing.same_head import check_same_head
@@ -122,3 +124,16 @@ def test_another_head_is_told_from_the_same(brain: nib.Nifti1Image) -> None:
         check_same_head(noise, fixed, mask, "sub-01_FLAIR.nii.gz", "sub-01_T1w.nii.gz")
     with pytest.raises(ImageError, match="covers 0 % of the brain"):
         check_same_head(image_like(0 * data, fixed), fixed, mask, "sub-01_FLAIR.nii.gz", "sub-01_T1w.nii.gz")
+
+
+@pytest.mark.parametrize("axes", range(24))
+def test_another_contrast_with_a_lost_orientation_finds_its_start(axes: int) -> None:
+    """All ways to name the axes lead back; upright, the header's own position is kept."""
+    brain = at_voxel_size(template_brain(2), 4.0)
+    data = brain.get_fdata(dtype=np.float32)
+    other = np.where(data > 0, 1.2 * data.max() - data, 0).astype(np.float32)
+    turn = affine_of(axis_rotations()[axes], np.array([12.0, -7, 30]) if axes else np.zeros(3))
+    start = rigid_start(nib.Nifti1Image(other, turn @ brain.affine), brain)
+    np.testing.assert_allclose(start[:3, :3] @ turn[:3, :3], np.eye(3), atol=1e-9)
+    if not axes:
+        np.testing.assert_array_equal(start, np.eye(4))

@@ -26,11 +26,12 @@ def test_a_crash_is_told_by_our_sentence_and_laid_at_the_right_door(tmp_path: Pa
     assert (crash.stage, crash.kind) == ("T1w", "ImageError")
 
 
-def test_a_crash_in_one_of_several_runs_is_laid_at_the_right_door(tmp_path: Path) -> None:
-    """nipype calls such a node by its last part; the work folder may be called as another person is."""
+def test_a_crash_is_laid_at_the_right_door(tmp_path: Path) -> None:
+    """The work folder may be called as another person is."""
     (tmp_path / "crash-1.txt").write_text(
-        "Node: _runs1\nWorking directory: /scratch/sub_01_wf/work/bids_brainage_wf/sub_02_ses_a_wf/"
-        "preprocessing_wf/flair_wf/runs/mapflow/_runs1\n\tbids_brainage.errors.ImageError: It is empty.\n"
+        "Node: bids_brainage_wf.sub_02_ses_a_wf.preprocessing_wf.flair_wf.check\n"
+        "Working directory: /scratch/sub_01_wf/work/bids_brainage_wf/sub_02_ses_a_wf/flair_wf/"
+        "check\n\tbids_brainage.errors.ImageError: It is empty.\n"
     )
     crashes = Crashes(tmp_path).of(PEOPLE)
     (crash,) = crashes.pop("sub-02_ses-a")

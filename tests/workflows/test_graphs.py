@@ -58,6 +58,7 @@ def config(tmp_path: Path) -> RunConfig:
 
 def test_raw_images_are_corrected_and_masked(tmp_path: Path, config: RunConfig) -> None:
     nodes = graph(inputs(tmp_path), config)
+    assert nodes["anatomical_wf.conform"].inputs.upright
     assert nodes["anatomical_wf.mask"].inputs.method == "auto"
     assert nodes["anatomical_wf.bias"].inputs.enabled
     assert "flair_wf.align" in nodes
@@ -77,6 +78,8 @@ def test_fmripreps_mask_is_used(tmp_path: Path, config: RunConfig) -> None:
     flair = image(tmp_path, "d/sub-01_space-T1w_FLAIR.nii.gz")
     derivative = PreprocessedInputs("fmriprep", t1w, mask, flair=flair)
     nodes = graph(SessionInputs("01", None, {}, derivative=derivative), config)
+    # Its transforms and its mask would not follow it.
+    assert not nodes["anatomical_wf.conform"].inputs.upright
     assert nodes["anatomical_wf.mask"].inputs.source_file == str(mask)
     assert not nodes["anatomical_wf.bias"].inputs.enabled
     assert nodes["flair_wf.check"].inputs.in_files == [str(flair)]
