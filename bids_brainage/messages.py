@@ -818,7 +818,7 @@ SIMULATION_README = (
     "Simulated brains with known ageing\n"
     "\n"
     "Nobody was scanned: these images were made by bids_brainage_simulate from the ICBM152 template (seed "
-    "{seed}, {voxel_size} mm, skull: {skull}, ages {age_range}). What ageing changed is in derivatives/truth: "
+    "{seed}, {scans}, ages {age_range}). What ageing changed is in derivatives/truth: "
     "label maps, the age that each process has reached, and the smallest error that any estimate of age can "
     "have.\n"
 )

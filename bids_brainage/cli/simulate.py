@@ -26,9 +26,14 @@ def build_parser() -> argparse.ArgumentParser:
     cohort.add_argument("--n", type=_at_least(1), default=10, help="number of people (default: %(default)s)")
     cohort.add_argument("--seed", type=_at_least(0), default=0, help="seed of the simulation (default: 0)")
     cohort.add_argument(
-        "--voxel-size", type=int, choices=(1, 2, 4), default=2, metavar="MM", help="1, 2 or 4 mm (default: 2)"
+        "--voxel-size", type=int, choices=(1, 2, 4), metavar="MM", help="1, 2 or 4 mm (default: 2)"
     )
     cohort.add_argument("--skull", action="store_true", help="with scalp, skull, eyes and neck")
+    cohort.add_argument(
+        "--varied",
+        action="store_true",
+        help="everybody scanned differently: 1 or 2 mm, with and without skull, turned by up to 12 degrees",
+    )
     cohort.add_argument(
         "--start", type=_at_least(0), default=0, metavar="I", help="number of the first person, from 0"
     )
@@ -88,6 +93,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         and not 0 <= arguments.age_range[0] < arguments.age_range[1] <= 110
     ):
         parser.error("--age-range: MIN must be below MAX, and both between 0 and 110.")
+    if arguments.command == "cohort" and arguments.varied and (arguments.voxel_size or arguments.skull):
+        parser.error("--varied draws voxel sizes and skull; leave out --voxel-size and --skull.")
     logging.basicConfig(level=logging.INFO if arguments.verbose else logging.WARNING, format="%(message)s")
     try:
         with told_of_termination():
@@ -105,7 +112,10 @@ def _cohort(arguments: argparse.Namespace) -> int:
     from bids_brainage.simulation.spec import load_spec
 
     low, high = arguments.age_range or load_spec().ageing.age_range
-    settings = Settings(arguments.seed, arguments.voxel_size, arguments.skull, (low, high))
+    voxel_size, skull = arguments.voxel_size or 2, arguments.skull
+    if arguments.varied:
+        voxel_size = skull = None
+    settings = Settings(arguments.seed, voxel_size, skull, (low, high))
     made = write_cohort(
         arguments.folder,
         settings,

@@ -37,8 +37,8 @@ class Shape:
     asymmetry_mm: float
 
 
-def draw_shape(character: Character, seed: int) -> Shape:
-    """Draw the shape of a person's head."""
+def draw_shape(character: Character, seed: int, turned: NDArray[np.float64] | None = None) -> Shape:
+    """Draw the shape of a person's head; `turned` are angles (radians) by which it lies askew."""
     spec = load_spec().anatomy["person"]
     rng = stream(seed, character.index, "anatomy")
     male = spec["head_size"]["male"] * (0.5 if character.sex == "M" else -0.5)
@@ -47,6 +47,8 @@ def draw_shape(character: Character, seed: int) -> Shape:
     angles = np.deg2rad(rng.normal(0, spec["rotation_degrees"]["sd"], 3))
     shift = rng.normal(0, spec["translation_mm"]["sd"], 3)
     forward = rigid(angles, shift) @ np.diag([*axes, 1.0])
+    if turned is not None:
+        forward = rigid(turned, np.zeros(3)) @ forward
     grid = Grid.of_box("head", COORDINATE_SPACING)
     displacement = np.zeros((3, *grid.shape), np.float32)
     for wave in spec["deformations"]:

@@ -21,6 +21,7 @@ from bids_brainage.atomic import replacing, write_text
 from bids_brainage.simulation.folder import begin_or_continue
 from bids_brainage.simulation.people import Character, draw_character
 from bids_brainage.simulation.person import Person, simulate_person
+from bids_brainage.simulation.scans import Scan, draw_scan, load_variation
 from bids_brainage.simulation.spec import load_spec, spec_digest
 from bids_brainage.simulation.template import load_template
 from bids_brainage.terms import MODALITIES
@@ -32,12 +33,39 @@ BIDS_VERSION = "1.10.0"
 
 @dataclass(frozen=True)
 class Settings:
-    """What determines the people in a folder; only a folder with the same settings can be continued."""
+    """What determines the people in a folder; only a folder with the same settings can be continued.
+
+    Attributes
+    ----------
+    seed : int
+    voxel_size : int or None
+        Edge of a voxel, mm; None: everybody is scanned differently, see `draw_scan`.
+    skull : bool or None
+    age_range : tuple of float
+        Years.
+    """
 
     seed: int
-    voxel_size: int
-    skull: bool
+    voxel_size: int | None
+    skull: bool | None
     age_range: tuple[float, float]
+
+    def scan_of(self, index: int) -> Scan:
+        """How a person is scanned."""
+        if self.voxel_size is None or self.skull is None:
+            return draw_scan(self.seed, index)
+        return Scan(voxel_size=self.voxel_size, skull=self.skull)
+
+    @property
+    def varied(self) -> bool:
+        """Whether everybody is scanned differently."""
+        return self.voxel_size is None or self.skull is None
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What must be the same in a folder that is continued."""
+        variation = {"scans": load_variation()} if self.varied else {}
+        return {**asdict(self), **variation, "specification": spec_digest()}
 
 
 def write_cohort(
@@ -63,7 +91,7 @@ def write_cohort(
     """
     begin_or_continue(
         folder / SETTINGS,
-        {**asdict(settings), "specification": spec_digest()},
+        settings.record,
         other=messages.SIMULATION_OTHER_SETTINGS,
         taken=messages.SIMULATION_FOLDER_TAKEN,
     )
@@ -80,7 +108,8 @@ def _people(folder: Path, settings: Settings, indices: list[int], nprocs: int) -
     if nprocs <= 1 or len(indices) <= 1:
         yield from map(work, indices)
         return
-    load_template(float(min(settings.voxel_size, 2)))
+    for voxel_size in {settings.scan_of(index).voxel_size for index in indices}:
+        load_template(float(min(voxel_size, 2)))
     # Forked, so that the template is built once and shared.
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(min(nprocs, len(indices)), mp_context=context) as pool:
@@ -109,11 +138,13 @@ def _is_complete(folder: Path, index: int) -> bool:
 
 
 def _write_person(folder: Path, settings: Settings, index: int) -> str:
+    scan = settings.scan_of(index)
     person = simulate_person(
         settings.seed,
         index,
-        voxel_size=settings.voxel_size,
-        skull=settings.skull,
+        voxel_size=scan.voxel_size,
+        skull=scan.skull,
+        turned=scan.angles,
         age_range=settings.age_range,
     )
     files = _files(folder, person.character.label)
@@ -151,15 +182,17 @@ def _write_tables(folder: Path, settings: Settings) -> None:
         if _is_complete(folder, index)
     ]
     _write_description(folder, settings)
-    _write_participants(folder, people)
+    _write_participants(folder, people, settings)
     _write_truth(folder, people, settings)
 
 
 def _write_description(folder: Path, settings: Settings) -> None:
     youngest, oldest = settings.age_range
+    people = f"seed {settings.seed}, ages {youngest:g} to {oldest:g}"
+    people += ", scanned differently" if settings.varied else ""
     description = {
         # The name says which people these are: by it, a model recognises its training participants.
-        "Name": f"Simulated brains with known ageing (seed {settings.seed}, ages {youngest:g} to {oldest:g})",
+        "Name": f"Simulated brains with known ageing ({people})",
         "BIDSVersion": BIDS_VERSION,
         "DatasetType": "raw",
         "License": "CC0",
@@ -168,12 +201,24 @@ def _write_description(folder: Path, settings: Settings) -> None:
     }
     write_text(folder / "dataset_description.json", _json(description))
     write_text(folder / ".bidsignore", f"{SETTINGS}\n")
-    write_text(folder / "README", messages.SIMULATION_README.format(**asdict(settings)))
+    write_text(
+        folder / "README",
+        messages.SIMULATION_README.format(
+            seed=settings.seed, age_range=settings.age_range, scans=_scans(settings)
+        ),
+    )
 
 
-def _write_participants(folder: Path, people: list[Character]) -> None:
+def _scans(settings: Settings) -> str:
+    if settings.varied:
+        return "voxel sizes, skull and position vary"
+    return f"{settings.voxel_size} mm, {'with' if settings.skull else 'without'} skull"
+
+
+def _write_participants(folder: Path, people: list[Character], settings: Settings) -> None:
     factors = load_spec().people.factors
-    columns = ["participant_id", "age", "sex", *factors, "scanner"]
+    scan_columns = ["voxel_size", "skull"] if settings.varied else []
+    columns = ["participant_id", "age", "sex", *factors, "scanner", *scan_columns]
     rows = [
         [
             f"sub-{p.label}",
@@ -181,6 +226,7 @@ def _write_participants(folder: Path, people: list[Character]) -> None:
             p.sex,
             *(_cell(p.factors[k], factors[k].binary) for k in factors),
             p.scanner,
+            *(int(getattr(settings.scan_of(p.index), name)) for name in scan_columns),
         ]
         for p in people
     ]
@@ -190,6 +236,12 @@ def _write_participants(folder: Path, people: list[Character]) -> None:
         "sex": {"Description": "sex", "Levels": {"F": "female", "M": "male"}},
         "scanner": {"Description": "simulated scanner"},
     }
+    if settings.varied:
+        columns_json["voxel_size"] = {"Description": "edge of a voxel", "Units": "mm"}
+        columns_json["skull"] = {
+            "Description": "whether scalp, skull, eyes and neck are there",
+            "Levels": {"0": "no", "1": "yes"},
+        }
     for name, factor in factors.items():
         columns_json[name] = {"Description": f"{factor.description} (simulated)"}
         if factor.binary:

@@ -9,7 +9,7 @@ import numpy as np
 from bids_brainage.simulation.spec import Factor, load_spec
 
 # Each kind of random number has its own stream, so that one kind does not affect another.
-STREAMS = ("person", "ageing", "anatomy", "lesions", "texture", "scanner", "head")
+STREAMS = ("person", "ageing", "anatomy", "lesions", "texture", "scanner", "head", "scan")
 
 
 def stream(seed: int, index: int, name: str) -> np.random.Generator:

@@ -49,6 +49,7 @@ def simulate_person(
     *,
     voxel_size: float = 2,
     skull: bool = False,
+    turned: NDArray[np.float64] | None = None,
     age_range: tuple[float, float] | None = None,
     age: float | None = None,
     character: Character | None = None,
@@ -63,6 +64,8 @@ def simulate_person(
         Edge of a voxel (mm). 4 mm images are means over a 2 mm simulation.
     skull : bool
         Whether to add scalp, skull, eyes and neck; otherwise everything outside the brain is zero.
+    turned : ndarray (3,), optional
+        Angles (radians) about x, y and z by which the head lies askew.
     age_range : tuple of float, optional
         Range of ages (years) to draw from.
     age : float, optional
@@ -74,7 +77,7 @@ def simulate_person(
     fine = Grid.of_box("head" if skull else "brain", min(voxel_size, 2))
     factor = round(voxel_size / fine.voxel_size)
     template = load_template(fine.voxel_size)
-    shape = draw_shape(character, seed)
+    shape = draw_shape(character, seed, turned)
     tissue = age_tissue(template, character, seed, shape.asymmetry_mm)
     coarse = Grid(fine.low, tuple(n // factor for n in fine.shape), voxel_size)  # type: ignore[arg-type]
     images = {}

@@ -8,12 +8,14 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bids_brainage.cli.simulate import main
 from bids_brainage.errors import InputError
 from bids_brainage.simulation import cohort
 from bids_brainage.simulation.cohort import Settings, write_cohort
+from bids_brainage.simulation.scans import draw_scan
 
 SETTINGS = Settings(seed=1, voxel_size=4, skull=False, age_range=(20.0, 80.0))
 
@@ -119,3 +121,26 @@ def test_help_imports_nothing_heavy() -> None:
     start = time.perf_counter()
     subprocess.run([sys.executable, "-c", code], check=True)
     assert time.perf_counter() - start < 5  # far more than it takes, on a busy machine
+
+
+def test_varied_scans_are_told_and_differ(tmp_path: Path, quick: list[int]) -> None:
+    folder = tmp_path / "sim"
+    assert main(["cohort", str(folder), "--n", "40", "--varied"]) == 0
+    rows = [row.split("\t") for row in (folder / "participants.tsv").read_text().splitlines()]
+    told = [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
+    scans = [draw_scan(0, index) for index in range(40)]
+    assert [(row["voxel_size"], row["skull"]) for row in told] == [
+        (str(scan.voxel_size), str(int(scan.skull))) for scan in scans
+    ]
+    assert {(scan.voxel_size, scan.skull) for scan in scans} == {(1, True), (1, False), (2, True), (2, False)}
+    angles = np.array([scan.turned for scan in scans])
+    assert 8 < np.abs(angles).max() <= 12
+    assert np.abs(angles.mean(axis=0)).max() < 4
+    described = json.loads((folder / "participants.json").read_text())
+    assert set(rows[0]) - {"participant_id"} == set(described)
+    assert "scanned differently" in json.loads((folder / "dataset_description.json").read_text())["Name"]
+
+
+def test_varied_draws_what_could_be_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit):
+        main(["cohort", str(tmp_path / "sim"), "--varied", "--skull"])

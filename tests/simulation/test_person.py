@@ -111,3 +111,22 @@ def test_two_millimetres_averaged_look_like_four() -> None:
         ratio = mean[inside] / coarse.images[modality][inside]
         assert np.corrcoef(mean[inside], coarse.images[modality][inside])[0, 1] > 0.95
         assert np.median(ratio) == pytest.approx(1, abs=0.03)
+
+
+def test_a_turned_head_is_the_same_head_turned() -> None:
+    """About the upright axis, by hand: what lay in front lies to the left after a quarter turn."""
+    character = draw_character(2, 0, age=50)
+    straight, turned = (
+        simulate_person(2, 0, voxel_size=4, character=character, turned=np.array([0, 0, angle]))
+        for angle in (0.0, np.pi / 2)
+    )
+    same = simulate_person(2, 0, voxel_size=4, character=character)
+    assert np.array_equal(straight.images["T1w"], same.images["T1w"])
+    brain = [
+        np.argwhere(p.images["T1w"] > 0) @ p.affine[:3, :3].T + p.affine[:3, 3] for p in (straight, turned)
+    ]
+    assert turned.images["T1w"].astype(bool).sum() < straight.images["T1w"].astype(bool).sum() * 1.02
+    (x0, y0, z0), (x1, y1, z1) = (points.mean(axis=0) for points in brain)
+    assert abs(z1 - z0) < 1
+    assert abs(x1 + y0) < 3
+    assert abs(y1 - x0) < 3
