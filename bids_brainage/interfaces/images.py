@@ -36,6 +36,7 @@ class _ImageOutput(TraitedSpec):
 
 class _CheckedOutput(_ImageOutput):
     warnings = traits.List(traits.Str, desc="what is unusual about the image but not a reason to refuse it")
+    voxel_extent = traits.List(traits.Float, desc="mm that a scanned voxel reaches along LIA axes")
 
 
 class _UserImagesInput(BaseInterfaceInputSpec):
@@ -51,14 +52,18 @@ class CheckImage(SimpleInterface):
     output_spec = _CheckedOutput
 
     def _run_interface(self, runtime: Any) -> Any:
+        from bids_brainage.preprocessing.conform import voxel_extent
+
         checked = _read(self.inputs, runtime)
         self._results["out_file"] = _save(checked.image, runtime, "checked.nii")
+        self._results["voxel_extent"] = list(voxel_extent(checked.image))
         self._results["warnings"] = list(checked.warnings)
         return runtime
 
 
 class _ConformOutput(_CheckedOutput):
     native_voxel_size = traits.Float(desc="mm, as the image was scanned")
+    interpolation = traits.Str(desc="none, linear or cubic")
 
 
 class _ConformInput(_UserImagesInput):
@@ -73,7 +78,12 @@ class Conform(SimpleInterface):
 
     def _run_interface(self, runtime: Any) -> Any:
         from bids_brainage import messages
-        from bids_brainage.preprocessing.conform import conform, native_voxel_size
+        from bids_brainage.preprocessing.conform import (
+            conform,
+            interpolation,
+            native_voxel_size,
+            voxel_extent,
+        )
         from bids_brainage.preprocessing.turning import turned_upright
 
         image, warnings = _read(self.inputs, runtime)
@@ -84,6 +94,8 @@ class Conform(SimpleInterface):
             told = messages.HEAD_TURNED.format(file=self.inputs.in_files[0], degrees=degrees)
             warnings = (*warnings, told)
         self._results["native_voxel_size"] = native_voxel_size(image)
+        self._results["voxel_extent"] = list(voxel_extent(image))
+        self._results["interpolation"] = interpolation(image)
         self._results["out_file"] = _save(conform(image), runtime, "conformed.nii")
         self._results["warnings"] = list(warnings)
         return runtime

@@ -40,6 +40,8 @@ class _PublishInput(BaseInterfaceInputSpec):
     warnings = traits.List(traits.Str, desc="what is unusual about the images")
     method = traits.Str(desc="how the brain was found")
     native_voxel_size = traits.Float(desc="of the T1w image as scanned, mm")
+    voxel_extent = traits.List(traits.Float, desc="mm that a scanned voxel reaches along LIA axes")
+    interpolation = traits.Str("linear", usedefault=True, desc="to the T1w grid")
 
 
 class _PublishOutput(TraitedSpec):
@@ -89,6 +91,10 @@ class PublishImages(SimpleInterface):
         # A T1w image whose brain needed no finding came without its skull.
         stripped = not t1w or self._given("method", None) == "none"
         own = facts | {"SkullStripped": stripped, "Warnings": self._given("warnings", [])}
+        own |= {
+            "ScannedVoxelExtent": self._given("voxel_extent", None),
+            "Interpolation": self.inputs.interpolation,
+        }
         if t1w:
             found = {"skull_strip_method": "method", "native_voxel_size": "native_voxel_size"}
             seen = {key: self._given(name, None) for key, name in found.items()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import nibabel as nib
 import numpy as np
 from nibabel.affines import voxel_sizes
@@ -11,6 +13,7 @@ from bids_brainage.preprocessing.resampling import to_grid
 
 # From this many target voxels on, cubic splines take seconds and show no more than linear steps do.
 LINEAR_FROM = 1.5
+Interpolation = Literal["none", "linear", "cubic"]
 
 
 def conform(image: nib.Nifti1Image, voxel_size: float = 1.0, orientation: str = "LIA") -> nib.Nifti1Image:
@@ -35,11 +38,18 @@ def conform(image: nib.Nifti1Image, voxel_size: float = 1.0, orientation: str = 
     nibabel.Nifti1Image
         float32.
     """
-    if not _is_aligned(image, voxel_size):
+    how = interpolation(image, voxel_size)
+    if how != "none":
         shape, affine = _aligned_grid(image, voxel_size)
-        coarse = native_voxel_size(image) > LINEAR_FROM * voxel_size
-        image = to_grid(image, shape, affine, order=1 if coarse else 3, outside="nearest")
+        image = to_grid(image, shape, affine, order=1 if how == "linear" else 3, outside="nearest")
     return reorient(image, orientation)
+
+
+def interpolation(image: nib.Nifti1Image, voxel_size: float = 1.0) -> Interpolation:
+    """How `conform` interpolates an image."""
+    if _is_aligned(image, voxel_size):
+        return "none"
+    return "linear" if native_voxel_size(image) > LINEAR_FROM * voxel_size else "cubic"
 
 
 def reorient(image: nib.Nifti1Image, orientation: str) -> nib.Nifti1Image:
@@ -77,3 +87,14 @@ def _aligned_grid(image: nib.Nifti1Image, voxel_size: float) -> tuple[tuple[int,
 def native_voxel_size(image: nib.Nifti1Image) -> float:
     """Geometric mean of the three voxel edges, mm."""
     return float(np.prod(voxel_sizes(image.affine)) ** (1 / 3))
+
+
+def voxel_extent(image: nib.Nifti1Image, orientation: str = "LIA") -> tuple[float, float, float]:
+    """How far a voxel of an image reaches along the axes of the conformed grid, mm.
+
+    Of an image that lies askew this is the root of the sum of squares of what its edges reach, so that cubic
+    voxels reach as far in every direction.
+    """
+    along_world = np.sqrt((image.affine[:3, :3] ** 2).sum(axis=1))
+    x, y, z = (round(float(along_world[int(axis)]), 4) for axis, _ in axcodes2ornt(tuple(orientation)))
+    return x, y, z

@@ -50,6 +50,7 @@ def test_an_image_is_read_once(
     results = _run(interface(in_files=str(image)), tmp_path)
     assert read == [image]
     assert results["warnings"] == list(header.read_image(image).warnings)
+    assert results["voxel_extent"] == [4.0, 4.0, 4.0]
 
 
 @pytest.mark.parametrize("interface", [CheckImage, Conform])
