@@ -4,6 +4,10 @@ estimate = constant + sum_i f_i(y_i), with f_i(y) = c_i y + g_i(y): the linear h
 its residual (a generalised additive model; Hastie and Tibshirani 1986, Stat Sci 1, 297). The splines'
 coefficients are fitted by ridge regression: the larger the penalty, the more linear the head. Outside the
 range of the people it was fitted on, each g_i continues as a straight line.
+
+A positive head rises with every prediction. f_i is itself a spline, and one whose B-spline coefficients do
+not descend does not descend (de Boor 1978, A Practical Guide to Splines; the steps between them are the
+coefficients of I-splines, Ramsay 1988, Stat Sci 3, 425). So these steps are fitted, none below 0.
 """
 
 from __future__ import annotations
@@ -13,11 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from bids_brainage.models.ensembles.head_model import HeadModel
+from bids_brainage.models.ensembles.head_model import HeadModel, ridge_nnls
 
 DEGREE = 3
 # Nearer than this to the reference, in units of its own size, the slope is the derivative.
 NEAR = 1e-6
+# Slopes below this are rounding: a level curve must not seem to descend.
+LEVEL = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +87,7 @@ class SplineHead:
         spline_alpha: float,
         knots: int,
         spread: float = 15.0,
+        positive: bool = False,
     ) -> SplineHead:
         """Fit the linear head, then the curves to its residual.
 
@@ -98,12 +105,13 @@ class SplineHead:
             Standard deviation of predictions that the penalty is meant for. A model that tells people less
             apart is penalised the more, as in ridge regression: one that always says nearly the same must
             not have its noise bent into estimates.
+        positive : bool
+            Whether the estimate must never fall where a prediction rises.
         """
-        from sklearn.linear_model import Ridge
         from sklearn.preprocessing import SplineTransformer
 
         predictions = np.asarray(predictions, dtype=np.float64)
-        linear = HeadModel.fit(predictions, ages, alpha)
+        linear = HeadModel.fit(predictions, ages, alpha, positive)
         varies = np.ptp(predictions, axis=0) > 0
         if not varies.any():
             return cls(linear, (None,) * len(varies))
@@ -111,12 +119,19 @@ class SplineHead:
         shares = np.minimum(1, predictions[:, varies].std(axis=0) / spread)
         columns = np.repeat(shares, knots + DEGREE - 1)
         bases = basis.fit_transform(predictions[:, varies]) * columns
-        rest = Ridge(alpha=spline_alpha).fit(bases, np.asarray(ages) - linear.apply(predictions))
+        rest = np.asarray(ages) - linear.apply(predictions)
+        all_knots = [np.asarray(spline.t, np.float64) for spline in basis.bsplines_]
+        if positive:
+            slopes = linear.coefficients[varies]
+            lines = [slope * _abscissae(t) for slope, t in zip(slopes, all_knots, strict=True)]
+            bent, mean = _rising(bases, rest, np.concatenate(lines) / columns, spline_alpha, len(lines))
+        else:
+            bent, mean = _bent(bases, rest, spline_alpha)
         curves: list[Curve | None] = [None] * len(varies)
-        blocks = np.split(np.asarray(rest.coef_, np.float64) * columns, int(varies.sum()))
-        for i, spline, coefficients in zip(np.flatnonzero(varies), basis.bsplines_, blocks, strict=True):
-            curves[i] = Curve(np.asarray(spline.t, np.float64), coefficients)
-        return cls(HeadModel(linear.coefficients, linear.intercept + float(rest.intercept_)), tuple(curves))
+        blocks = np.split(bent * columns, len(all_knots))
+        for i, t, coefficients in zip(np.flatnonzero(varies), all_knots, blocks, strict=True):
+            curves[i] = Curve(t, coefficients)
+        return cls(HeadModel(linear.coefficients, linear.intercept + mean), tuple(curves))
 
     def apply(self, predictions: np.ndarray) -> np.ndarray:
         """Estimates (...,) from predictions (..., k)."""
@@ -140,4 +155,50 @@ class SplineHead:
                 weights[i] += float(curve(values[i]) - curve(references[i])) / step
             else:
                 weights[i] += curve.slope(float(references[i]))
+        weights[np.abs(weights) < LEVEL] = 0.0
         return weights, float(self.apply(values) - weights @ values)
+
+
+def _bent(bases: np.ndarray, rest: np.ndarray, alpha: float) -> tuple[np.ndarray, float]:
+    """Coefficients and intercept by ridge regression."""
+    from sklearn.linear_model import Ridge
+
+    model = Ridge(alpha=alpha).fit(bases, rest)
+    return np.asarray(model.coef_, np.float64), float(model.intercept_)
+
+
+def _rising(
+    bases: np.ndarray, rest: np.ndarray, lines: np.ndarray, alpha: float, blocks: int
+) -> tuple[np.ndarray, float]:
+    """The same where no curve together with its straight line may descend.
+
+    With b = C(L s) - l (s >= 0 the steps, L their sums, l the lines; C centres each block, as the ridge
+    penalty does, for a constant costs nothing in the intercept), sum((r - B b)^2) + alpha sum(b^2) is a
+    problem of non-negative least squares in s.
+
+    Parameters
+    ----------
+    bases : array (n, blocks * k)
+        B-splines of each prediction, centred here.
+    rest : array (n,)
+    lines : array (blocks * k,)
+        Coefficients that the straight lines have in these bases.
+    alpha : float
+    blocks : int
+    """
+    k = len(lines) // blocks
+    centring = np.kron(np.eye(blocks), np.eye(k) - 1 / k)
+    steps = np.kron(np.eye(blocks), np.tril(np.ones((k, k)))[:, 1:])
+    mean, mean_rest = bases.mean(axis=0), float(rest.mean())
+    design = np.vstack([bases - mean, np.sqrt(alpha) * np.eye(len(lines))])
+    values = np.concatenate([rest - mean_rest, np.zeros(len(lines))])
+    straight = centring @ lines
+    found = ridge_nnls(design @ centring @ steps, values + design @ straight, 0.0)
+    bent = centring @ steps @ found - straight
+    return bent, mean_rest - float(mean @ bent)
+
+
+def _abscissae(knots: np.ndarray) -> np.ndarray:
+    """The B-spline coefficients of f(y) = y (Greville): means of `DEGREE` knots after the first."""
+    inner = np.lib.stride_tricks.sliding_window_view(knots[1:-1], DEGREE)
+    return np.asarray(inner.mean(axis=1))

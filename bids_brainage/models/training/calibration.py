@@ -58,26 +58,38 @@ class FoldPredictions:
 
 @dataclass(frozen=True)
 class HeadFit:
-    """How a head is fitted: its kind and its penalties."""
+    """How a head is fitted: its kind, its penalties, and whether it must rise with every prediction."""
 
     kind: Literal["linear", "spline"]
     alpha: float
     spline_alpha: float
     knots: int
     scale: float = 1.0
+    positive: bool = False
 
     @classmethod
-    def of(cls, plan: HeadPlan, level: Literal["sub_ensemble", "top"], scale: float) -> HeadFit:
-        """As the plan says; `scale` is the unit of predictions in which penalties are defined."""
-        kind, alpha = (plan.kind, plan.top_alpha) if level == "top" else (plan.sub_ensemble_kind, plan.alpha)
-        return cls(kind, alpha * scale**2, plan.spline_alpha, plan.knots, scale)
+    def of_top(cls, plan: HeadPlan, fold: FoldPredictions) -> HeadFit:
+        """How the plan wants top heads."""
+        alpha = plan.top_alpha * fold.scale**2
+        return cls(plan.kind, alpha, plan.spline_alpha, plan.knots, fold.scale, plan.positive)
+
+    @classmethod
+    def of_sub_ensembles(cls, plan: HeadPlan, fold: FoldPredictions) -> HeadFit:
+        """How the plan wants sub-ensembles' heads.
+
+        Networks that predict something else than the target, as kept ones of another bundle may, can have
+        any sign: what looks old may well score low.
+        """
+        alpha, positive = plan.alpha * fold.base_scale**2, plan.positive and fold.same_target
+        return cls(plan.sub_ensemble_kind, alpha, plan.spline_alpha, plan.knots, fold.base_scale, positive)
 
     def fit(self, predictions: np.ndarray, ages: np.ndarray) -> Head:
         """A head for predictions (n, k) of people of `ages` (n,)."""
         if self.kind == "linear":
-            return HeadModel.fit(predictions, ages, self.alpha)
+            return HeadModel.fit(predictions, ages, self.alpha, self.positive)
         spread = SPREAD_OF_AGES * self.scale
-        return SplineHead.fit(predictions, ages, self.alpha, self.spline_alpha, self.knots, spread)
+        penalties = (self.alpha, self.spline_alpha)
+        return SplineHead.fit(predictions, ages, *penalties, self.knots, spread, self.positive)
 
     def record(self, predictions: np.ndarray, ages: np.ndarray) -> HeadRecord:
         """The same as stored in ``bundle.json``."""
@@ -128,7 +140,7 @@ def fit_fold(ensemble: EnsemblePlan, plan: HeadPlan, fold: FoldPredictions, seed
     first = n_val if plan.top_fitted_on == "test" else 0
     ages = fold.ages[first:]
     heads: dict[str, HeadRecord] = {}
-    sub_fit, top_fit = HeadFit.of(plan, "sub_ensemble", fold.base_scale), HeadFit.of(plan, "top", fold.scale)
+    sub_fit, top_fit = HeadFit.of_sub_ensembles(plan, fold), HeadFit.of_top(plan, fold)
     estimates: dict[tuple[str, str, tuple[str, ...]], np.ndarray] = {}
     subs: dict[str, np.ndarray] = {}
     for name, _, modality in ensemble.sub_ensembles():

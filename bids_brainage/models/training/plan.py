@@ -136,7 +136,7 @@ class SplitPlan(Part):
 
 
 class HeadPlan(Part):
-    """How the heads are fitted; `top_alpha` 0 is the plain linear model of the paper.
+    """How the heads are fitted; `top_alpha` 0 without `positive` is the plain linear model of the paper.
 
     Penalties are for ages in years; for another target they are scaled with its spread.
     """
@@ -152,6 +152,9 @@ class HeadPlan(Part):
         default=1.0, gt=0, description="penalty of the curves: the larger, the more linear"
     )
 
+    positive: bool = Field(
+        default=True, description="no negative weights: what looks older to a model never makes younger"
+    )
     alpha: float = Field(default=1.0, ge=0)
     top_alpha: float = Field(default=0.0, ge=0)
     top_fitted_on: Literal["test", "validation+test"] = "test"
@@ -163,7 +166,7 @@ class HeadPlan(Part):
 
 
 class TrainingPlan(Part):
-    """Everything that determines a training; the defaults are the paper's."""
+    """Everything that determines a training; the defaults are the paper's, but for `heads.positive`."""
 
     name: Label
     version: Label = "1"

@@ -18,7 +18,14 @@ from bids_brainage.models.bundles.bundle import load_bundle
 from bids_brainage.models.ensembles.ensemble import MultiLevelEnsemble
 from bids_brainage.models.ensembles.head_model import HeadModel
 from bids_brainage.models.ensembles.spline_head import Curve, SplineHead
-from bids_brainage.models.training.calibration import FoldPredictions, cross_fitted, fit_fold, head_record
+from bids_brainage.models.training.calibration import (
+    FoldPredictions,
+    calibrated,
+    cross_fitted,
+    fit_fold,
+    head_record,
+    pooled_errors,
+)
 from bids_brainage.models.training.calibration import HeadFit as Fit
 from bids_brainage.models.training.plan import HeadPlan
 from tests.models.bundles.test_bundle import change_json
@@ -58,6 +65,71 @@ def test_where_the_truth_bends_new_people_are_estimated_better():
         for kind in ("linear", "spline")
     }
     assert errors["spline"] < 0.85 * errors["linear"]
+
+
+def rising(head: SplineHead, i: int, k: int, least: float = -200, most: float = 300) -> np.ndarray:
+    """Steps of a head's i-th curve over a fine grid, far beyond the people it was fitted on."""
+    grid = np.full((4001, k), 50.0)
+    grid[:, i] = np.linspace(least, most, 4001)
+    return np.diff(head.apply(grid))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from([0.001, 0.1, 10.0]), st.integers(2, 8))
+def test_a_positive_head_never_falls_where_a_prediction_rises(seed, alpha, knots):
+    """Predictions of which some fall with age and some wave: the free head follows them down."""
+    rng = np.random.default_rng(seed)
+    ages = rng.uniform(20, 80, 80)
+    waving = 50 + 20 * np.sin(ages / rng.uniform(5, 15))
+    X = np.column_stack([ages, waving, 100 - ages]) + rng.normal(0, 3, (80, 3))
+    head = SplineHead.fit(X, ages, 1.0, alpha, knots, positive=True)
+    for i in range(3):
+        assert rising(head, i, 3).min() > -1e-9
+    values, references = rng.uniform(0, 100, 3), rng.uniform(0, 100, 3)
+    assert (head.secants(values, references)[0] >= 0).all()
+
+
+def test_where_the_free_curves_rise_positive_ones_are_the_same():
+    X, y = curved_people()
+    free = SplineHead.fit(X, y, 1.0, spline_alpha=30.0, knots=4)
+    assert min(rising(free, i, 2, *np.quantile(X, [0, 1])).min() for i in (0, 1)) > 0
+    same = SplineHead.fit(X, y, 1.0, spline_alpha=30.0, knots=4, positive=True)
+    np.testing.assert_allclose(same.apply(X), free.apply(X), atol=1e-8)
+
+
+def test_positive_curves_are_the_best_that_rise():
+    """No convex combination with another rising spline fits better: the optimum, by its own condition."""
+    rng = np.random.default_rng(5)
+    ages = rng.uniform(20, 80, 100)
+    X = (50 + 20 * np.sin(ages / 8) + rng.normal(0, 2, 100))[:, None]
+    alpha = 0.5
+    head = SplineHead.fit(X, ages, 1.0, alpha, 5, spread=1.0, positive=True)
+    free = SplineHead.fit(X, ages, 1.0, alpha, 5, spread=1.0)
+    assert rising(free, 0, 1, 30, 70).min() < -1e-3
+    curve, slope = head.curves[0], head.linear.coefficients[0]
+    heights = np.array([np.mean(curve.knots[j + 1 : j + 4]) for j in range(len(curve.coefficients))])
+
+    def cost(bent: np.ndarray) -> float:
+        rest = ages - slope * X[:, 0] - Curve(curve.knots, bent)(X[:, 0])
+        return float(((rest - rest.mean()) ** 2).sum() + alpha * bent @ bent)
+
+    assert (np.diff(curve.coefficients + slope * heights) >= -1e-9).all()
+    assert cost(free.curves[0].coefficients) < cost(curve.coefficients)
+    for _ in range(300):
+        other = np.cumsum(
+            rng.exponential(rng.uniform(0.1, 20), len(heights)) * rng.integers(0, 2, len(heights))
+        )
+        towards = 1e-4 * (other - slope * heights + rng.normal(0, 30) - curve.coefficients)
+        assert cost(curve.coefficients + towards) >= cost(curve.coefficients) - 1e-9
+
+
+def test_a_heavy_penalty_leaves_the_positive_linear_head():
+    X, y = curved_people()
+    X = np.column_stack([X, 100 - y])
+    head = SplineHead.fit(X, y, 1.0, spline_alpha=1e12, knots=4, positive=True)
+    linear = HeadModel.fit(X, y, 1.0, positive=True)
+    assert linear.coefficients[2] == 0
+    np.testing.assert_allclose(head.apply(X), linear.apply(X), atol=1e-4)
 
 
 def test_what_is_the_same_for_all_has_no_curve():
@@ -151,12 +223,52 @@ def test_the_plan_chooses_the_heads_of_each_level():
     fitted, fold = folds_people(HeadPlan(sub_ensemble_kind="spline"))
     assert not any(head.head.curves for head in fitted.top_heads)
     assert all(len(head.curves) == 2 for head in fitted.heads.values())
-    crossed = cross_fitted(fold.base["WholeBrain_T1w"][:40], fold.ages[:40], Fit("spline", 1, 1, 4), 5, 0)
+    fit = Fit("spline", 1, 1, 4, positive=True)
+    crossed = cross_fitted(fold.base["WholeBrain_T1w"][:40], fold.ages[:40], fit, 5, 0)
     expected = fitted.heads["WholeBrain_T1w"]
     assert expected == head_record(
-        SplineHead.fit(fold.base["WholeBrain_T1w"][:40], fold.ages[:40], 1, 1, 4), 1
+        SplineHead.fit(fold.base["WholeBrain_T1w"][:40], fold.ages[:40], 1, 1, 4, positive=True), 1
     )
     assert np.abs(crossed - fold.ages[:40]).mean() < 6
+
+
+def falling_fold(**changes) -> FoldPredictions:
+    """T1w networks of which one falls with age, and FLAIR networks that all do."""
+    rng = np.random.default_rng(4)
+    ages = rng.uniform(20, 80, 80)
+    rises = ages[:, None] + rng.normal(0, 4, (80, 2))
+    base = {"WholeBrain_T1w": rises * [1, -1], "WholeBrain_FLAIR": 100 - rises}
+    return FoldPredictions(np.arange(80), base, ages, 40, float(ages.mean()), **changes)
+
+
+def coefficients(fitted) -> list[float]:
+    heads = [*fitted.heads.values(), *(top.head for top in fitted.top_heads)]
+    return [weight for head in heads for weight in head.coefficients]
+
+
+@pytest.mark.parametrize("pool", ["test", "validation+test"])
+def test_positive_holds_at_each_level_and_for_cross_validated_estimates(pool):
+    """FLAIR networks get no weight: their sub-ensemble and the head of FLAIR alone say the mean age."""
+    ensemble, fold = small_plan().ensembles[0], falling_fold()
+    fitted = fit_fold(ensemble, HeadPlan(alpha=1.0, top_alpha=1.0, top_fitted_on=pool), fold, 0)
+    assert min(coefficients(fitted)) >= 0
+    assert fitted.heads["WholeBrain_FLAIR"].coefficients == (0, 0)
+    flair = fitted.estimates["sub_ensemble", "WholeBrain_FLAIR", ("FLAIR",)]
+    assert np.abs(flair - fold.ages[:40].mean()).max() < 10
+    (calibrated_fold,) = calibrated([fitted], "TypeI", HeadPlan())
+    for top in calibrated_fold.top_heads:
+        assert np.isfinite(list(top.half_widths.values())).all()
+    free = fit_fold(ensemble, HeadPlan(positive=False, top_fitted_on=pool), fold, 0)
+    assert min(coefficients(free)) < -0.2
+    assert {error.level for error in pooled_errors([fitted])} == {"base_model", "sub_ensemble", "ensemble"}
+
+
+def test_networks_that_predict_something_else_may_count_either_way():
+    """What looks old may score low: only the heads above estimates of the target itself are positive."""
+    fold = falling_fold(same_target=False)
+    fitted = fit_fold(small_plan().ensembles[0], HeadPlan(top_alpha=1.0), fold, 0)
+    assert max(fitted.heads["WholeBrain_FLAIR"].coefficients) < 0
+    assert min(weight for top in fitted.top_heads for weight in top.head.coefficients) >= 0
 
 
 def test_a_bundle_keeps_the_curves_as_plain_numbers(bundle):

@@ -12,6 +12,7 @@ from bids_brainage.errors import InputError
 from bids_brainage.models.ensembles.ensemble import modality_subsets
 from bids_brainage.models.training.plan import (
     EnsemblePlan,
+    HeadPlan,
     SplitPlan,
     TrainingPlan,
     make_plan,
@@ -33,6 +34,13 @@ def test_defaults_are_the_papers():
     assert plan.heads.top_alpha == 0
     assert plan.heads.top_fitted_on == "test"
     assert plan.input.intensity.clip == 383
+
+
+def test_only_the_papers_plan_has_weights_of_either_sign():
+    shipped = {path.stem: read_plan_file(path)["heads"] for path in DEMO.parent.glob("*_plan.yaml")}
+    signs = {name: heads["positive"] for name, heads in shipped.items()}
+    assert signs == {"demo_plan": True, "finetune_plan": True, "paper_plan": False}
+    assert HeadPlan().positive
 
 
 def test_the_demo_plan_has_both_types_and_room_for_real_heads():
