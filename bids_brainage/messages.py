@@ -56,14 +56,16 @@ NO_T1W = (
     "--fs-subjects-dir."
 )
 NOT_PREPARED_BY_OTHERS = (
-    "{name} is not prepared: {lack}; finish that, or give --allow-raw-fallback to take raw images of those who are "
+    "{name} is not prepared: {lack}; prepare it, or give --allow-raw-fallback to take raw images of those who are "
     "not prepared."
 )
 NO_PREPARED_T1W = "{source} has no desc-preproc_T1w of {name} in its own space"
 NO_PREPARED_MASK = "{source} has {t1w}, but no desc-brain_mask with the same entities"
+PREPARED_LEFT_OUT = "{source} has {t1w}, which --bids-filter-file or .bidsignore leaves out"
+FREESURFER_LEFT_OUT = "--fs-subjects-dir has {brain} of {name}, but of raw images that --bids-filter-file or .bidsignore leaves out"
 NO_FREESURFER_BRAIN = "--fs-subjects-dir has no {brain} of {name}"
 RAW_INSTEAD = "{name} is not prepared ({lack}); its raw images are used."
-NOT_FREESURFER = "{name}: {lack}; its T1w image is that of {source}."
+NOT_THE_FIRST = "{name}: {lack}; its T1w image is that of {source}."
 CONTENT_NOT_HERE = (
     "{path} is a link to content that is not on this machine; fetch it ('datalad get' or 'git annex get') or "
     "exclude it with --bids-filter-file."
@@ -96,6 +98,10 @@ IGNORED_IMAGE = (
 ODD_IMAGE_NAME = (
     "{path}: {names} left out, because between sub-<label> and the suffix only <entity>-<label> may stand, each "
     "entity once; rename what should be read."
+)
+MISNAMED_IMAGE = (
+    "{path}: {names} left out, because the name of an image ends in _T1w, _FLAIR or _T2starw (or _UNIT1, _MEGRE, _swi) "
+    "and .nii.gz or .nii, in this very spelling; rename what should be read, or name it in .bidsignore."
 )
 NO_TISSUE_IMAGE = (
     "{path}: {names} left out, because by their names they are projections or phase images; ask for them with "
@@ -216,7 +222,19 @@ FROM_NO_SESSION = "{name}: {modality} lies outside of the sessions, and the only
 JOINED_TO_NO_SESSION = (
     "{name}: {modality} comes from ses-{session}, because the only T1w image lies outside of the sessions."
 )
-PREPARED_CHOSEN = "{name} has {count} prepared T1w images; {chosen} is used."
+PREPARED_CHOSEN = "{name} has {count} prepared {modality} images; {chosen} is used."
+PREPARED_FLAIR_LEFT_OUT = (
+    "{name}: {source} has {files}, which --bids-filter-file or .bidsignore leaves out, and no other FLAIR."
+)
+PREPARED_DOUBT = "{name}: {file} {doubt}; look at what it was made of."
+PERHAPS_OF_LEFT_OUT = "may be made of {names}, too, which --bids-filter-file or .bidsignore leaves out"
+SOURCE_NOT_SAID = "does not say in its name whether it is of the image that --bids-filter-file asks for"
+OF_NO_RAW_IMAGE = "is by its name of none of the raw images that are there ({names})"
+ORIGINS = {"raw": "BIDS_DIR", "freesurfer": "--fs-subjects-dir"}
+MIXED_PREPARATIONS = (
+    "The T1w images come from several preparations ({counts}), which may differ in what the networks see; compare "
+    "these people with care, or prepare all of them alike."
+)
 MEAN_OF_SESSIONS = (
     "{name}: the prepared T1w is that of all sessions together, perhaps a mean of {sessions}, not of this one alone, "
     "so that its age may not fit; leave out the choice of a session, or prepare sessions by themselves."
@@ -229,6 +247,10 @@ NOT_IN_SESSION = "{name} has no image in the selected sessions and is left out."
 SESSION_LEFT_OUT = "{name} is left out: it has {found} but no T1w image, and other sessions have one."
 VARIANT_CHOSEN = (
     "{name} has {count} kinds of {modality}; {chosen} is used (choose another with --bids-filter-file)."
+)
+SAME_NAME = (
+    "{name}: {used} is used, and {unused} is not, because its name is the same but for folder, .gz or zeros of "
+    "the run; keep one of them."
 )
 VOXELS_NOT_READ = (
     "{name}: {chosen} is used, but the header of {files} cannot be read, which might be the finer {modality}; fetch "

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -38,6 +38,9 @@ class Choice:
         Whether its name calls it a scout or the like, but there is no other.
     unread : tuple of str
         Names of files whose voxels would have counted, but whose headers cannot be read.
+    same_name : mapping of Path to Path
+        Files that are not used, each with the file used in its place: of the same name but for the folder,
+        ``.gz`` or zeros in front of the run's index.
     """
 
     paths: tuple[Path, ...]
@@ -45,6 +48,7 @@ class Choice:
     others: tuple[str, ...] = ()
     is_last_resort: bool = False
     unread: tuple[str, ...] = ()
+    same_name: Mapping[Path, Path] = field(default_factory=dict)
 
 
 def choose(images: Sequence[Image], prefer: dict[str, Any], asked_for: Collection[str] = ()) -> Choice:
@@ -82,7 +86,8 @@ def choose(images: Sequence[Image], prefer: dict[str, Any], asked_for: Collectio
         left = [kind for kind, place in zip(left, places, strict=True) if place == min(places)]
     chosen = kinds[left[0]]
     others = tuple(kinds[kind][0][0].name for kind in everything if kind != left[0])
-    return Choice(_one_file_a_run(chosen), chosen[0][1]["suffix"], others, not real, unread)
+    paths, same_name = _one_file_a_run(chosen)
+    return Choice(paths, chosen[0][1]["suffix"], others, not real, unread, same_name)
 
 
 def is_never_taken(entities: Entities, asked_for: Collection[str] = ()) -> bool:
@@ -130,12 +135,17 @@ def _kind(entities: Entities) -> str:
     return json.dumps({key: value for key, value in entities.items() if key not in _WHO}, sort_keys=True)
 
 
-def _one_file_a_run(images: Sequence[Image]) -> tuple[Path, ...]:
-    """Return each run's file once: if both .nii and .nii.gz exist, the compressed one."""
-    runs: dict[Any, Path] = {}
-    for path, entities in sorted(images, key=lambda image: (len(image[0].name), image[0].name)):
-        runs[entities.get("run"), path.parent] = path
-    return tuple(runs[key] for key in sorted(runs, key=lambda key: (number(key[0]), str(key[1]))))
+def _one_file_a_run(images: Sequence[Image]) -> tuple[tuple[Path, ...], dict[Path, Path]]:
+    """Return each run's file once, compressed ones first, and by others of the same name the one used."""
+    runs: dict[str, Path] = {}
+    same_name = {}
+    for path, entities in sorted(images, key=lambda image: (not image[0].name.endswith(".gz"), image[0])):
+        run = entities.get("run", "")
+        key = str(int(run)) if run.isdecimal() else run
+        if key in runs:
+            same_name[path] = runs[key]
+        runs.setdefault(key, path)
+    return tuple(runs[key] for key in sorted(runs, key=lambda key: (number(key), key))), same_name
 
 
 def number(index: str | None) -> int:

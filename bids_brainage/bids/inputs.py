@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bids_brainage import messages
 from bids_brainage.bids.choice import Choice, Image, choose
 from bids_brainage.bids.content import is_elsewhere
 from bids_brainage.bids.dataset import read_json
-from bids_brainage.bids.derivatives import Origin, Preparations, PreprocessedInputs
+from bids_brainage.bids.derivatives import Origin, Preparations
 from bids_brainage.bids.naming import session_name, sidecar
+from bids_brainage.bids.prepared import PreprocessedInputs
 from bids_brainage.bids.queries import default_queries
 from bids_brainage.bids.sessions import Images, listed, prepared
 from bids_brainage.bids.uris import bids_uri
@@ -140,8 +141,11 @@ class Gathering:
         name = session_name(participant, session)
         derivative, brain = prepared(participant, session, self.preparations)
         if derivative is not None and "FLAIR" not in self.modalities:
-            derivative = replace(derivative, flair=None, flair_in_t1w_space=False)
+            derivative = derivative.without_flair()
         warnings = self._told_of_preparation(participant, session, derivative, brain)
+        if derivative is not None:
+            for modality in (*([] if brain else ["T1w"]), *([] if images.get("FLAIR") else ["FLAIR"])):
+                warnings += _told_of_prepared(name, derivative, modality)
         if not (images.get("T1w") or derivative or brain):
             raise SessionError(messages.NO_T1W.format(name=name, found=listed(images) or "nothing"))
         for path in (*(derivative.files if derivative else ()), *((brain,) if brain else ())):
@@ -193,16 +197,35 @@ class Gathering:
             if not self.raw_fallback:
                 raise SessionError(messages.NOT_PREPARED_BY_OTHERS.format(**facts))
             return [messages.RAW_INSTEAD.format(**facts)]
-        if derivative is None or brain is not None:
+        if brain is not None:
+            is_own = brain == self.preparations.freesurfer_brain(participant, session)
+            doubt = self.preparations.brain_doubt(participant, session if is_own else None)
+            return [messages.PREPARED_DOUBT.format(name=name, file=brain, doubt=doubt)] if doubt else []
+        if derivative is None:
             return []
-        warnings = []
-        if self.preparations.has_subjects:
-            lack = self.preparations.lack_of_brain(name)
-            warnings.append(messages.NOT_FREESURFER.format(name=name, lack=lack, source=derivative.source))
-        if derivative.others:
-            count, chosen = len(derivative.others) + 1, derivative.t1w.name
-            warnings.append(messages.PREPARED_CHOSEN.format(name=name, count=count, chosen=one_line(chosen)))
+        lack = self.preparations.lack(participant, session, before=derivative.source)
+        return [messages.NOT_THE_FIRST.format(name=name, lack=lack, source=derivative.source)] if lack else []
+
+
+def _told_of_prepared(name: str, derivative: PreprocessedInputs, modality: str) -> list[str]:
+    """Return what should be known about the prepared image of a modality that is used, or about its lack."""
+    warnings = []
+    if modality == "FLAIR" and derivative.flair_left_out:
+        files = some(derivative.flair_left_out, ", ")
+        warnings.append(
+            messages.PREPARED_FLAIR_LEFT_OUT.format(name=name, source=derivative.source, files=files)
+        )
+    choice = derivative.choices.get(modality)
+    if choice is None:
         return warnings
+    chosen, count = one_line(choice.paths[0].name), len(choice.paths) + len(choice.others)
+    if count > 1:
+        facts = {"count": count, "modality": modality, "chosen": chosen}
+        warnings.append(messages.PREPARED_CHOSEN.format(name=name, **facts))
+    if modality in derivative.doubts:
+        doubt = derivative.doubts[modality]
+        warnings.append(messages.PREPARED_DOUBT.format(name=name, file=chosen, doubt=doubt))
+    return warnings + _doubtful_choice(name, modality, choice)
 
 
 def _choice_warnings(name: str, modality: str, choice: Choice) -> list[str]:
@@ -215,13 +238,27 @@ def _choice_warnings(name: str, modality: str, choice: Choice) -> list[str]:
     facts = {"name": name, "modality": modality, "chosen": one_line(choice.paths[0].name)}
     if choice.others:
         warnings.append(messages.VARIANT_CHOSEN.format(count=len(choice.others) + 1, **facts))
+    if choice.suffix == "UNIT1":
+        warnings.append(messages.UNIT1_CHOSEN.format(**facts))
+    return warnings + _doubtful_choice(name, modality, choice)
+
+
+def _doubtful_choice(name: str, modality: str, choice: Choice) -> list[str]:
+    """Return why an image, raw or prepared, is perhaps not the one that is meant."""
+    facts = {"name": name, "modality": modality, "chosen": one_line(choice.paths[0].name)}
+    warnings = [
+        messages.SAME_NAME.format(name=name, used=_with_folder(used), unused=_with_folder(unused))
+        for unused, used in choice.same_name.items()
+    ]
     if choice.unread:
         warnings.append(messages.VOXELS_NOT_READ.format(files=some(choice.unread, ", "), **facts))
     if choice.is_last_resort:
         warnings.append(messages.LAST_RESORT.format(**facts))
-    if choice.suffix == "UNIT1":
-        warnings.append(messages.UNIT1_CHOSEN.format(**facts))
     return warnings
+
+
+def _with_folder(path: Path) -> str:
+    return one_line(f"{path.parent.name}/{path.name}")
 
 
 def _origin_warnings(

@@ -1,4 +1,4 @@
-"""Names of files: what those of others say, and those that are written (data/outputs.yaml)."""
+"""Names of files: of others (data/derivatives.yaml), and of those that are written (data/outputs.yaml)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from functools import cache
 from importlib import resources
 from pathlib import Path, PurePath
+from typing import Any
 
 import yaml
 
@@ -35,6 +36,14 @@ def output_patterns() -> dict[str, str]:
     """Return the file-name pattern of each output, by its name."""
     text = resources.files("bids_brainage").joinpath("data/outputs.yaml").read_text(encoding="utf-8")
     patterns: dict[str, str] = yaml.safe_load(text)
+    return patterns
+
+
+@cache
+def prepared_patterns() -> dict[str, Any]:
+    """Return where others leave what they prepared (data/derivatives.yaml)."""
+    text = resources.files("bids_brainage").joinpath("data/derivatives.yaml").read_text(encoding="utf-8")
+    patterns: dict[str, Any] = yaml.safe_load(text)
     return patterns
 
 

@@ -15,6 +15,7 @@ import yaml
 from bids_brainage import messages
 from bids_brainage.bids.choice import Image, asked_for, is_derived, is_never_taken
 from bids_brainage.bids.dataset import read_json
+from bids_brainage.bids.listing import IMAGE_FOLDERS
 from bids_brainage.bids.naming import Entities, is_regular, name_entities
 from bids_brainage.errors import InputError
 from bids_brainage.labels import is_label
@@ -29,8 +30,6 @@ Filters = dict[str, Any]
 
 # A filter file made for fMRIPrep may name these; they do not concern any image that is read here.
 _FMRIPREP_QUERIES = frozenset({"bold", "sbref", "fmap", "t2w", "roi", "dwi", "asl", "m0scan", "pet", "xfm"})
-# Where a session's images lie; what lies elsewhere is a copy, or somebody's own.
-_FOLDERS = frozenset({"anat", "swi"})
 # More labels than this in one query cost more than they save.
 _MOST_LABELS = 500
 # What a filter may ask for; the index takes neither long lists nor large numbers.
@@ -95,7 +94,7 @@ def find_images(
         Places of images that are not used, by the sentence that says why (see `_why_not`).
     """
     query = default_queries()[modality]["filters"] | (filters or {})
-    query = {name: _filter_value(value) for name, value in query.items()}
+    query = {name: filter_value(value) for name, value in query.items()}
     if len(participants) <= _MOST_LABELS:
         query.setdefault("subject", list(participants))
     _check_entities(query, modality, filter_file)
@@ -120,7 +119,7 @@ def _why_not(place: PurePath, entities: Entities, asked: Collection[str]) -> str
     """Return the sentence that says why an image is not used, or None."""
     participant, *session = place.parts[:-2] or ("",)
     if (
-        place.parent.name not in _FOLDERS
+        place.parent.name not in IMAGE_FOLDERS
         or len(session) > 1
         or not all(name.startswith("ses-") for name in session)
     ):
@@ -129,7 +128,7 @@ def _why_not(place: PurePath, entities: Entities, asked: Collection[str]) -> str
     own = [entities[name] for name in ("sub", "ses") if name in entities]
     if labels != own or not all(map(is_label, labels)):
         return messages.MISPLACED_IMAGE
-    if not is_regular(place, entities):
+    if not is_regular(place, entities) or "_" in entities["extension"]:
         return messages.ODD_IMAGE_NAME
     if is_derived(entities, asked):
         return messages.DERIVED_IMAGE
@@ -166,13 +165,13 @@ def _is_filter_value(value: Any) -> bool:
     )
 
 
-def _filter_value(value: Any) -> Any:
-    """Read fMRIPrep's notations: null or "Query.NONE" for absent, "*" or "Query.ANY" for any."""
+def filter_value(value: Any) -> Any:
+    """Read fMRIPrep's notation of values: null or "Query.NONE" for absent, "*" or "Query.ANY" for any."""
     from bids.layout import Query
 
     if isinstance(value, list):
         # pybids removes one of the special values from a list, but not a second one.
-        return list(dict.fromkeys(_filter_value(item) for item in value))
+        return list(dict.fromkeys(filter_value(item) for item in value))
     if value == "*":
         return Query.ANY
     if isinstance(value, str) and value.startswith("Query."):

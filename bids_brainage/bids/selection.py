@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bids_brainage import messages
 from bids_brainage.bids import queries
 from bids_brainage.bids.bidsignore import BidsIgnore
-from bids_brainage.bids.choice import asked_for
 from bids_brainage.bids.dataset import Dataset, index, open_dataset, session_folders
-from bids_brainage.bids.derivatives import Preparations
+from bids_brainage.bids.derivatives import Origin, Preparations
 from bids_brainage.bids.inputs import Gathering, SessionError, SessionInputs
+from bids_brainage.bids.misnamed import misnamed_images
 from bids_brainage.bids.naming import session_name
 from bids_brainage.bids.participants import ParticipantsTable
 from bids_brainage.bids.sessions import BySession, Sessions, prepared_of, without_last_resorts
 from bids_brainage.bids.uris import dataset_links
+from bids_brainage.bids.wanted import Wanted
 from bids_brainage.config import RunConfig
 from bids_brainage.errors import InputError
+from bids_brainage.quoting import one_line
 from bids_brainage.suggestions import some, suggestion
 
 __all__ = ["Selection", "SessionInputs", "read_selection"]
@@ -35,7 +37,8 @@ class Selection:
     failed : mapping of str to str
         By name (``sub-XX[_ses-Y]``) those that cannot, each with the reason.
     left_out : tuple of str
-        Sentences about sessions that are not processed although nothing is wrong with them.
+        Sentences about sessions that are not processed although nothing is wrong with them, and about the
+        study as a whole.
     """
 
     sessions: tuple[SessionInputs, ...]
@@ -53,12 +56,13 @@ def read_selection(config: RunConfig) -> Selection:
         no selected session has a T1w image.
     """
     dataset = open_dataset(config.bids_dir, config.participant_label)
-    preparations = Preparations(config.derivatives, config.fs_subjects_dir)
     filters = queries.read_filters(config.bids_filter_file)
-    asked = {modality: asked_for(filters.get(modality.lower(), {})) for modality in _modalities(config)}
+    ignored = BidsIgnore(dataset.root)
+    wanted = Wanted(dataset.root, filters, ignored.leaves_out)
+    preparations = Preparations(config.derivatives, config.fs_subjects_dir, wanted)
+    asked = {modality: wanted.asked_for(modality) for modality in _modalities(config)}
     gathering = Gathering(preparations, config.modalities, asked, config.allow_raw_fallback)
     decisions = _Decisions(dataset, gathering, config)
-    ignored = BidsIgnore(dataset.root)
     found, unused = _find(dataset, ignored, filters, config)
     people_ignored = {place.partition("/")[0] for place in unused.get(messages.IGNORED_IMAGE, ())}
     for participant in dataset.participants:
@@ -69,7 +73,8 @@ def read_selection(config: RunConfig) -> Selection:
     told += [ignored.problem] if ignored.problem else []
     if not decisions.ready:
         _complain(decisions.failed, found, told, dataset, config)
-    return Selection(tuple(decisions.ready), decisions.failed, (*told, *decisions.left_out))
+    told += [*decisions.left_out, *_told_of_mixture(decisions.ready)]
+    return Selection(tuple(decisions.ready), decisions.failed, tuple(told))
 
 
 class _Decisions:
@@ -135,6 +140,19 @@ class _Decisions:
             yield messages.MEAN_OF_SESSIONS.format(name=inputs.name, sessions=some(labels, ", "))
 
 
+def _told_of_mixture(ready: Sequence[SessionInputs]) -> Iterator[str]:
+    """Tell that the T1w images of a study were not all prepared in the same way."""
+    counts = Counter(
+        session.derivative.source
+        if session.origin is Origin.PREPROCESSED and session.derivative
+        else messages.ORIGINS[session.origin]
+        for session in ready
+    )
+    if len(counts) > 1:
+        told = ", ".join(f"{count} of {one_line(source)}" for source, count in counts.most_common())
+        yield messages.MIXED_PREPARATIONS.format(counts=told)
+
+
 def _modalities(config: RunConfig) -> tuple[str, ...]:
     return tuple(dict.fromkeys(("T1w", *config.modalities)))
 
@@ -161,6 +179,10 @@ def _find(
             left_out[reason] += places
         for (participant, session), files in images.items():
             found[participant][session][modality] = files
+    told = {place for places in left_out.values() for place in places}
+    for place in misnamed_images(dataset, _modalities(config), filters, config.session_label):
+        if place.as_posix() not in told and not ignored.leaves_out(place):
+            left_out[messages.MISNAMED_IMAGE].append(place.as_posix())
     return found, left_out
 
 
@@ -207,7 +229,8 @@ def _complain(
         raise InputError(" ".join([empty, *unused]))
     if len(set(failed.values())) == 1:
         raise InputError(next(iter(failed.values())))
-    if any("T1w" in images for sessions in found.values() for images in sessions.values()):
+    is_asked_for = config.derivatives or config.fs_subjects_dir
+    if is_asked_for or any("T1w" in images for sessions in found.values() for images in sessions.values()):
         first = next(iter(failed.values()))
         raise InputError(messages.NOTHING_LEFT.format(count=len(failed), first=first))
     raise InputError(messages.NO_T1W_AT_ALL.format(count=len(failed), path=dataset.root))

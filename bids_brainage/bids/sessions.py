@@ -7,8 +7,9 @@ from pathlib import Path
 
 from bids_brainage import messages
 from bids_brainage.bids.choice import Image, is_last_resort
-from bids_brainage.bids.derivatives import Preparations, PreprocessedInputs
+from bids_brainage.bids.derivatives import Preparations
 from bids_brainage.bids.naming import session_name
+from bids_brainage.bids.prepared import PreprocessedInputs
 
 Images = dict[str, list[Image]]
 BySession = dict[str | None, Images]

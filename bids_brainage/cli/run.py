@@ -278,5 +278,7 @@ def _sources(session: SessionInputs) -> Iterator[str]:
             yield f"{modality:8s}{path}"
     if session.derivative:
         yield f"{session.derivative.source}: {session.derivative.t1w}"
+        if session.derivative.flair and not session.images.get("FLAIR"):
+            yield f"{session.derivative.source}: {session.derivative.flair}"
     if session.freesurfer_brain:
         yield f"FreeSurfer: {session.freesurfer_brain}"

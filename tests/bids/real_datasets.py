@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 MONTHS, YEARS = '{"age": {"Units": "months"}}', '{"age": {"Units": "years"}}'
@@ -75,7 +77,7 @@ def of_sessions(files: Mapping[str, str], a: float | None, b: float | None, *say
 def prepared(*stems: str, folder: str = "prep") -> tuple[str, ...]:
     """A T1w image and its mask, as fMRIPrep names them."""
     return tuple(
-        f"{folder}/{stem.split('_')[0]}/anat/{stem}_{rest}.nii.gz"
+        f"{folder}/{'/'.join(re.findall('(?:sub|ses)-[^_]*', stem))}/anat/{stem}_{rest}.nii.gz"
         for stem in stems
         for rest in ("desc-preproc_T1w", "desc-brain_mask")
     )
@@ -84,6 +86,30 @@ def prepared(*stems: str, folder: str = "prep") -> tuple[str, ...]:
 TWO = (ONE, "sub-02/anat/sub-02_T1w.nii.gz")
 PREP = {"derivatives": {"p": "prep"}}
 FS = {"fs_subjects_dir": "fs"}
+BRAINS = "fs/{}/mri/brain.finalsurfs.mgz"
+
+
+def raw(*words: str, suffix: str = "T1w") -> tuple[str, ...]:
+    """Raw images of one person that differ in these words."""
+    return tuple(f"sub-01/anat/sub-01_{word}_{suffix}.nii.gz" for word in words)
+
+
+def filtered(images: tuple[str, ...], query: Any, *, fs: bool = False, **facts: Any) -> Case:
+    """Raw and prepared images, and a filter file (of T1w, if no modality is named) or a .bidsignore."""
+    options: dict[str, Any] = FS if fs else PREP
+    if isinstance(query, str):
+        files = {".bidsignore": query}
+    else:
+        text = json.dumps(query if query.keys() & {"t1w", "flair"} else {"t1w": query})
+        files = {"filter.json": text}
+        options = options | {"bids_filter_file": "filter.json"}
+    return Case(images, files, options=options, **facts)
+
+
+def left_out(images: tuple[str, ...], query: Any, *says: str, fs: bool = False) -> Case:
+    """What is prepared is not wanted, and there is nothing else."""
+    return filtered(images, query, fs=fs, code=2, says=("is not prepared", "leaves out", *says))
+
 
 CASES = {
     # Copies and files outside their place
@@ -346,6 +372,323 @@ CASES = {
         options=PREP | {"session_label": ("b",)},
         ages={"sub-01_ses-b": None},
         says=("perhaps a mean of ses-a, ses-b",),
+    ),
+    # A filter and .bidsignore hold for prepared images
+    "a filter, and the other is prepared": left_out(
+        (*raw("acq-a", "acq-b"), *prepared("sub-01_acq-a")),
+        {"acquisition": "b"},
+        "p has sub-01_acq-a_desc-preproc_T1w.nii.gz",
+    ),
+    "a filter, and both are prepared": filtered(
+        (*raw("acq-a", "acq-b"), *prepared("sub-01_acq-a", "sub-01_acq-b")),
+        {"acquisition": "b"},
+        uses={"sub-01 prepared": ["sub-01_acq-b_desc-preproc_T1w.nii.gz"]},
+        never=("2 prepared", "look at what it was made of"),
+    ),
+    **{
+        f"a filter {query} takes the prepared {word}": filtered(
+            (*raw(*words), *(prepared(*(f"sub-01_{word}" for word in words)))),
+            query,
+            uses={"sub-01 prepared": [f"sub-01_{word}_desc-preproc_T1w.nii.gz"]},
+        )
+        for words, query, word in (
+            (("acq-a", "acq-b", "rec-x"), {"acquisition": ["b", "c"]}, "acq-b"),
+            (("acq-a", "acq-b", "rec-x"), {"acquisition": None}, "rec-x"),
+            (("acq-a", "acq-b", "rec-x"), {"reconstruction": "*"}, "rec-x"),
+            (("acq-a", "rec-x"), {"acquisition": [None, "c"]}, "rec-x"),
+            (("run-01", "run-02"), {"run": 2}, "run-02"),
+            (("run-01", "run-02"), {"run": ["2"]}, "run-02"),
+            (("ce-gd", "ce-x"), {"ceagent": "x"}, "ce-x"),
+            (("acq-scout", "acq-b"), {"acquisition": "scout"}, "acq-scout"),
+        )
+    },
+    "a filter, and the raw image is not there": left_out(
+        ("sub-01/anat/sub-01_FLAIR.nii.gz", *prepared("sub-01_acq-a")), {"acquisition": "b"}
+    ),
+    "a filter, the other is prepared, and the raw image is allowed": replace(
+        filtered((*raw("acq-a", "acq-b"), *prepared("sub-01_acq-a")), {"acquisition": "b"}),
+        options=PREP | {"bids_filter_file": "filter.json", "allow_raw_fallback": True},
+        uses={"sub-01 T1w": ["sub-01_acq-b_T1w.nii.gz"], "sub-01 prepared": []},
+        says=("raw images are used",),
+    ),
+    "a filter, and a merged image": filtered(
+        (*raw("acq-a", "acq-b"), *prepared("sub-01")),
+        {"acquisition": "b"},
+        uses={"sub-01 prepared": ["sub-01_desc-preproc_T1w.nii.gz"]},
+        says=("may be made of sub-01_acq-a_T1w.nii.gz, too",),
+    ),
+    "a filter, and a merged image of others": left_out(
+        (*raw("acq-a", "acq-c"), "sub-01/anat/sub-01_FLAIR.nii.gz", *prepared("sub-01")), {"acquisition": "b"}
+    ),
+    "a filter, and an image of which nothing is known": filtered(
+        ("sub-01/anat/sub-01_FLAIR.nii.gz", *prepared("sub-01")),
+        {"acquisition": "b"},
+        says=("does not say in its name",),
+    ),
+    "a filter by session, and both are prepared": filtered(
+        (
+            *AB,
+            *(image.replace("T1w", "FLAIR") for image in AB),
+            *prepared("sub-01_ses-a", "sub-01_ses-b"),
+        ),
+        {"session": "b"},
+        ages={"sub-01_ses-b": None},
+        uses={"sub-01_ses-b prepared": ["sub-01_ses-b_desc-preproc_T1w.nii.gz"]},
+    ),
+    "one session has what a filter asks for": filtered(
+        (
+            "sub-01/ses-a/anat/sub-01_ses-a_acq-x_T1w.nii.gz",
+            "sub-01/ses-b/anat/sub-01_ses-b_acq-x_T1w.nii.gz",
+            "sub-01/ses-b/anat/sub-01_ses-b_acq-y_T1w.nii.gz",
+            *prepared("sub-01_ses-a_acq-x", "sub-01_ses-b_acq-y"),
+        ),
+        {"acquisition": "x"},
+        ages={"sub-01_ses-a": None},
+        failed=("sub-01_ses-b",),
+    ),
+    "a mean of sessions, of which a filter leaves out one": filtered(
+        (*AB, *prepared("sub-01")),
+        {"session": "b"},
+        ages={"sub-01_ses-b": None},
+        says=("may be made of sub-01_ses-a_T1w.nii.gz, too",),
+    ),
+    "a mean of sessions of nothing that a filter takes": left_out(
+        (*(image.replace("T1w", "FLAIR") for image in AB), *AB, *prepared("sub-01")),
+        {"acquisition": "x"},
+        "p has sub-01_desc-preproc_T1w.nii.gz",
+    ),
+    "an ignored run is prepared": filtered(
+        (*raw("run-1", "run-2"), *prepared("sub-01_run-1", "sub-01_run-2")),
+        "*run-1*\n",
+        uses={"sub-01 prepared": ["sub-01_run-2_desc-preproc_T1w.nii.gz"]},
+        never=("2 prepared",),
+    ),
+    "an ignored run is prepared, and taken back": filtered(
+        (*raw("run-1", "run-2"), *prepared("sub-01_run-1", "sub-01_run-2")),
+        "*_T1w.nii.gz\n!*run-1_T1w*\n",
+        uses={"sub-01 prepared": ["sub-01_run-1_desc-preproc_T1w.nii.gz"]},
+    ),
+    "only an ignored run is prepared": left_out(
+        (*raw("run-1", "run-2"), *prepared("sub-01_run-1")), "sub-01/anat/*_run-1_*"
+    ),
+    "an ignored run is perhaps merged": filtered(
+        (*raw("run-1", "run-2"), *prepared("sub-01")),
+        "*run-1*",
+        says=("may be made of sub-01_run-1_T1w.nii.gz, too",),
+    ),
+    "an ignored image that is not there is prepared": left_out(
+        ("sub-01/anat/sub-01_FLAIR.nii.gz", *prepared("sub-01_run-1")), "*run-1_T1w.nii.gz"
+    ),
+    "ignored images that are not compressed": filtered(
+        (ONE, "sub-01/anat/sub-01_T1w.nii", *prepared("sub-01")),
+        "*.nii",
+        uses={"sub-01 prepared": ["sub-01_desc-preproc_T1w.nii.gz"]},
+        never=("look at what it was made of",),
+    ),
+    "a prepared image of no raw one": Case(
+        (*raw("acq-a"), *prepared("sub-01_acq-zzz")),
+        options=PREP,
+        says=("of none of the raw images that are there (sub-01_acq-a_T1w.nii.gz)",),
+    ),
+    "FreeSurfer's brain, and a filter that leaves out one of two": filtered(
+        (*raw("acq-a", "acq-b"), BRAINS.format("sub-01")),
+        {"acquisition": "b"},
+        fs=True,
+        uses={"sub-01 brain": ["sub-01"]},
+        says=("may be made of sub-01_acq-a_T1w.nii.gz, too",),
+    ),
+    "FreeSurfer's brain, and a filter that takes nothing": left_out(
+        (*raw("acq-a"), "sub-01/anat/sub-01_FLAIR.nii.gz", BRAINS.format("sub-01")),
+        {"acquisition": "b"},
+        "of sub-01, but of raw images",
+        fs=True,
+    ),
+    "FreeSurfer's brain of an ignored session": replace(
+        filtered(
+            (*AB, AB[0].replace("T1w", "FLAIR"), *map(BRAINS.format, ("sub-01_ses-a", "sub-01_ses-b"))),
+            "*ses-a_T1w*",
+            fs=True,
+        ),
+        ages={"sub-01_ses-b": None},
+        uses={"sub-01_ses-b brain": ["sub-01_ses-b"]},
+    ),
+    "FreeSurfer's brain, and a filter that takes all": filtered(
+        (*raw("run-1", "run-2"), BRAINS.format("sub-01")),
+        {"acquisition": None},
+        fs=True,
+        never=("look at what it was made of",),
+    ),
+    # Prepared FLAIR images
+    **{
+        f"prepared FLAIR {chosen}, {others}": Case(
+            (ONE, *prepared("sub-01")),
+            sizes={
+                f"prep/sub-01/anat/sub-01_{word}_desc-preproc_FLAIR.nii.gz": (1, 1, size)
+                for size, word in enumerate((chosen, *others), start=1)
+            },
+            options=PREP,
+            uses={"sub-01 prepared-FLAIR": [f"sub-01_{chosen}_desc-preproc_FLAIR.nii.gz"]},
+            says=("2 prepared FLAIR images",),
+        )
+        for chosen, *others in (
+            ("run-1", "run-2"),
+            ("acq-space", "acq-lowres"),
+            ("acq-a_run-1", "acq-scout"),
+            ("acq-z", "acq-a"),
+            ("acq-space_rec-x", "acq-lowres_space-T1w", "acq-lowres"),
+            ("acq-a_space-T1w", "acq-a_ce-gd"),
+        )
+    },
+    "prepared FLAIR and a filter": filtered(
+        (
+            ONE,
+            *prepared("sub-01"),
+            *(f"prep/{i[:12]}sub-01_acq-{a}_desc-preproc_FLAIR.nii.gz" for i in [ONE] for a in "ab"),
+        ),
+        {"flair": {"acquisition": "b"}},
+        uses={"sub-01 prepared-FLAIR": ["sub-01_acq-b_desc-preproc_FLAIR.nii.gz"]},
+    ),
+    "prepared FLAIR that a filter leaves out": filtered(
+        (ONE, *prepared("sub-01"), "prep/sub-01/anat/sub-01_acq-a_desc-preproc_FLAIR.nii.gz"),
+        {"flair": {"acquisition": "b"}},
+        uses={"sub-01 prepared-FLAIR": []},
+        says=("p has sub-01_acq-a_desc-preproc_FLAIR.nii.gz, which --bids-filter-file", "has no FLAIR image"),
+    ),
+    "prepared FLAIR beside a raw one": Case(
+        (
+            ONE,
+            *raw("acq-b", suffix="FLAIR"),
+            *prepared("sub-01"),
+            "prep/sub-01/anat/sub-01_acq-a_desc-preproc_FLAIR.nii.gz",
+        ),
+        options=PREP,
+        uses={"sub-01 FLAIR": ["sub-01_acq-b_FLAIR.nii.gz"]},
+        never=("acq-a_desc-preproc_FLAIR",),
+    ),
+    # Several preparations in one study
+    "two datasets, a person each": Case(
+        (*TWO, *prepared("sub-01", folder="p1"), *prepared("sub-02", folder="p2")),
+        options={"derivatives": {"a": "p1", "b": "p2"}},
+        ages={"sub-01": None, "sub-02": None},
+        says=(
+            "sub-02: a has no desc-preproc_T1w of sub-02 in its own space; its T1w image is that of b.",
+            "several preparations (1 of a, 1 of b)",
+        ),
+        never=("sub-01: ",),
+    ),
+    "two datasets that have everybody": Case(
+        (*TWO, *(name for folder in ("p1", "p2") for name in prepared("sub-01", "sub-02", folder=folder))),
+        options={"derivatives": {"a": "p1", "b": "p2"}},
+        never=("several preparations", "its T1w image is that of"),
+    ),
+    "FreeSurfer, fMRIPrep and raw images": Case(
+        (*TWO, "sub-03/anat/sub-03_T1w.nii.gz", *prepared("sub-02"), BRAINS.format("sub-01")),
+        options=PREP | FS | {"allow_raw_fallback": True},
+        says=(
+            "1 of --fs-subjects-dir, 1 of p, 1 of BIDS_DIR",
+            "sub-02: --fs-subjects-dir has no mri/brain.finalsurfs.mgz of sub-02; its T1w",
+        ),
+    ),
+    # Names that are not read
+    **{
+        f"{name} is told": Case(
+            (ONE,),
+            {f"sub-01/{name}": ""},
+            uses={"sub-01 T1w": ["sub-01_T1w.nii.gz"], "sub-01 FLAIR": [], "sub-01 T2starw": []},
+            says=(f"sub-01/{name} left out, because the name of an image ends in",),
+        )
+        for name in (
+            "anat/sub-01_t1w.nii.gz",
+            "anat/sub-01_T1W.nii",
+            "anat/sub-01_T1.nii.gz",
+            "anat/sub-01_Flair.nii.gz",
+            "anat/sub-01_T2FLAIR.nii.gz",
+            "anat/sub-01_T2star.nii.gz",
+            "swi/sub-01_SWI.nii.gz",
+            "anat/sub-01_acq-x_T1w.NII.GZ",
+            "anat/sub-01_T1w.nii.GZ",
+            "anat/sub-01_T1w.nii.bz2",
+            "anat/sub-01_T1w.mgz",
+            "anat/sub-01_T1w_Eq_1.nii.gz",
+            "anat/sub-01_T1w__dup-01.nii.gz",
+            "anat/sub-01_T1w_heudiconv123.nii.gz",
+            "anat/sub-01_T1wa.nii.gz",
+            "anat/sub-01_T1w1.nii.gz",
+            "anat/sub-01_T1w (1).nii.gz",
+            "anat/sub-01_T1w.1.nii.gz",
+            "anat/sub-01_T1w_defaced.nii.gz",
+            "anat/sub-01-T1w.nii.gz",
+            "anat/T1w_MPRAGE.nii.gz",
+        )
+    },
+    **{
+        f"{name} is not told": Case((ONE,), {f"sub-01/{name}": ""}, never=("left out",))
+        for name in (
+            "anat/sub-01_T1w_defacemask.nii.gz",
+            "anat/sub-01_mod-T1w_defacemask.nii.gz",
+            "anat/sub-01_T1w_brain_mask.nii.gz",
+            "anat/sub-01_T1w_seg.nii.gz",
+            "anat/sub-01_T1map.nii.gz",
+            "anat/sub-01_T2starmap.nii.gz",
+            "anat/sub-01_T2w.nii.gz",
+            "anat/sub-01_inv-1_MP2RAGE.nii.gz",
+            "anat/sub-01_acq-T1w_PDw.nii.gz",
+            "anat/sub-01_T1w_Eq_1.json",
+            "anat/._sub-01_T1w.nii.gz",
+            "anat/sub-01_T1w.nii.gz.part",
+            "func/sub-01_T1w_Eq_1.nii.gz",
+        )
+    },
+    "a misnamed image that .bidsignore names": Case(
+        files={"sub-01/anat/sub-01_T1wa.nii.gz": "", ".bidsignore": "*T1wa*\n"}, never=("left out",)
+    ),
+    "a suffix that a filter asks for": Case(
+        (ONE, "sub-01/anat/sub-01_t1w.nii.gz"),
+        {"filter.json": '{"t1w": {"suffix": "t1w"}}'},
+        options={"bids_filter_file": "filter.json"},
+        uses={"sub-01 T1w": ["sub-01_t1w.nii.gz"]},
+        never=("left out",),
+    ),
+    "misnamed images of a session that is not asked for": Case(
+        (*AB, "sub-01/ses-a/anat/sub-01_ses-a_T1wa.nii.gz"),
+        options={"session_label": ("b",)},
+        never=("left out",),
+    ),
+    "the only T1w image is misnamed": Case(
+        (*TWO[:1], "sub-02/anat/sub-02_t1w.nii.gz"),
+        ages={"sub-01": None},
+        failed=("sub-02",),
+        says=("sub-02/anat/sub-02_t1w.nii.gz left out",),
+    ),
+    "a label with a dot": Case(
+        (ONE, "sub-01/anat/sub-01_acq-1.5_T1w.nii.gz"),
+        uses={"sub-01 T1w": ["sub-01_T1w.nii.gz"]},
+        says=("sub-01_acq-1.5_T1w.nii.gz left out",),
+    ),
+    # Two files of the same name
+    **{
+        f"{unused} beside {used}": Case(
+            (ONE, f"sub-01/anat/sub-01_{used}", f"sub-01/anat/sub-01_{unused}"),
+            uses={f"sub-01 {modality}": [f"sub-01_{used}"]},
+            says=(f"anat/sub-01_{used} is used, and anat/sub-01_{unused} is not",),
+            never=("kinds of",),
+        )
+        for modality, used, unused in (
+            ("T1w", "T1w.nii.gz", "T1w.nii"),
+            ("FLAIR", "acq-x_FLAIR.nii.gz", "acq-x_FLAIR.nii"),
+            ("FLAIR", "run-01_FLAIR.nii.gz", "run-1_FLAIR.nii.gz"),
+            ("T2starw", "run-1_swi.nii.gz", "run-01_swi.nii"),
+        )
+    },
+    "a copy in swi beside anat": Case(
+        (ONE, "sub-01/anat/sub-01_swi.nii.gz", "sub-01/swi/sub-01_swi.nii.gz"),
+        uses={"sub-01 T2starw": ["sub-01_swi.nii.gz"]},
+        says=("anat/sub-01_swi.nii.gz is used, and swi/sub-01_swi.nii.gz is not",),
+    ),
+    "runs that are two": Case(
+        raw("run-1", "run-2", "run-10"),
+        uses={"sub-01 T1w": [f"sub-01_run-{run}_T1w.nii.gz" for run in (1, 2, 10)]},
+        never=("is not, because",),
     ),
     # Names that fMRIPrep writes
     **{

@@ -50,6 +50,10 @@ def used(selection: Selection, what: str) -> list[str]:
     (session,) = (session for session in selection.sessions if session.name == name)
     if modality == "prepared":
         return [session.derivative.t1w.name] if session.derivative else []
+    if modality == "prepared-FLAIR":
+        return [session.derivative.flair.name] if session.derivative and session.derivative.flair else []
+    if modality == "brain":
+        return [session.freesurfer_brain.parts[-3]] if session.freesurfer_brain else []
     return [path.name for path in session.images.get(modality, ())]
 
 

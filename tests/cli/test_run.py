@@ -242,6 +242,27 @@ def test_dry_run_tells_and_writes_nothing(run, workflows, tmp_path, capsys):
     assert sorted(item.name for item in tmp_path.iterdir()) == ["bids"]
 
 
+def test_dry_run_tells_which_prepared_images_are_used(run, tmp_path, capsys):
+    names = (
+        "desc-preproc_T1w",
+        "desc-brain_mask",
+        "acq-a_desc-preproc_FLAIR",
+        "acq-scout_desc-preproc_FLAIR",
+    )
+    for folder, label in (("p", "01"), ("q", "02")):
+        anat = tmp_path / folder / f"sub-{label}/anat"
+        anat.mkdir(parents=True)
+        for name in names:
+            (anat / f"sub-{label}_{name}.nii.gz").touch()
+    assert run("--dry-run", "-d", f"p={tmp_path / 'p'}", f"q={tmp_path / 'q'}") == 0
+    said = capsys.readouterr().out
+    assert f"p: {tmp_path}/p/sub-01/anat/sub-01_desc-preproc_T1w.nii.gz" in said
+    assert f"p: {tmp_path}/p/sub-01/anat/sub-01_acq-a_desc-preproc_FLAIR.nii.gz" in said
+    # The second has a raw FLAIR, which comes first.
+    assert "sub-02_acq-a_desc-preproc_FLAIR" not in said
+    assert "(1 of p, 1 of q)" in said
+
+
 @pytest.mark.parametrize("number", [errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EROFS])
 def test_a_disk_that_fails_is_no_fault_of_the_program(run, workflows, capsys, number):
     def answer(config, sessions):

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bids_brainage.bids.derivatives import PreprocessedInputs
 from bids_brainage.bids.description import write_dataset_description
 from bids_brainage.bids.naming import sidecar
+from bids_brainage.bids.prepared import PreprocessedInputs
 from bids_brainage.bids.selection import SessionInputs
 from bids_brainage.bids.uris import dataset_links
 from bids_brainage.config import RunConfig
