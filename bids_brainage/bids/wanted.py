@@ -72,7 +72,8 @@ class Wanted:
         """Judge a prepared image by the entities of its name; FreeSurfer's have ``sub`` and ``ses`` alone."""
         own = {name: value for name, value in prepared.items() if name in _raw_entities()}
         raw = [(place, name_entities(place)) for place in self._of_session(modality, own)]
-        sources = [(place, entities) for place, entities in raw if own.items() <= entities.items()]
+        said = _numbered(own).items()
+        sources = [(place, entities) for place, entities in raw if said <= _numbered(entities).items()]
         if not sources:
             return self._judge_by_name(modality, own, [place.name for place, _ in raw])
         taken = {
@@ -143,6 +144,12 @@ def _equal(wanted: str, value: str, is_number: bool) -> bool:
     if is_number and wanted.isdecimal() and value.isdecimal():
         return int(wanted) == int(value)
     return wanted == value
+
+
+def _numbered(entities: Entities) -> Entities:
+    """Return entities with the run's index as a number: some programs write run-1 of run-01."""
+    run = entities.get("run", "")
+    return entities | {"run": str(int(run))} if run.isdecimal() else entities
 
 
 def _bare(place: PurePath) -> str:

@@ -485,6 +485,12 @@ CASES = {
         uses={"sub-01 prepared": ["sub-01_desc-preproc_T1w.nii.gz"]},
         never=("look at what it was made of",),
     ),
+    "a prepared run without its zeros": filtered(
+        (*raw("run-01", "run-02"), *prepared("sub-01_run-1", "sub-01_run-2")),
+        "*run-01*",
+        uses={"sub-01 prepared": ["sub-01_run-2_desc-preproc_T1w.nii.gz"]},
+        never=("look at what it was made of",),
+    ),
     "a prepared image of no raw one": Case(
         (*raw("acq-a"), *prepared("sub-01_acq-zzz")),
         options=PREP,
