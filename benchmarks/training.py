@@ -72,7 +72,7 @@ def our_step(shape: Sequence[int]) -> Callable[..., Any]:
 def our_store(folder: Path, shape: tuple[int, int, int], people: int) -> Any:
     """The trainer's store, filled."""
     from bids_brainage.models.cohorts.store import VolumeStore
-    from bids_brainage.preprocessing.model_input import InputSpec
+    from bids_brainage.preprocessing.input_spec import InputSpec
 
     spec = InputSpec(modality="T1w", stage="subject", space="T1w", voxel_size=2.0, box=shape)
     store = VolumeStore(folder, {KEY: spec}, people, "")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bids_brainage.preprocessing.model_input import ModelInput, prepare
+from bids_brainage.preprocessing.block_input import prepare
+from bids_brainage.preprocessing.model_input import ModelInput
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -1,154 +1,26 @@
-"""From an image to what a network sees, and back: pruning, intensity, box and placement.
-
-The rule is the paper's (SPEC.md, "Data and preprocessing"): clip at 383, rescale to 0-255, uint8, brain
-centred in a box that is the same for everyone. Images of all scanners are first brought to one
-scale: the median inside the brain mask becomes the rule's anchor value.
-"""
+"""A network's input, and the way back from it to the person's image."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Literal, Protocol
 
 import nibabel as nib
 import numpy as np
-from nibabel.affines import voxel_sizes
-from nibabel.orientations import (
-    apply_orientation,
-    axcodes2ornt,
-    io_orientation,
-    ornt_transform,
-)
 from numpy.typing import NDArray
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from bids_brainage import messages
-from bids_brainage.errors import ImageError
-from bids_brainage.terms import REGIONS, SPACES, WHOLE_BRAIN
-
-Triple = tuple[int, int, int]
-Positive = Annotated[int, Field(gt=0)]
+#: How a value of a network's voxel is shared among the image's: by what they are worth in it, or evenly.
+By = Literal["grey", "even"]
 
 
-def check_region(stage: str, region: str) -> None:
-    """Raise ValueError if images of that stage cannot be cut to that region."""
-    if region not in REGIONS:
-        raise ValueError(f"there is no region {region}; choose one of {', '.join(REGIONS)}")
-    if stage == "subject" and region != WHOLE_BRAIN:
-        raise ValueError(
-            f"the region {region} needs the stage standard; subject space has only {WHOLE_BRAIN}"
-        )
+class Placement(Protocol):
+    """How a network's voxels were made from an image's, and the way back."""
 
+    def restore(self, values: NDArray, by: By) -> nib.Nifti1Image:
+        """Values (*box,) on the grid of the image, with their sum; see `restore`."""
 
-def _axis_codes(codes: str) -> str:
-    if len(codes) != 3 or not all(len(set(codes) & set(pair)) == 1 for pair in ("LR", "AP", "SI")):
-        raise ValueError("an orientation has one letter of each of LR, AP and SI")
-    return codes
-
-
-#: Axis codes, such as LIA.
-Orientation = Annotated[str, AfterValidator(_axis_codes)]
-
-
-class IntensityRule(BaseModel):
-    """How intensities become grey values.
-
-    Attributes
-    ----------
-    anchor : "median"
-        What is measured inside the whole brain mask, over voxels above zero.
-    anchor_value : float
-        The value that the anchor becomes.
-    clip : float
-        Higher values are set to this value, which becomes `output_max`.
-    output_max : int
-        Largest grey value.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-    anchor: Literal["median"] = "median"
-    anchor_value: float = Field(default=110.0, gt=0)
-    clip: float = Field(default=383.0, gt=0)
-    output_max: int = Field(default=255, ge=1, le=255)
-
-
-class InputSpec(BaseModel):
-    """What one sub-ensemble takes in.
-
-    Attributes
-    ----------
-    modality : str
-        T1w, FLAIR or T2starw.
-    stage : "subject" or "standard"
-        In the person's own T1w grid, or in the template's.
-    space : str
-        "T1w" or "MNI152NLin6Asym".
-    region : str
-        WholeBrain, Cortical, Subcortical or Cerebellum.
-    voxel_size : float
-        Edge of the network's voxels, mm: a whole multiple of the image's.
-    orientation : str
-        Axis codes of the array.
-    box : tuple of int
-        Shape of the array, in the network's voxels.
-    margin : int
-        Voxels left free around the largest brain when the box was chosen.
-    intensity : IntensityRule
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-    modality: str
-    stage: Literal["subject", "standard"]
-    space: str
-    region: str = WHOLE_BRAIN
-    voxel_size: float = Field(gt=0)
-    orientation: Orientation = "LIA"
-    box: tuple[Positive, Positive, Positive]
-    margin: int = Field(default=2, ge=0)
-    intensity: IntensityRule = IntensityRule()
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> InputSpec:
-        if self.space != SPACES[self.stage]:
-            raise ValueError(f"the space of the stage {self.stage} is {SPACES[self.stage]}")
-        check_region(self.stage, self.region)
-        return self
-
-
-@dataclass(frozen=True)
-class Placement:
-    """Position of the box in the image that it was taken from.
-
-    Attributes
-    ----------
-    shape, affine : tuple of int, ndarray (4, 4)
-        Grid of the original image.
-    orientation : str
-        Axis codes of the box.
-    turned_shape : tuple of int
-        Shape of the image when turned to `orientation`.
-    start : tuple of int
-        First voxel of the box in the turned image; may be negative where the box reaches beyond it.
-    factor : int
-        Image voxels per voxel of the network, along each axis.
-    box : tuple of int
-        Shape of the box in the network's voxels.
-    """
-
-    shape: tuple[int, ...]
-    affine: NDArray
-    orientation: str
-    turned_shape: Triple
-    start: Triple
-    factor: int
-    box: Triple
-
-    @property
-    def fine_box(self) -> Triple:
-        """Shape of the box in the image's voxels."""
-        x, y, z = (n * self.factor for n in self.box)
-        return x, y, z
+    def covered(self, mask: nib.Nifti1Image) -> NDArray[np.float32]:
+        """How much of each of the network's voxels (*box,) a mask on the image's grid covers, 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -160,65 +32,10 @@ class ModelInput:
     array : ndarray (*box, 1) float32
         Grey values over 255, so within [0, 1].
     placement : Placement
-    weights : ndarray (*fine_box,) float32
-        Grey values (0-255) of the image's own voxels inside the box, before averaging.
     """
 
     array: NDArray[np.float32]
     placement: Placement
-    weights: NDArray[np.float32]
-
-
-def prepare(
-    image: nib.Nifti1Image,
-    mask: nib.Nifti1Image,
-    spec: InputSpec,
-    region_mask: nib.Nifti1Image | None = None,
-    name: str = "the image",
-) -> ModelInput:
-    """Make a network's input from a preprocessed image.
-
-    Parameters
-    ----------
-    image : nibabel.Nifti1Image
-        In the space of `spec`, bias-corrected, with or without skull.
-    mask : nibabel.Nifti1Image
-        Brain mask (whole brain) on the same grid.
-    spec : InputSpec
-    region_mask : nibabel.Nifti1Image, optional
-        On the same grid. In the standard stage the template's own region is taken if it is not given.
-    name : str
-        What to call the image in an error.
-
-    Returns
-    -------
-    ModelInput
-
-    Raises
-    ------
-    ImageError
-        If the brain does not fit into the box, the grids do not fit together, or the mask is empty.
-    """
-    region_mask = _region_of(spec, region_mask)
-    factor = _factor(image, spec.voxel_size, name)
-    brain = _turned(mask, image, spec.orientation, name) > 0
-    if not brain.any():
-        raise ImageError(messages.MASK_EMPTY.format(file=name))
-    grey = grey_values(_turned(image, image, spec.orientation, name), brain, spec.intensity, name)
-    grey[~brain] = 0
-    region = brain
-    if region_mask is not None:
-        region = _turned(region_mask, image, spec.orientation, name) > 0
-        grey[~region] = 0
-    box = spec.box
-    start = _box_start(region if spec.stage == "standard" else brain, box, factor, spec, name)
-    x, y, z = brain.shape
-    placement = Placement(
-        image.shape, np.array(image.affine), spec.orientation, (x, y, z), start, factor, box
-    )
-    weights = _cut(grey, start, placement.fine_box)
-    array = np.rint(_blocks(weights, factor).mean(axis=(1, 3, 5))) / np.float32(255)
-    return ModelInput(array[..., None].astype(np.float32), placement, weights)
 
 
 def uint8_volume(model_input: ModelInput) -> NDArray[np.uint8]:
@@ -226,172 +43,21 @@ def uint8_volume(model_input: ModelInput) -> NDArray[np.uint8]:
     return np.rint(model_input.array[..., 0] * 255).astype(np.uint8)
 
 
-def restore(relevance: NDArray, model_input: ModelInput) -> nib.Nifti1Image:
-    """Put a map over the network's voxels back onto the grid of the image.
-
-    The relevance of a block is shared among its voxels in proportion to their grey values, as LRP
-    through an averaging layer does (z+ rule), and equally where all of them are zero. What lies in a
-    part of the box outside the image goes to the nearest voxel of the image. The sum is conserved.
+def restore(values: NDArray, model_input: ModelInput, by: By = "grey") -> nib.Nifti1Image:
+    """Bring a map over the network's voxels back to the grid of the image, as a mass: its sum is kept.
 
     Parameters
     ----------
-    relevance : ndarray (*box,) or (*box, 1)
+    values : ndarray (*box,) or (*box, 1)
     model_input : ModelInput
-        What `prepare` made from the image.
+    by : {"grey", "even"}
+        A voxel's value is shared among those that it was averaged from in proportion to what they
+        contributed to it, as LRP through an averaging layer does (z+ rule), so that dark voxels get nothing;
+        or evenly among those in the brain, for maps in which dark voxels count as well.
 
     Returns
     -------
     nibabel.Nifti1Image
-        float32, on the grid of the image.
+        float32.
     """
-    place = model_input.placement
-    blocks = np.asarray(relevance, dtype=np.float64).reshape(place.box)[:, None, :, None, :, None]
-    shared = _shared(blocks, model_input).reshape(place.fine_box)
-    turned = np.zeros(place.turned_shape, dtype=np.float32)
-    rows = [np.clip(np.arange(first, first + length), 0, size - 1) for first, length, size in _sides(place)]
-    if all(first >= 0 and first + n <= size for first, n, size in _sides(place)):
-        turned[np.ix_(*rows)] = shared
-    else:
-        np.add.at(turned, np.ix_(*rows), shared)
-    back = ornt_transform(axcodes2ornt(tuple(place.orientation)), io_orientation(place.affine))
-    result = nib.Nifti1Image(apply_orientation(turned, back).astype(np.float32), place.affine)
-    result.header.set_xyzt_units("mm", "sec")
-    return result
-
-
-def _sides(place: Placement) -> list[tuple[int, int, int]]:
-    """For each axis where the box begins, how long it is, and how long the image."""
-    return list(zip(place.start, place.fine_box, place.turned_shape, strict=True))
-
-
-def covered_share(mask: nib.Nifti1Image, placement: Placement) -> NDArray[np.float32]:
-    """How much of each of the network's voxels (*box,) a mask on the grid of the image covers, 0 to 1."""
-    grid = nib.Nifti1Image(np.empty(placement.shape, np.uint8), placement.affine)
-    turned = _turned(mask, grid, placement.orientation, "the mask") > 0
-    fine = _cut(turned.astype(np.float32), placement.start, placement.fine_box)
-    return _blocks(fine, placement.factor).mean(axis=(1, 3, 5))
-
-
-def largest_box(masks: Iterable[nib.Nifti1Image], voxel_size: float, margin: int, orientation: str) -> Triple:
-    """The box (in voxels of `voxel_size`) that holds every mask with `margin` voxels on each side."""
-    largest = np.zeros(3)
-    for mask in masks:
-        turned = _turned(mask, mask, orientation, "the mask") > 0
-        low, high = _bounds(turned)
-        sizes = voxel_sizes(mask.affine).mean()
-        largest = np.maximum(largest, (high - low) * sizes)
-    x, y, z = (int(n) for n in np.ceil(largest / voxel_size - 1e-6) + 2 * margin)
-    return x, y, z
-
-
-def grey_values(
-    data: NDArray, brain: NDArray[np.bool_], rule: IntensityRule, name: str = "the image"
-) -> NDArray[np.float32]:
-    """Intensities on the rule's scale, 0 to `output_max`, not yet rounded.
-
-    Raises
-    ------
-    ImageError
-        If there is nothing above zero inside the brain mask.
-    """
-    inside = data[brain & (data > 0)]
-    if inside.size == 0:
-        raise ImageError(messages.NOTHING_IN_MASK.format(file=name))
-    scale = rule.anchor_value / float(np.median(inside))
-    scaled = np.clip(data * np.float32(scale), 0, rule.clip) * np.float32(rule.output_max / rule.clip)
-    return scaled.astype(np.float32)
-
-
-def _region_of(spec: InputSpec, region_mask: nib.Nifti1Image | None) -> nib.Nifti1Image | None:
-    if region_mask is None and spec.stage == "standard":
-        from bids_brainage.preprocessing.templates import region_mask as template_region
-
-        return template_region(spec.region)
-    return region_mask
-
-
-def _factor(image: nib.Nifti1Image, voxel_size: float, name: str) -> int:
-    sizes = voxel_sizes(image.affine)
-    factor = round(voxel_size / float(sizes.mean()))
-    if factor < 1 or not np.allclose(sizes * factor, voxel_size, rtol=1e-3):
-        text = messages.VOXEL_SIZE_NO_MULTIPLE
-        raise ImageError(text.format(file=name, found=float(sizes.mean()), wanted=voxel_size))
-    return factor
-
-
-def _turned(image: nib.Nifti1Image, reference: nib.Nifti1Image, orientation: str, name: str) -> NDArray:
-    """The data of `image`, which must lie on the grid of `reference`, with axes as `orientation`."""
-    if image.shape != reference.shape or not np.allclose(image.affine, reference.affine, atol=1e-2):
-        raise ImageError(messages.GRIDS_DIFFER.format(file=name))
-    change = ornt_transform(io_orientation(image.affine), axcodes2ornt(tuple(orientation)))
-    return apply_orientation(np.asanyarray(image.dataobj, dtype=np.float32), change)
-
-
-def _bounds(mask: NDArray[np.bool_]) -> tuple[NDArray, NDArray]:
-    """First and one past the last true index, along each axis."""
-    spans = [np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis))) for axis in range(3)]
-    return np.array([s[0] for s in spans]), np.array([s[-1] + 1 for s in spans])
-
-
-def _box_start(mask: NDArray[np.bool_], box: Triple, factor: int, spec: InputSpec, name: str) -> Triple:
-    """The voxel at which a box centred on `mask` starts."""
-    low, high = _bounds(mask)
-    fine = np.array(box) * factor
-    if (high - low > fine).any():
-        sizes = " x ".join(str(n) for n in high - low)
-        limits = " x ".join(str(n) for n in fine)
-        raise ImageError(
-            messages.BRAIN_TOO_LARGE.format(file=name, size=sizes, box=limits, region=spec.region)
-        )
-    x, y, z = (int(n) for n in np.floor((low + high - fine) / 2))
-    return x, y, z
-
-
-def _cut(data: NDArray, start: Triple, shape: Triple) -> NDArray:
-    """A box of `data`, zero outside it."""
-    result = np.zeros(shape, dtype=data.dtype)
-    source, target = [], []
-    for first, length, size in zip(start, shape, data.shape, strict=True):
-        low, high = max(first, 0), min(first + length, size)
-        source.append(slice(low, max(high, low)))
-        target.append(slice(low - first, max(high, low) - first))
-    result[tuple(target)] = data[tuple(source)]
-    return result
-
-
-def _blocks(fine: NDArray, factor: int) -> NDArray:
-    """A view (x, f, y, f, z, f) of a fine volume."""
-    x, y, z = (n // factor for n in fine.shape)
-    return fine.reshape(x, factor, y, factor, z, factor)
-
-
-def _shared(blocks: NDArray, model_input: ModelInput) -> NDArray[np.float32]:
-    """The relevance of blocks (x, 1, y, 1, z, 1) shared among their voxels (x, f, y, f, z, f)."""
-    place = model_input.placement
-    weights = _blocks(model_input.weights, place.factor)
-    total = weights.sum(axis=(1, 3, 5), keepdims=True, dtype=np.float64)
-    dark = (total == 0) & (blocks != 0)
-    if dark.any():
-        # Equally where all grey values are zero, and only among the image's own voxels if there are any.
-        own = _blocks(
-            _cut(np.ones(place.turned_shape, np.float32), place.start, place.fine_box), place.factor
-        )
-        own = np.where(own.any(axis=(1, 3, 5), keepdims=True), own, np.float32(1))
-        weights = np.where(dark, own, weights)
-        total = weights.sum(axis=(1, 3, 5), keepdims=True, dtype=np.float64)
-    ratio = np.divide(blocks, total, out=np.zeros_like(total), where=total > 0)
-    return np.multiply(weights, ratio.astype(np.float32), dtype=np.float32)
-
-
-__all__ = [
-    "InputSpec",
-    "IntensityRule",
-    "ModelInput",
-    "Placement",
-    "covered_share",
-    "grey_values",
-    "largest_box",
-    "prepare",
-    "restore",
-    "uint8_volume",
-]
+    return model_input.placement.restore(np.asarray(values, dtype=np.float64), by)

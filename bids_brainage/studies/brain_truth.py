@@ -147,7 +147,7 @@ def measure_person(task: TruthTask) -> list[Row]:
     import nibabel as nib
 
     from bids_brainage.models.bundles.bundle import load_bundle
-    from bids_brainage.preprocessing.model_input import covered_share, prepare
+    from bids_brainage.preprocessing.block_input import prepare
     from bids_brainage.preprocessing.resampling import to_grid
 
     sub = whole_brain(load_bundle(task.bundle), task)
@@ -155,10 +155,10 @@ def measure_person(task: TruthTask) -> list[Row]:
     model_input = prepare(image, mask, sub.input, name=str(task.image))
     labels = to_grid(nib.Nifti1Image.from_filename(task.labels), image.shape, image.affine, order=0)
     shares = {
-        region: covered_share(nib.Nifti1Image(inside.astype(np.uint8), image.affine), model_input.placement)
+        region: model_input.placement.covered(nib.Nifti1Image(inside.astype(np.uint8), image.affine))
         for region, inside in regions_of(np.asarray(labels.dataobj)).items()
     }
-    brain = covered_share(mask, model_input.placement)
+    brain = model_input.placement.covered(mask)
     maps = explain_by_all(sub, model_input.array)
     return [
         {"participant_id": f"sub-{task.participant}", "age": task.age, "modality": task.modality} | row

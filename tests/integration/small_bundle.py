@@ -12,7 +12,7 @@ from bids_brainage.models.bundles.bundle import Bundle, write_bundle
 from bids_brainage.models.bundles.schema import BundleRecord
 from bids_brainage.models.ensembles.base_model import BaseModel
 from bids_brainage.networks.architecture import BaseModelSpec
-from bids_brainage.preprocessing.model_input import InputSpec
+from bids_brainage.preprocessing.input_spec import InputSpec
 
 MODALITIES = ("T1w", "FLAIR", "T2starw")
 REGIONS = {"TypeI": ("WholeBrain",), "TypeII": ("Cortical", "Subcortical", "Cerebellum")}

@@ -12,7 +12,7 @@ from pydantic import BaseModel as PydanticModel
 from bids_brainage.models.bundles.limits import check_size
 from bids_brainage.models.ensembles.typicality import Norms
 from bids_brainage.networks.architecture import BaseModelSpec
-from bids_brainage.preprocessing.model_input import InputSpec
+from bids_brainage.preprocessing.input_spec import InputSpec
 from bids_brainage.quoting import printable
 from bids_brainage.terms import AGE
 

@@ -20,7 +20,7 @@ from bids_brainage.atomic import write_text
 from bids_brainage.errors import InputError
 from bids_brainage.models.cohorts.people import TrainingPerson
 from bids_brainage.models.ensembles.base_model import BaseModel
-from bids_brainage.preprocessing.model_input import InputSpec
+from bids_brainage.preprocessing.input_spec import InputSpec
 
 if TYPE_CHECKING:
     import nibabel as nib
@@ -118,7 +118,8 @@ def _prepare_person(store: VolumeStore, index: int, person: TrainingPerson) -> N
     """Write one person's volumes, then say that they are done."""
     import nibabel as nib
 
-    from bids_brainage.preprocessing.model_input import prepare, uint8_volume
+    from bids_brainage.preprocessing.block_input import prepare
+    from bids_brainage.preprocessing.model_input import uint8_volume
 
     images: dict[Path, nib.Nifti1Image] = {}
     brain = nib.Nifti1Image.from_filename(person.mask)

@@ -10,7 +10,7 @@ from bids_brainage import messages
 from bids_brainage.errors import InputError
 from bids_brainage.models.ensembles.base_model import BaseModel
 from bids_brainage.models.ensembles.head_model import Head
-from bids_brainage.preprocessing.model_input import InputSpec
+from bids_brainage.preprocessing.input_spec import InputSpec
 
 
 @dataclass(frozen=True, eq=False)

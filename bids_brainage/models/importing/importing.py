@@ -51,7 +51,7 @@ from bids_brainage.models.ensembles.base_model import BaseModel
 from bids_brainage.models.ensembles.ensemble import modality_subsets
 from bids_brainage.networks.readers.keras_file import Hints
 from bids_brainage.networks.readers.keras_process import read_isolated
-from bids_brainage.preprocessing.model_input import InputSpec, IntensityRule, Orientation
+from bids_brainage.preprocessing.input_spec import InputSpec, IntensityRule, Orientation
 from bids_brainage.quoting import one_line
 from bids_brainage.reading import read_bytes
 from bids_brainage.terms import AGE, OLDEST, SPACES, WHOLE_BRAIN

@@ -11,7 +11,7 @@ from bids_brainage.errors import InputError
 from bids_brainage.models.bundles.limits import check_size
 from bids_brainage.models.cohorts.people import TrainingPerson
 from bids_brainage.models.training.plan import TrainingPlan
-from bids_brainage.preprocessing.model_input import InputSpec
+from bids_brainage.preprocessing.input_spec import InputSpec
 
 Box = tuple[int, int, int]
 
@@ -47,7 +47,7 @@ def subject_box(plan: TrainingPlan, people: Sequence[TrainingPerson]) -> Box:
     """Box (voxels) for the brains of the cohort in their own T1w grids."""
     import nibabel as nib
 
-    from bids_brainage.preprocessing.model_input import largest_box
+    from bids_brainage.preprocessing.block_input import largest_box
 
     rule = plan.input
     masks = (nib.Nifti1Image.from_filename(person.mask) for person in people)
@@ -59,7 +59,7 @@ def subject_box(plan: TrainingPlan, people: Sequence[TrainingPerson]) -> Box:
 
 def standard_box(plan: TrainingPlan, region: str) -> Box:
     """Box (voxels) for a region of the template; it is the same for everyone, so it needs no margin."""
-    from bids_brainage.preprocessing.model_input import largest_box
+    from bids_brainage.preprocessing.block_input import largest_box
     from bids_brainage.preprocessing.templates import region_mask
 
     return largest_box(

@@ -20,7 +20,7 @@ from bids_brainage.models.training.splits import Split, split_by_age
 from bids_brainage.models.training.start import Start
 from bids_brainage.models.training.volumes import TrainingTask
 from bids_brainage.networks.architecture import BaseModelSpec
-from bids_brainage.preprocessing.model_input import InputSpec
+from bids_brainage.preprocessing.input_spec import InputSpec
 from bids_brainage.terms import AGE
 
 # Learning rates and penalties are meant for ages, whose standard deviation is about this many years. Other

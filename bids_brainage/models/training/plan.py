@@ -25,7 +25,7 @@ from bids_brainage.models.bundles.schema import (
 )
 from bids_brainage.models.training.augmentation import AugmentationPlan
 from bids_brainage.networks.architecture import BaseModelSpec, Initializer
-from bids_brainage.preprocessing.model_input import InputSpec, IntensityRule, Orientation, check_region
+from bids_brainage.preprocessing.input_spec import InputSpec, IntensityRule, Orientation, check_region
 from bids_brainage.quoting import one_line
 from bids_brainage.reading import read_yaml_mapping
 from bids_brainage.terms import AGE, REGIONS, SPACES

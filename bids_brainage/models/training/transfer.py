@@ -17,7 +17,7 @@ from bids_brainage.models.training.design import SPREAD_OF_AGES
 from bids_brainage.models.training.plan import EnsemblePlan, InputPlan, TrainingPlan
 from bids_brainage.models.training.start import Start
 from bids_brainage.networks.architecture import BaseModelSpec
-from bids_brainage.preprocessing.model_input import InputSpec
+from bids_brainage.preprocessing.input_spec import InputSpec
 from bids_brainage.quoting import one_line
 from bids_brainage.terms import AGE
 

@@ -14,7 +14,7 @@ from bids_brainage.models.ensembles.base_model import BaseModel
 from bids_brainage.models.ensembles.ensemble import MultiLevelEnsemble, TopHead
 from bids_brainage.models.ensembles.head_model import HeadModel
 from bids_brainage.models.ensembles.sub_ensemble import SubEnsemble
-from bids_brainage.preprocessing.model_input import InputSpec
+from bids_brainage.preprocessing.input_spec import InputSpec
 from tests.models.conftest import BOX, SPEC, random_weights
 
 MODALITIES = ("T1w", "FLAIR", "T2starw")

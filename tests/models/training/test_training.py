@@ -24,7 +24,8 @@ from bids_brainage.models.training.splits import Split
 from bids_brainage.models.training.training import train_bundle
 from bids_brainage.models.training.volumes import make_step
 from bids_brainage.networks.architecture import BaseModelSpec
-from bids_brainage.preprocessing.model_input import InputSpec, grey_values
+from bids_brainage.preprocessing.block_input import grey_values
+from bids_brainage.preprocessing.input_spec import InputSpec
 from tests.models.synthetic import small_plan, write_people
 
 

@@ -11,15 +11,9 @@ from nibabel.orientations import aff2axcodes
 from pydantic import ValidationError
 
 from bids_brainage.errors import ImageError
-from bids_brainage.preprocessing.model_input import (
-    InputSpec,
-    IntensityRule,
-    covered_share,
-    largest_box,
-    prepare,
-    restore,
-    uint8_volume,
-)
+from bids_brainage.preprocessing.block_input import largest_box, prepare
+from bids_brainage.preprocessing.input_spec import InputSpec, IntensityRule
+from bids_brainage.preprocessing.model_input import restore, uint8_volume
 
 ORIENTATIONS = ("LIA", "RAS", "LPS", "PIR", "ASR")
 
@@ -221,9 +215,21 @@ def test_a_mask_covers_what_the_image_shows_there(orientation: str) -> None:
         _image(mask, orientation=orientation),
     )
     made = prepare(image, brain, _spec(orientation="LIA"))
-    of_part = covered_share(_image(part, orientation=orientation), made.placement)
-    of_brain = covered_share(brain, made.placement)
+    of_part = made.placement.covered(_image(part, orientation=orientation))
+    of_brain = made.placement.covered(brain)
     assert of_part.sum() * 8 == pytest.approx(part.sum())
     # Most of the brain has 200, which becomes 110 before the scale is stretched; the rest has half of it.
     level = 110 / 2 * 255 / 383
     np.testing.assert_allclose(made.array[..., 0] * 255, level * (of_brain + of_part), atol=0.51)
+
+
+def test_even_shares_go_to_dark_voxels_of_the_brain_as_well() -> None:
+    """Worked by hand: of a block of eight voxels four are brain, one of them bright."""
+    data, mask = np.zeros((2, 2, 2)), np.zeros((2, 2, 2))
+    data[0, 0, 0], mask[0] = 5.0, 1.0
+    model_input = prepare(_image(data), _image(mask), _spec(box=(1, 1, 1), orientation="RAS"))
+    shared = restore(np.array([-8.0]), model_input, "even").get_fdata()
+    np.testing.assert_allclose(shared[0], -2.0)
+    np.testing.assert_allclose(shared[1], 0.0)
+    by_grey = restore(np.array([-8.0]), model_input).get_fdata()
+    assert by_grey[0, 0, 0] == pytest.approx(-8.0)
