@@ -811,6 +811,7 @@ ENSEMBLE_WEIGHTS = (
     "weight for each."
 )
 ENSEMBLE_SHAPES = "The networks of an ensemble take images of different shapes; explain them one by one."
+REFERENCE_SHAPE = "A reference of shape {found} does not fit an image of shape {image}: take one of its grid."
 BACKEND_UNKNOWN = "There is no relevance backend {name}; choose one of {known}."
 INNVESTIGATE_MISSING = (
     "innvestigate is not installed; use --lrp-backend native, or install innvestigate (Python below 3.12, "

@@ -25,6 +25,9 @@ class Head(Protocol):
             What each prediction starts from, the same for everyone.
         """
 
+    def slopes(self, values: np.ndarray) -> np.ndarray:
+        """Derivatives (k,) of the estimate by each prediction, at `values` (k,)."""
+
 
 @dataclass(frozen=True, eq=False)
 class HeadModel:
@@ -83,6 +86,10 @@ class HeadModel:
     def secants(self, values: np.ndarray, references: np.ndarray) -> tuple[np.ndarray, float]:
         """Coefficients and intercept, whatever the values; see `Head.secants`."""
         return self.coefficients, self.intercept
+
+    def slopes(self, values: np.ndarray) -> np.ndarray:
+        """Coefficients, whatever the values."""
+        return self.coefficients
 
 
 def ridge_nnls(columns: np.ndarray, values: np.ndarray, alpha: float) -> np.ndarray:

@@ -158,6 +158,11 @@ class SplineHead:
         weights[np.abs(weights) < LEVEL] = 0.0
         return weights, float(self.apply(values) - weights @ values)
 
+    def slopes(self, values: np.ndarray) -> np.ndarray:
+        """Derivatives (k,) of the estimate by each prediction, at `values` (k,)."""
+        bent = [0.0 if c is None else c.slope(float(v)) for c, v in zip(self.curves, values, strict=True)]
+        return self.linear.coefficients + np.array(bent)
+
 
 def _bent(bases: np.ndarray, rest: np.ndarray, alpha: float) -> tuple[np.ndarray, float]:
     """Coefficients and intercept by ridge regression."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
@@ -18,6 +16,7 @@ from bids_brainage.relevance import accounts as accounting
 from bids_brainage.relevance.accounts import TARGET_BIAS, LayerAccount
 from bids_brainage.relevance.composites import COMPOSITES, Composite, find_composite
 from bids_brainage.relevance.engine import backward, forward
+from bids_brainage.relevance.engine import threads as in_threads
 from bids_brainage.relevance.peers import plain
 
 Account = tuple[LayerAccount, ...]
@@ -323,21 +322,11 @@ class _Engine:
     def each(self, work: Callable[[_Engine, T], R], items: Sequence[T]) -> Iterator[R]:
         """Do `work` for each item, as many at a time as there are threads; yields in order.
 
-        One thread per item wastes less than all threads on one item after the other. No more results than
-        there are threads wait in memory.
+        One thread per item wastes less than all threads on one item after the other.
         """
-        if self.threads == 1 or len(items) == 1:
-            yield from (work(self, item) for item in items)
-            return
-        alone = replace(self, threads=1)
-        with ThreadPoolExecutor(self.threads) as pool:
-            waiting = deque[Future[R]]()
-            for item in items:
-                if len(waiting) == self.threads:
-                    yield waiting.popleft().result()
-                waiting.append(pool.submit(work, alone, item))
-            while waiting:
-                yield waiting.popleft().result()
+        single = self.threads == 1 or len(items) == 1
+        engine = self if single else replace(self, threads=1)
+        return in_threads.each(lambda item: work(engine, item), items, self.threads)
 
 
 def with_target_bias(lines: Sequence[LayerAccount], target_bias: float, output: float) -> Account:

@@ -22,7 +22,7 @@ from bids_brainage.relevance.peers.pooling import unpool
 def gradient(network: Network, images: NDArray) -> Floats:
     """Return the derivative of the output by each voxel, in years per unit of intensity."""
     volumes = network.volumes(images)
-    slopes = [_gradient(network, volume[None]) for volume in volumes]
+    slopes = [output_and_gradient(network, volume[None])[1] for volume in volumes]
     return np.concatenate(slopes).reshape(len(volumes), *network.input_shape)
 
 
@@ -68,8 +68,8 @@ def smooth_grad(
     return np.float32(1 / samples) * images * sum(gradient(network, copy) for copy in copies)
 
 
-def _gradient(network: Network, volume: Floats) -> Floats:
-    """Return the gradient for one volume (1, d, h, w, c)."""
+def output_and_gradient(network: Network, volume: Floats) -> tuple[float, Floats]:
+    """Return the output for one volume (1, d, h, w, c), in years, and its derivative by each voxel."""
     composite, threads = COMPOSITES["preset-a"], 1  # callers distribute people or images over threads
     state = forward.run(network, volume, composite, threads)
     slopes: dict[str, Floats] = {network.layers[-1].name: np.ones((1, 1), np.float32)}
@@ -80,7 +80,8 @@ def _gradient(network: Network, volume: Floats) -> Floats:
         else:
             own, inputs = _through(step, state, slopes.pop(step.name)), step.inputs
         plain.add_share(slopes, inputs, own)
-    return slopes[network.input_name]
+    output = float(network.readout.years(state.outputs[network.output_layer.name])[0])
+    return output, slopes[network.input_name]
 
 
 def _through_block(block: Block, state: State, slopes: Floats, threads: int) -> list[Floats]:
