@@ -200,6 +200,11 @@ def index(dataset: Dataset, sessions: Collection[str] = (), database_dir: Path |
 
     With `database_dir`, pybids' index of the whole dataset is made there once and reused. The paths
     of the index count from its own root, which may be a `view`.
+
+    Raises
+    ------
+    InputError
+        If a folder cannot be read, or the index in `database_dir` cannot be used.
     """
     from bids.layout import BIDSLayout, BIDSLayoutIndexer
 
@@ -222,6 +227,10 @@ def index(dataset: Dataset, sessions: Collection[str] = (), database_dir: Path |
                 indexer=indexer,
                 database_path=database_dir,
             )
+        except PermissionError as error:
+            folder = Path(os.path.relpath(Path(error.filename).parent, root.resolve()))
+            place = dataset.root / folder
+            raise InputError(messages.NOT_READABLE.format(path=place, reason=error.strerror)) from error
         except Exception as error:
             if database_dir is None:
                 raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 
 from bids_brainage import messages
 from bids_brainage.bids import queries
@@ -183,6 +184,10 @@ def _find(
     for place in misnamed_images(dataset, _modalities(config), filters, config.session_label):
         if place.as_posix() not in told and not ignored.leaves_out(place):
             left_out[messages.MISNAMED_IMAGE].append(place.as_posix())
+    people = {place.partition("/")[0] for place in left_out[messages.IGNORED_IMAGE]}
+    for name in (session_name(label, None) for label in dataset.participants if label not in found):
+        if name not in people and ignored.leaves_out(PurePath(name, "anat")):
+            left_out[messages.IGNORED_IMAGE].append(name)
     return found, left_out
 
 

@@ -120,10 +120,10 @@ def _raw_entities() -> dict[str, str]:
 
 
 def refused(filters: Filters, entities: Entities) -> set[str]:
-    """Return the entities of a name, or lacking in it, that filters do not accept, by their short names."""
+    """Return what filters do not accept of a name, or miss in it, by the short names of entities."""
     return {
         short
-        for short, long in _raw_entities().items()
+        for short, long in {**_raw_entities(), "suffix": "suffix"}.items()
         if long in filters and not _accepts(filters[long], entities.get(short), is_number=long == "run")
     }
 

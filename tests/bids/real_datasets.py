@@ -491,6 +491,38 @@ CASES = {
         uses={"sub-01 prepared": ["sub-01_run-2_desc-preproc_T1w.nii.gz"]},
         never=("look at what it was made of",),
     ),
+    "a filter by suffix, and the other is prepared": left_out(
+        (ONE, "sub-01/anat/sub-01_UNIT1.nii.gz", *prepared("sub-01")), {"suffix": "UNIT1"}
+    ),
+    "a person whom .bidsignore names is prepared": filtered(
+        (*TWO, *prepared("sub-01", "sub-02")),
+        "sub-02/\n",
+        ages={"sub-01": None},
+        says=("sub-02/anat/sub-02_T1w.nii.gz left out",),
+    ),
+    "a person whom .bidsignore names is prepared, and has no raw image": filtered(
+        (ONE, "sub-02/func/sub-02_task-x_bold.nii.gz", *prepared("sub-01", "sub-02")),
+        "sub-02/\n",
+        ages={"sub-01": None},
+        says=("sub-02 left out, because .bidsignore",),
+    ),
+    "a filter by person": filtered(
+        (*TWO, "sub-02/anat/sub-02_FLAIR.nii.gz", *prepared("sub-01", "sub-02")),
+        {"subject": "01"},
+        ages={"sub-01": None},
+        failed=("sub-02",),
+    ),
+    "the second of two datasets has what a filter asks for": Case(
+        (
+            *raw("acq-a", "acq-b"),
+            *prepared("sub-01_acq-a", folder="p1"),
+            *prepared("sub-01_acq-b", folder="p2"),
+        ),
+        {"filter.json": '{"t1w": {"acquisition": "b"}}'},
+        options={"derivatives": {"a": "p1", "b": "p2"}, "bids_filter_file": "filter.json"},
+        uses={"sub-01 prepared": ["sub-01_acq-b_desc-preproc_T1w.nii.gz"]},
+        says=("a has sub-01_acq-a_desc-preproc_T1w.nii.gz, which", "its T1w image is that of b"),
+    ),
     "a prepared image of no raw one": Case(
         (*raw("acq-a"), *prepared("sub-01_acq-zzz")),
         options=PREP,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -490,6 +491,21 @@ def test_odd_files_beside_images_hang_nothing(dataset, config, tmp_path, odd):
     (root / "dataset_description.json").unlink()
     ODD[odd](root / "dataset_description.json")
     with pytest.raises(InputError, match=r"dataset_description\.json cannot be read"):
+        read_selection(config())
+
+
+def test_a_folder_that_cannot_be_read_is_named(dataset, config, monkeypatch):
+    """As if by its permissions; root may read everything."""
+    root = dataset(ONE, "sub-02/anat/sub-02_T1w.nii.gz").resolve()
+    stat = os.stat
+
+    def refuse(path, *args, **kwargs):
+        if isinstance(path, str | os.PathLike) and Path(path).parent == root / "sub-02/anat":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return stat(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "stat", refuse)
+    with pytest.raises(InputError, match=r"bids/sub-02/anat cannot be read \(Permission denied\)"):
         read_selection(config())
 
 
