@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bids_brainage.records.reading import PreparedImages
+from bids_brainage.relevance.regions import RegionSums, region_sums
 from bids_brainage.terms import SPACES, STANDARD_SPACE
 
 if TYPE_CHECKING:
     import nibabel as nib
+    from numpy.typing import NDArray
 
-    from bids_brainage.preprocessing.registration import SampledTransform
+    from bids_brainage.preprocessing.mass import MassTransport
 
 
 class Grids:
-    """Brings one session's maps from the grid they were made on to others.
+    """Brings one session's maps from the grid they were made on to others, and sums them over regions.
 
     The warp is sampled once: it is the same for all maps of a person.
 
@@ -27,54 +30,54 @@ class Grids:
     images : PreparedImages
     mask : nibabel.Nifti1Image
         The brain mask on the T1w grid.
-    threads : int
     """
 
-    def __init__(self, images: PreparedImages, mask: nib.Nifti1Image, threads: int) -> None:
+    def __init__(self, images: PreparedImages, mask: nib.Nifti1Image) -> None:
         self.images = images
         self.mask = mask
-        self.threads = threads
+        self._lock = Lock()
 
     def on(self, own: nib.Nifti1Image, stage: str, spaces: Collection[str]) -> dict[str, nib.Nifti1Image]:
         """A map, given on the grid of its stage, on each of `spaces`; its sum is kept."""
         return {space: own if space == SPACES[stage] else self._moved(own, space) for space in spaces}
 
+    def regions(self, own: nib.Nifti1Image, stage: str) -> RegionSums:
+        """Sum a map over the regions of the atlas, whose voxels are counted in the person's brain.
+
+        It is summed on the grid on which it was made, so that no region gets anything of its neighbours'.
+        """
+        from bids_brainage.preprocessing.templates import wide_atlas
+
+        labels, voxels = self._labels
+        standard = SPACES[stage] == STANDARD_SPACE
+        return region_sums(own.dataobj, wide_atlas().dataobj if standard else labels, voxels)
+
     def _moved(self, own: nib.Nifti1Image, space: str) -> nib.Nifti1Image:
-        from bids_brainage.preprocessing.standard_space import relevance_to_standard
+        with self._lock:
+            transport = self._transport
+        return transport.to_standard(own) if space == STANDARD_SPACE else transport.to_subject(own)
 
-        if space == STANDARD_SPACE:
-            return relevance_to_standard(own, self._to_standard)[0]
-        return self._whole(relevance_to_standard(own, self._to_subject)[0])
-
-    @cached_property
-    def _to_standard(self) -> SampledTransform:
-        from bids_brainage.preprocessing.registration import SampledTransform
-        from bids_brainage.preprocessing.templates import template_brain
-
-        return SampledTransform.of(self.mask, template_brain(2), [self.images.forward], self.threads)
+    @property
+    def _labels(self) -> tuple[NDArray[np.int16], NDArray[np.int64]]:
+        """The atlas on the T1w grid, and how many voxels of the brain have each label, from 0."""
+        with self._lock:
+            return self._carried_atlas
 
     @cached_property
-    def _to_subject(self) -> SampledTransform:
-        """Only to the brain's part of the T1w grid: less is sampled in less time."""
-        from bids_brainage.preprocessing.registration import SampledTransform
-        from bids_brainage.preprocessing.templates import template_brain
+    def _carried_atlas(self) -> tuple[NDArray[np.int16], NDArray[np.int64]]:
+        from bids_brainage.preprocessing.templates import wide_atlas
 
-        near = self.mask.slicer[self._around]
-        return SampledTransform.of(template_brain(2), near, [self.images.inverse], self.threads)
-
-    def _whole(self, near: nib.Nifti1Image) -> nib.Nifti1Image:
-        """What lies around the brain, on the whole T1w grid."""
-        import nibabel as nib
-
-        data = np.zeros(self.mask.shape, dtype=np.float32)
-        data[self._around] = np.asarray(near.dataobj)
-        return nib.Nifti1Image(data, self.mask.affine)
+        labels = self._transport.labels(wide_atlas())
+        inside = labels[np.asanyarray(self.mask.dataobj) > 0]
+        return labels, np.bincount(inside, minlength=np.asanyarray(wide_atlas().dataobj).max() + 1)
 
     @cached_property
-    def _around(self) -> tuple[slice, ...]:
-        from bids_brainage.preprocessing.resampling import bounding_box
+    def _transport(self) -> MassTransport:
+        from bids_brainage.preprocessing.mass import MassTransport
+        from bids_brainage.preprocessing.templates import grid
+        from bids_brainage.preprocessing.transforms import read_steps
 
-        return bounding_box(np.asarray(self.mask.dataobj) > 0)
+        return MassTransport(self.mask, grid(2), read_steps(self.images.inverse))
 
 
 def weighted_sum(

@@ -12,6 +12,7 @@ from bids_brainage.preprocessing.model_input import restore
 from bids_brainage.records.relevance_map import AccountLine
 from bids_brainage.relevance.accounts import LayerAccount
 from bids_brainage.relevance.accounts import weighted_sum as sum_of_accounts
+from bids_brainage.relevance.regions import RegionSums
 
 if TYPE_CHECKING:
     import nibabel as nib
@@ -37,6 +38,8 @@ class MapFacts:
     account : tuple of AccountLine
     quality : mapping
         Measured on this map.
+    regions : RegionSums, optional
+        Its sums over the regions of the atlas; the ensemble's map has none.
     """
 
     name: str
@@ -50,6 +53,7 @@ class MapFacts:
     weight: float
     account: tuple[AccountLine, ...]
     quality: Mapping[str, Any]
+    regions: RegionSums | None = None
 
     @property
     def closure_error(self) -> float:
@@ -79,6 +83,7 @@ def sub_ensemble_map(
         weight=weight,
         account=_lines(explanation.account),
         quality=quick_quality(explanation),
+        regions=grids.regions(own, part.sub.input.stage),
     )
 
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from bids_brainage.records.estimate import Target
 
 if TYPE_CHECKING:
-    import nibabel as nib
+    from bids_brainage.relevance.regions import RegionSums
 
 OUTSIDE = ("outside the atlas", "n/a")
 COLUMNS: dict[str, dict[str, str]] = {
@@ -28,14 +26,12 @@ COLUMNS: dict[str, dict[str, str]] = {
         "Description": "Relevance times the sub-ensemble's weight: what it adds to the ensemble's estimate",
         "Units": "years",
     },
-    "voxels": {"Description": "Voxels of the region in MNI152NLin6Asym at 2 mm"},
+    "voxels": {"Description": "Voxels of the region in this brain, on the grid of the T1w image (1 mm)"},
 }
 
 
-def region_rows(name: str, modality: str, weight: float, standard: nib.Nifti1Image) -> list[dict[str, Any]]:
-    """Sum a sub-ensemble's map in standard space over the regions of the atlas.
-
-    Every voxel belongs to one region, so that the rows add up to the map's sum.
+def region_rows(name: str, modality: str, weight: float, sums: RegionSums) -> list[dict[str, Any]]:
+    """A sub-ensemble's rows of the table: one for each region of the atlas, and one for what is outside it.
 
     Parameters
     ----------
@@ -43,22 +39,19 @@ def region_rows(name: str, modality: str, weight: float, standard: nib.Nifti1Ima
         Of the sub-ensemble.
     weight : float
         Years of the ensemble's estimate per year of this sub-ensemble's.
-    standard : nibabel.Nifti1Image
-        In years of the sub-ensemble's own estimate.
+    sums : RegionSums
+        Of its map, in years of its own estimate; see `Grids.regions`.
     """
     from bids_brainage.preprocessing.templates import atlas
-    from bids_brainage.relevance.regions import region_sums
 
-    labels, table = atlas()
+    table = atlas()[1]
     known = dict(zip(table["index"], zip(table["name"], table["hemisphere"], strict=True), strict=True))
-    sums = region_sums(np.asarray(standard.dataobj, dtype=np.float64), np.asarray(labels.dataobj))
     rows = []
-    for index, total, positive, negative, voxels in zip(
-        sums.labels, sums.total, sums.positive, sums.negative, sums.voxels, strict=True
-    ):
-        region, hemisphere = known.get(int(index), OUTSIDE)
+    columns = zip(sums.total, sums.positive, sums.negative, sums.voxels, strict=True)
+    for index, (total, positive, negative, voxels) in enumerate(columns):
+        region, hemisphere = known.get(index, OUTSIDE)
         rows.append(
-            {"sub_ensemble": name, "modality": modality, "index": int(index)}
+            {"sub_ensemble": name, "modality": modality, "index": index}
             | {"region": region, "hemisphere": hemisphere}
             | {"relevance": float(total), "positive": float(positive), "negative": float(negative)}
             | {"contribution": weight * float(total), "voxels": int(voxels)}

@@ -22,7 +22,6 @@ from bids_brainage.estimates.summary import estimate_record
 from bids_brainage.models.ensembles.typicality import unusual_inputs
 from bids_brainage.records.estimate import EstimateRecord, Preparation
 from bids_brainage.records.reading import PreparedImages
-from bids_brainage.terms import STANDARD_SPACE
 
 if TYPE_CHECKING:
     from bids_brainage.models.bundles.bundle import Bundle
@@ -67,7 +66,7 @@ def estimate_session(
         If an image does not fit what the networks take, or there is none for any of them.
     """
     maker = InputMaker(images, options.modalities)
-    grids = Grids(images, maker.mask, options.threads)
+    grids = Grids(images, maker.mask)
     for name in ensembles:
         LOGGER.info(messages.ESTIMATING.format(name=person.name, ensemble=name))
         ensemble = bundle.ensemble_for(name, person.participant, person.dataset)
@@ -95,7 +94,10 @@ def _result(
     if total is None:
         return EnsembleResult(record, (), [])
     rows = [
-        row for own in maps for row in region_rows(own.name, own.modality, own.weight, own.on[STANDARD_SPACE])
+        row
+        for own in maps
+        if own.regions
+        for row in region_rows(own.name, own.modality, own.weight, own.regions)
     ]
     return EnsembleResult(record, (*(maps if options.sub_ensemble_maps else ()), total), rows)
 
@@ -107,14 +109,12 @@ def _maps(
     if options.lrp is None:
         return [], None
     aggregation = options.lrp.aggregation
-    # Regions are summed in standard space, whatever is written.
-    spaces = list(dict.fromkeys((*options.spaces, STANDARD_SPACE)))
     weights = {part.name: part.weight for part in estimate.sub_ensembles}
     if aggregation == "mean":
         weights = dict.fromkeys(weights, 1 / len(weights))
 
     def explained(name: str) -> MapFacts:
-        return sub_ensemble_map(parts[name], weights[name], aggregation, grids, spaces)
+        return sub_ensemble_map(parts[name], weights[name], aggregation, grids, options.spaces)
 
     with ThreadPoolExecutor(options.threads) as pool:
         maps = list(pool.map(explained, weights))

@@ -11,8 +11,9 @@ from bids_brainage.terms import STANDARD_SPACE
 
 _SPACE_NOTE = {
     False: "on the grid of the preprocessed T1w image",
-    True: "in MNI152NLin6Asym at 2 mm; interpolated, then scaled so that each sign keeps its sum",
+    True: "in MNI152NLin6Asym at 2 mm",
 }
+_CARRIED = "what was found on another grid was carried here as a mass, so that its sum is the same"
 
 
 def map_record(
@@ -37,7 +38,7 @@ def map_record(
     return MapRecord(
         description=_description(record, own),
         units=record.target.unit or "n/a",
-        space=_SPACE_NOTE[standard],
+        space=f"{_SPACE_NOTE[standard]}; {_CARRIED}",
         resolution=RESOLUTION if standard else None,
         spatial_reference=None if standard else place.uri(place.path("preproc_T1w")),
         ensemble=record.ensemble,

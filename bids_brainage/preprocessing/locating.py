@@ -30,7 +30,7 @@ from bids_brainage.preprocessing.registration import (
 )
 from bids_brainage.preprocessing.resampling import at_voxel_size, dilate, erode, image_like, mask_like
 from bids_brainage.preprocessing.templates import template_brain, template_mask
-from bids_brainage.preprocessing.transforms import move, read_steps
+from bids_brainage.preprocessing.transforms import LPS, move, read_steps
 
 GOOD = 0.5  # likeness to the template
 LEAST = 0.4
@@ -43,9 +43,6 @@ SIGNAL = 0.2  # of the brain's median
 STRIPPED = 0.2  # part of the rim that may hold signal where there is no skull
 POSE_REACH = 8.0  # mm around the template's brain as the pose has it
 TEMPLATE_CENTRE = np.array([0.0, -18.0, 10.0])  # mm, of its brain
-
-# NIfTI's world is RAS, ITK's is LPS.
-_TO_LPS = np.array([-1.0, -1.0, 1.0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,8 +84,8 @@ class Located:
 
     def to_image(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Take points (..., 3) of the template, in mm, to the image."""
-        moved = move(points.reshape(-1, 3) * _TO_LPS, read_steps(self.transforms.forward))
-        return (moved * _TO_LPS).reshape(points.shape)
+        moved = move(points.reshape(-1, 3) * LPS, read_steps(self.transforms.forward))
+        return (moved * LPS).reshape(points.shape)
 
     def prior(self, grid: nib.Nifti1Image, threads: int = 1) -> NDArray[np.bool_]:
         """The template's brain mask on a grid in the image's space."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SHAPES = {1: (182, 218, 182), 2: (91, 109, 91)}
+ATLAS_REACH = 6.0  # mm that labels are continued beyond the template's brain mask
 Resolution = Literal[1, 2]
 
 
@@ -96,4 +97,16 @@ def atlas() -> tuple[nib.Nifti1Image, pd.DataFrame]:
     return merged_atlas(template_mask(2))
 
 
-__all__ = ["atlas", "grid", "region_mask", "template_brain", "template_mask"]
+@lru_cache(maxsize=1)
+def wide_atlas() -> nib.Nifti1Image:
+    """The labels of the merged atlas, and around the brain mask those of the nearest voxel in it.
+
+    Another person's brain, warped to the template, reaches beyond the template's mask here and there.
+    """
+    labels = atlas()[0]
+    inside = np.asanyarray(labels.dataobj)
+    distance, nearest = ndimage.distance_transform_edt(inside == 0, sampling=2.0, return_indices=True)
+    return image_like(np.where(distance <= ATLAS_REACH, inside[tuple(nearest)], np.int16(0)), labels)
+
+
+__all__ = ["atlas", "grid", "region_mask", "template_brain", "template_mask", "wide_atlas"]

@@ -36,7 +36,7 @@ VOLUME_RATIOS = (0.1, 10.0)
 NOT_READ = "its file is incomplete, holds numbers that are not finite, or is not a transform"
 
 # NIfTI's world is RAS, ITK's is LPS.
-_LPS = np.array([-1.0, -1.0, 1.0])
+LPS = np.array([-1.0, -1.0, 1.0])
 
 
 class TransformError(ValueError):
@@ -269,4 +269,4 @@ def _sample(brain: nib.Nifti1Image) -> NDArray[np.float64]:
     """Points all over a brain, in LPS."""
     voxels = np.argwhere(np.asanyarray(brain.dataobj) > 0)
     chosen = voxels[:: max(1, len(voxels) // SAMPLE)]
-    return apply_affine(brain.affine, chosen) * _LPS
+    return apply_affine(brain.affine, chosen) * LPS

@@ -13,7 +13,7 @@ import pytest
 
 from bids_brainage.errors import ImageError
 from bids_brainage.estimates import inputs as estimate_inputs
-from bids_brainage.estimates.grids import Grids, image_sum
+from bids_brainage.estimates.grids import image_sum
 from bids_brainage.estimates.options import EstimationOptions, PersonFacts
 from bids_brainage.estimates.session import EnsembleResult, estimate_session
 from bids_brainage.estimates.sidecars import map_record
@@ -52,11 +52,11 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> PreparedImages:
     brain.to_filename(folder / "t1w.nii.gz")
     nib.Nifti1Image(inside.astype(np.uint8), brain.affine).to_filename(folder / "mask.nii.gz")
     template_brain(2).to_filename(folder / "standard.nii.gz")
-    ants.write_transform(ants.new_ants_transform(dimension=3), str(folder / "identity.mat"))
+    ants.write_transform(ants.new_ants_transform(dimension=3), str(folder / "identity.h5"))
     return PreparedImages(
         mask=folder / "mask.nii.gz",
-        forward=folder / "identity.mat",
-        inverse=folder / "identity.mat",
+        forward=folder / "identity.h5",
+        inverse=folder / "identity.h5",
         subject=dict.fromkeys(("T1w", "FLAIR"), folder / "t1w.nii.gz"),
         standard=dict.fromkeys(("T1w", "FLAIR"), folder / "standard.nii.gz"),
     )
@@ -219,19 +219,6 @@ def test_a_demonstration_model_on_a_real_brain_says_so_everywhere(
     simulated = replace(PERSON, simulated=True)
     options = replace(OPTIONS, lrp=None)
     assert estimate_one(bundle, images, simulated, options).record.disclaimer is None
-
-
-def test_maps_of_either_stage_reach_both_grids_with_their_sums(images: PreparedImages) -> None:
-    mask = nib.load(images.mask)
-    grids = Grids(images, mask, threads=1)
-    rng = np.random.default_rng(0)
-    for own, stage in ((mask, "subject"), (template_mask(2), "standard")):
-        inside = np.asarray(own.dataobj) > 0
-        image = nib.Nifti1Image((rng.normal(size=own.shape) * inside).astype(np.float32), own.affine)
-        both = grids.on(image, stage, ("T1w", "MNI152NLin6Asym"))
-        assert both["T1w"].shape == mask.shape
-        assert both["MNI152NLin6Asym"].shape == (91, 109, 91)
-        assert image_sum(both["T1w"]) == pytest.approx(image_sum(both["MNI152NLin6Asym"]), rel=1e-4)
 
 
 def test_tensorflow_stays_out(tmp_path: Path) -> None:

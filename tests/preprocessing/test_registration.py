@@ -22,7 +22,6 @@ from bids_brainage.preprocessing.registration import (
 )
 from bids_brainage.preprocessing.resampling import at_voxel_size, image_like
 from bids_brainage.preprocessing.same_head import check_same_head
-from bids_brainage.preprocessing.standard_space import relevance_to_standard
 from bids_brainage.preprocessing.templates import template_brain, template_mask
 
 
@@ -98,18 +97,6 @@ def test_a_sampled_transform_moves_images_as_ants_does(brain: nib.Nifti1Image, t
         box = (slice(4, 33), slice(9, 42), slice(6, 23))
         np.testing.assert_allclose(sampled.apply(part[box], box), sampled.apply(part), rtol=1e-3, atol=1e-3)
         assert not sampled.apply(np.zeros_like(whole)).any()
-
-
-def test_years_are_kept_on_the_way_to_the_standard_space(brain: nib.Nifti1Image) -> None:
-    generator = np.random.default_rng(0)
-    inside = brain.get_fdata() > 0
-    data = (generator.normal(0.0, 1.0, brain.shape) * inside).astype(np.float32)
-    relevance = image_like(data, brain)
-    moved, scale = relevance_to_standard(relevance, SampledTransform.of(brain, template_brain(2), []))
-    total = moved.get_fdata()
-    assert float(total.sum()) == pytest.approx(float(data.sum()), abs=1e-4 * float(np.abs(data).sum()))
-    assert scale.positive > 0
-    assert scale.negative > 0
 
 
 def test_another_head_is_told_from_the_same(brain: nib.Nifti1Image) -> None:
