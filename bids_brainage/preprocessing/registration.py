@@ -23,7 +23,6 @@ from bids_brainage.preprocessing.likeness import likeness
 from bids_brainage.preprocessing.pose import affine_of, axis_rotations, find_pose
 from bids_brainage.preprocessing.resampling import (
     at_voxel_size,
-    bounding_box,
     dilate,
     image_like,
     mask_like,
@@ -261,55 +260,6 @@ def apply_transforms(
     if not moved.any() and source.numpy().any():
         raise ImageError(messages.NOTHING_ON_GRID.format(file=name))
     return image_like(moved.astype(np.float32), reference)
-
-
-@dataclass(frozen=True, eq=False)
-class SampledTransform:
-    """Where each voxel of one grid lies in another, computed once for many images.
-
-    Attributes
-    ----------
-    reference : nibabel.Nifti1Image
-        The grid that images are brought onto.
-    coordinates : ndarray (3, *reference.shape) float32
-        In voxels of the grid that images come from; -1 beyond it.
-    """
-
-    reference: nib.Nifti1Image
-    coordinates: NDArray[np.float32]
-
-    @classmethod
-    def of(
-        cls,
-        source: nib.Nifti1Image,
-        reference: nib.Nifti1Image,
-        transforms: Sequence[Path],
-        threads: int = 1,
-    ) -> SampledTransform:
-        """Sample `transforms`, in the order of `apply_transforms`, for images on the grid of `source`."""
-        coordinates = np.empty((3, *reference.shape), dtype=np.float32)
-        for axis in range(3):
-            # Linear interpolation gives a linear function of place exactly.
-            ramp = np.indices(source.shape, dtype=np.float32, sparse=True)[axis]
-            image = image_like(np.broadcast_to(ramp, source.shape), source)
-            coordinates[axis] = apply_transforms(
-                image, reference, transforms, threads=threads, outside=-1
-            ).dataobj
-        return cls(reference, coordinates)
-
-    def apply(self, data: NDArray, box: tuple[slice, ...] | None = None) -> NDArray[np.float32]:
-        """Interpolate `data` linearly, zero outside its grid; only its non-zero part takes time.
-
-        With `box`, `data` is that part of the grid alone, and all else is zero.
-        """
-        starts = [part.start for part in box] if box else [0, 0, 0]
-        result = np.zeros(self.reference.shape, dtype=np.float32)
-        there = np.ones(result.shape, dtype=bool)
-        for position, first, part in zip(self.coordinates, starts, bounding_box(data != 0, 1), strict=True):
-            there &= (position >= first + part.start) & (position <= first + part.stop - 1)
-        places = self.coordinates[:, there] - np.array(starts, dtype=np.float32)[:, None]
-        result[there] = ndimage.map_coordinates(data, places, order=1, output=np.float32, mode="constant")
-        return result
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from scipy import ndimage
 from bids_brainage.errors import ImageError
 from bids_brainage.preprocessing.pose import affine_of, axis_rotations
 from bids_brainage.preprocessing.registration import (
-    SampledTransform,
     TemplateTransforms,
     apply_transforms,
     register_affine,
@@ -79,24 +78,6 @@ def test_template_registration_undoes_a_known_bend_there_and_back(tmp_path: Path
     assert np.corrcoef(bent.ravel(), values.ravel())[0, 1] < 0.9
     assert np.corrcoef(there.ravel(), values.ravel())[0, 1] > 0.97
     assert np.corrcoef(back.get_fdata().ravel(), bent.ravel())[0, 1] > 0.97
-
-
-def test_a_sampled_transform_moves_images_as_ants_does(brain: nib.Nifti1Image, tmp_path: Path) -> None:
-    """Noise in a part of the grid and all over it, its edges too; some of the brain lies beyond that grid."""
-    moving, _ = _moved(brain)
-    found = to_brain(moving, brain, tmp_path)
-    cut = moving.slicer[6:-4, 5:, 3:]
-    whole = np.random.default_rng(3).normal(size=cut.shape).astype(np.float32)
-    part = np.zeros_like(whole)
-    part[5:30, 10:40, 8:20] = whole[5:30, 10:40, 8:20]
-    for reference in (brain, template_brain(2)):
-        sampled = SampledTransform.of(cut, reference, [found.forward])
-        for data in (whole, part):
-            expected = apply_transforms(image_like(data, cut), reference, [found.forward]).get_fdata()
-            np.testing.assert_allclose(sampled.apply(data), expected, atol=1e-3)
-        box = (slice(4, 33), slice(9, 42), slice(6, 23))
-        np.testing.assert_allclose(sampled.apply(part[box], box), sampled.apply(part), rtol=1e-3, atol=1e-3)
-        assert not sampled.apply(np.zeros_like(whole)).any()
 
 
 def test_another_head_is_told_from_the_same(brain: nib.Nifti1Image) -> None:
