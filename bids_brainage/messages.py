@@ -506,6 +506,19 @@ WEIGHT_NOT_FINITE = "{file}: {name} contains numbers that are not finite; train 
 REFERENCE_MISSING = (
     "{file} has no matching reference input or prediction for {key}; train or fetch the bundle again."
 )
+EXPECTED_WRONG = "{file}: the reference input {key} cannot be used: {reason}; make or fetch the bundle again."
+REFERENCES_FEW = (
+    "References at ages cannot be made from {n} people; they need at least {least} with an age and finished "
+    "images of all sequences (or of those that --modalities names)."
+)
+REFERENCES_ALIKE = (
+    "References at ages cannot be made from people who are all alike in {what} (standard deviation {spread:.2g}); "
+    "take people of different ages (standard deviation at least {least:g} years)."
+)
+REFERENCES_SAME_FOLDER = "{path} is the folder of the model itself; give another folder with --model-out."
+REFERENCES_NO_INPUT = "The model {model} sees none of {names}; bids_brainage_models show lists what it sees."
+REFERENCES_FITTING = "Fitting what is expected at an age to the inputs of {n} people"
+REFERENCES_NOT_TRAINED = "{reason} The bundle has none; bids_brainage_models references can add some later."
 NO_SUCH_ENSEMBLE = "The bundle {file} has no ensemble {name}; choose one of {names}."
 NO_SUCH_FOLD = "The bundle {file} has no fold {fold}; it has {n}, counted from 0."
 INPUT_SHAPE = (

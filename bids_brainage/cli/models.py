@@ -1,4 +1,4 @@
-"""``bids_brainage_models``: list bundles, show, check and evaluate one, import others."""
+"""``bids_brainage_models``: list, show, check and evaluate bundles, import others, add references to one."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from bids_brainage.cli.logs import set_up_console
 from bids_brainage.errors import BrainAgeError
 from bids_brainage.quoting import printable
 from bids_brainage.resources import available_processors
+from bids_brainage.terms import AGE
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -63,7 +64,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bids_brainage_models", description=__doc__)
-    actions = parser.add_subparsers(dest="action", required=True, metavar="{list,show,check,evaluate,import}")
+    actions = parser.add_subparsers(
+        dest="action", required=True, metavar="{list,show,check,evaluate,import,references}"
+    )
     listing = actions.add_parser("list", help="bundles that can be called by name")
     listing.set_defaults(work=_list)
     show = actions.add_parser("show", help="what is in a bundle, and how good it is")
@@ -72,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(work=_check)
     _add_evaluate(actions)
     _add_import(actions)
+    _add_references(actions)
     for action in (show, check):
         action.add_argument(
             "model", nargs="?", default="demo", help="name, folder or bundle.json (default: %(default)s)"
@@ -95,16 +99,7 @@ def _add_evaluate(actions: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="what bids_brainage BIDS_DIR DERIVATIVES participant --preproc-only has written",
     )
     evaluate.add_argument("out", type=Path, metavar="OUT", help="folder for the tables")
-    evaluate.add_argument(
-        "-w", "--work-dir", type=Path, default=Path("work"), metavar="DIR", help="(default: ./%(default)s)"
-    )
-    evaluate.add_argument(
-        "--nprocs",
-        type=int,
-        default=available_processors(),
-        metavar="P",
-        help="processes (default: what this job may use, here %(default)s)",
-    )
+    _add_work(evaluate)
 
 
 def _add_import(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -165,6 +160,72 @@ def _add_import(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="store_true",
         help="the networks were trained on simulated brains: a demonstration",
     )
+
+
+def _add_references(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    references = actions.add_parser(
+        "references",
+        help="what brains of each age look like to a bundle, from your own people",
+        description="Make the brains expected at each age, which --explain dba compares with, from people "
+        "of your own, into a copy of a bundle.",
+    )
+    references.set_defaults(work=_references)
+    references.add_argument("model", metavar="MODEL", help="name, folder or bundle.json")
+    references.add_argument("bids_dir", type=Path, metavar="BIDS_DIR", help="raw dataset, for ages")
+    references.add_argument(
+        "derivatives",
+        type=Path,
+        metavar="OUT",
+        help="what bids_brainage BIDS_DIR OUT participant --preproc-only has written",
+    )
+    references.add_argument(
+        "--model-out",
+        type=Path,
+        metavar="FOLDER",
+        help="folder of the new bundle (default: ./<name of the model>-references)",
+    )
+    references.add_argument(
+        "--modalities",
+        nargs="+",
+        choices=tuple(SEQUENCES),
+        default=(),
+        help="only of these sequences, where your people lack others (default: all that the model sees)",
+    )
+    _add_work(references)
+
+
+def _add_work(action: argparse.ArgumentParser) -> None:
+    """Where networks' inputs are kept, and how many processes make them."""
+    action.add_argument(
+        "-w", "--work-dir", type=Path, default=Path("work"), metavar="DIR", help="(default: ./%(default)s)"
+    )
+    action.add_argument(
+        "--nprocs",
+        type=int,
+        default=available_processors(),
+        metavar="P",
+        help="processes (default: what this job may use, here %(default)s)",
+    )
+
+
+def _references(arguments: argparse.Namespace) -> int:
+    from bids_brainage.models.bundles.bundle import load_bundle
+    from bids_brainage.models.cohorts.references import make_references
+
+    bundle = load_bundle(arguments.model)
+    made = make_references(
+        bundle,
+        arguments.derivatives,
+        arguments.bids_dir / "participants.tsv",
+        arguments.model_out or Path(f"{bundle.name}-references"),
+        arguments.work_dir / f"references_{bundle.name}",
+        arguments.modalities,
+        arguments.nprocs,
+    )
+    console = _console()
+    for title, text in _summary(made):
+        console.print(f"{title + ':':22}{text}", soft_wrap=True)
+    return ALL_WELL
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
@@ -290,6 +351,7 @@ def _summary(bundle: Bundle) -> list[tuple[str, str]]:
         *([] if bundle.estimates_age else [("Estimates", _estimates(record))]),
         *[("Transferred from", text) for text in _parents(record)],
         ("Trained on", _trained_on(record.cohort)),
+        ("References at ages", _references_of(record)),
         *([("Folds", f"{len(protocol.n_test)}, first fold {_roles(protocol)}")] if protocol.n_test else []),
         *[("Imported from", text) for text in _sources(protocol)],
         ("Heads fitted on", f"{protocol.heads_fitted_on}; top heads on {protocol.top_heads_fitted_on}"),
@@ -323,6 +385,17 @@ def _trained_on(cohort: Cohort) -> str:
         ages += f" (mean {cohort.age_mean:.1f}, sd {cohort.age_sd:.1f})"
     sequences = ", ".join(f"{name} ({n})" for name, n in cohort.sequences.items())
     return f"{_people(cohort)}, {ages}" + (f"; {sequences}" if sequences else "")
+
+
+def _references_of(record: BundleRecord) -> str:
+    """Whose inputs `--explain dba` compares people with."""
+    facts = record.expected_inputs
+    if facts is None:
+        return "none, so no --explain dba (bids_brainage_models references makes some)"
+    people = f"{facts.n} {'simulated people' if facts.simulated else 'people'}"
+    unit = "years" if record.target == AGE else record.unit
+    of = f" of {', '.join(facts.datasets)}" if any(facts.datasets) else ""
+    return f"{people}{of}, {facts.ends[0]:.4g} to {facts.ends[1]:.4g} {unit}".rstrip()
 
 
 def _roles(protocol: Protocol) -> str:

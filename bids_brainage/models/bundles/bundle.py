@@ -16,6 +16,7 @@ from bids_brainage.atomic import write_text
 from bids_brainage.errors import BundleError
 from bids_brainage.faults import first_fault
 from bids_brainage.models.bundles.building import build_ensemble
+from bids_brainage.models.bundles.expected_inputs import unpack_expected
 from bids_brainage.models.bundles.files import BundleFiles, Identity, identity, read_bundle_file
 from bids_brainage.models.bundles.finding import FILE_NAME, find_bundle
 from bids_brainage.models.bundles.schema import (
@@ -29,6 +30,7 @@ from bids_brainage.models.bundles.schema import (
     SubEnsembleRecord,
 )
 from bids_brainage.models.ensembles.ensemble import MultiLevelEnsemble
+from bids_brainage.models.ensembles.expected import ExpectedInput
 from bids_brainage.models.ensembles.typicality import Norms
 from bids_brainage.networks.weights_file import write_arrays
 from bids_brainage.quoting import printable
@@ -212,6 +214,14 @@ class Bundle:
             key.partition("/")[2]: array[..., 0] for key, array in found if key.startswith(f"{ensemble}/")
         }
 
+    @cached_property
+    def expected(self) -> dict[str, ExpectedInput]:
+        """The inputs expected at an age, by ``<ensemble>/<sub-ensemble>``; empty if the bundle has none."""
+        facts = self.record.expected_inputs
+        if facts is None:
+            return {}
+        return unpack_expected(self.record, facts, self.files.arrays(facts.file), str(self.path / facts.file))
+
     def reference_checks(self) -> Iterator[ReferenceCheck]:
         """Recompute the reference predictions, base model by base model."""
         reference = self.record.reference
@@ -306,12 +316,20 @@ def write_bundle(path: Path, record: BundleRecord, arrays: Mapping[str, Mapping[
         File (relative to `path`) to its named arrays: base models' weights and the reference inputs.
     """
     (path / FILE_NAME).unlink(missing_ok=True)
-    files: dict[str, FileRecord] = {}
-    for file, named in arrays.items():
-        write_arrays(path / file, named)
-        content = (path / file).read_bytes()
-        files[file] = FileRecord(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
-    complete = record.model_copy(update={"files": files})
+    files = {file: write_file(path / file, named) for file, named in arrays.items()}
+    return finish_bundle(path, record, files)
+
+
+def write_file(path: Path, arrays: Mapping[str, np.ndarray]) -> FileRecord:
+    """Write one file of a bundle, and return what ``bundle.json`` says of it."""
+    write_arrays(path, arrays)
+    content = path.read_bytes()
+    return FileRecord(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
+
+
+def finish_bundle(path: Path, record: BundleRecord, files: Mapping[str, FileRecord]) -> Bundle:
+    """Write ``bundle.json``, and read all of it again."""
+    complete = record.model_copy(update={"files": dict(files)})
     write_text(path / FILE_NAME, complete.model_dump_json(indent=1) + "\n")
     return load_bundle(path / FILE_NAME)
 
@@ -341,7 +359,11 @@ def check_models(bundle: Bundle) -> None:
 
 
 def check_references(bundle: Bundle) -> None:
-    """Raise BundleError unless every sub-ensemble has a reference input and predictions of it."""
+    """Raise BundleError unless every sub-ensemble has a reference input and predictions of it.
+
+    What is expected at ages may be lacking, but not be wrong.
+    """
+    bundle.expected  # noqa: B018 (read and checked)
     for ensemble in bundle.record.ensembles:
         for sub in ensemble.sub_ensembles:
             key = f"{ensemble.name}/{sub.name}"

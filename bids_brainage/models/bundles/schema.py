@@ -17,8 +17,8 @@ from bids_brainage.quoting import printable
 from bids_brainage.terms import AGE
 
 SCHEMA_VERSION = 1
-#: The file of a bundle's reference inputs.
-REFERENCE_FILE = "reference.safetensors"
+#: The files of a bundle's reference inputs: one of each sub-ensemble, and what is expected at an age.
+REFERENCE_FILE, EXPECTED_FILE = "reference.safetensors", "expected.safetensors"
 PURPOSES = Literal["demonstration", "research"]
 #: Bytes of a file, and of all files; people or voxels that are counted; the size of any other number.
 LARGEST_FILE, LARGEST_BUNDLE = 512_000_000, 8_000_000_000
@@ -302,6 +302,27 @@ class Reference(Record):
     predictions: dict[str, tuple[tuple[Number, ...], ...]]
 
 
+class ExpectedInputs(Record):
+    """What inputs are expected to be like by age (or the target's value), and from whom this is known.
+
+    `file` holds a packed `ExpectedInput` by ``<ensemble>/<sub-ensemble>``.
+    """
+
+    file: RelativePath
+    n: Count
+    centre: Number
+    spread: Annotated[float, Field(gt=0, le=LARGEST_NUMBER)]
+    ends: tuple[Number, Number]
+    datasets: tuple[Name, ...] = ()
+    simulated: bool
+
+    @model_validator(mode="after")
+    def _a_range(self) -> ExpectedInputs:
+        if self.ends[0] >= self.ends[1]:
+            raise ValueError("the ages of reference inputs must span a range")
+        return self
+
+
 class BundleRecord(Record):
     """All of ``bundle.json``.
 
@@ -323,6 +344,7 @@ class BundleRecord(Record):
     participants: Participants
     parents: tuple[Parent, ...] = Field(default=(), max_length=20)
     reference: Reference
+    expected_inputs: ExpectedInputs | None = None
     files: dict[RelativePath, FileRecord]
 
     @model_validator(mode="after")
@@ -348,4 +370,5 @@ class BundleRecord(Record):
             for fold in sub.folds
             for path in fold.base_models
         }
-        return weights | {self.reference.file}
+        expected = set() if self.expected_inputs is None else {self.expected_inputs.file}
+        return weights | expected | {self.reference.file}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -11,8 +12,11 @@ from typing import Any
 import numpy as np
 
 import bids_brainage
+from bids_brainage import messages
 from bids_brainage.models.bundles.bundle import participant_key
+from bids_brainage.models.bundles.expected_inputs import pack_expected
 from bids_brainage.models.bundles.schema import (
+    EXPECTED_FILE,
     LONGEST_NAME,
     REFERENCE_FILE,
     BundleRecord,
@@ -26,6 +30,7 @@ from bids_brainage.models.bundles.schema import (
     SubEnsembleRecord,
 )
 from bids_brainage.models.cohorts.people import TrainingCohort
+from bids_brainage.models.cohorts.references import expect_inputs, whose, why_not
 from bids_brainage.models.cohorts.store import VolumeStore
 from bids_brainage.models.ensembles.typicality import Norms, training_norms
 from bids_brainage.models.training.calibration import FittedFold, pooled_errors
@@ -37,6 +42,8 @@ from bids_brainage.models.training.volumes import TrainingTask
 from bids_brainage.networks.weights_file import read_arrays
 from bids_brainage.quoting import printable
 from bids_brainage.terms import AGE
+
+_log = logging.getLogger(__name__)
 
 # Tolerance of reference predictions, in years; in proportion for other targets.
 TOLERANCE = 0.01
@@ -62,6 +69,12 @@ def bundle_record(
         key: training_norms(store.volumes(key), typical, mean[..., 0])
         for key, mean in arrays[REFERENCE_FILE].items()
     }
+    expected = None
+    if reason := why_not(cohort, cohort.values[typical]):
+        _log.warning("%s", messages.REFERENCES_NOT_TRAINED.format(reason=reason))
+    else:
+        expected = whose(cohort, typical, cohort.values)
+        arrays[EXPECTED_FILE] = pack_expected(expect_inputs(store, typical, cohort.values))
     record = BundleRecord.model_construct(
         schema_version=1,
         name=plan.name,
@@ -77,6 +90,7 @@ def bundle_record(
         participants=_participants(plan, cohort, splits),
         parents=parents,
         reference=_reference(arrays[REFERENCE_FILE], tasks, len(splits), design.base_scale(0)),
+        expected_inputs=expected,
         files={},
     )
     return record, arrays

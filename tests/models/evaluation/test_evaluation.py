@@ -67,6 +67,17 @@ def test_the_guess_is_the_mean_of_training(trained: tuple[Bundle, Path], evaluat
     assert evaluated.errors["TypeI"][0].guess_mae == pytest.approx(np.abs(ages - mean).mean())
 
 
+def test_training_keeps_what_is_expected_at_an_age(trained: tuple[Bundle, Path]) -> None:
+    """Of the first fold's training people; their mean is the reference input that the bundle has anyway."""
+    bundle = trained[0]
+    facts = bundle.record.expected_inputs
+    assert facts is not None
+    assert facts.n == bundle.record.protocol.n_training[0] == 36
+    assert facts.datasets == ("Balls",)
+    for name, grey in bundle.mean_inputs("TypeI").items():
+        np.testing.assert_allclose(255 * bundle.expected[f"TypeI/{name}"].mean[..., 0], grey, atol=1.2)
+
+
 def test_an_interval_holds_those_it_says(evaluated: Evaluation) -> None:
     whole = {row.level: row for row in evaluated.coverage if len(row.modalities) == 2}
     inside = [
