@@ -38,6 +38,7 @@ FLAGS: dict[str, FlagKind] = {
     ),
     "modality_missing": FlagKind("note", "the ensemble could have used another sequence"),
     MODALITY_LEFT_OUT: FlagKind("warning", "a sequence is there, but its image cannot be used"),
+    "negative_weight": FlagKind("note", "the estimate turns round what a sub-ensemble sees"),
     "sub_ensembles_disagree": FlagKind("warning", "more than for 99 % of the people held out in training"),
     "interval_unavailable": FlagKind("note", "no calibrated 95 % interval"),
     "image_unusual_brightness": FlagKind("warning", "the mean grey value is unlike that in training"),

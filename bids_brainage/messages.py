@@ -573,6 +573,10 @@ SUB_ENSEMBLES_DISAGREE = (
     "The sub-ensembles differ by {spread:.1f} years (standard deviation), more than for 99 % of the people held "
     "out in training ({limit:.1f} years): look at the images."
 )
+NEGATIVE_WEIGHT = (
+    "The estimate turns round what these sub-ensembles see, because their weights are negative: {names}. What is "
+    "red on their own maps makes the estimate lower, and what is blue makes it higher."
+)
 NO_INTERVAL = "The model has too few held-out people for a calibrated 95 % interval."
 PLAN_UNREADABLE = "The training plan {file} cannot be read ({reason}); give the path of a YAML file."
 PLAN_WRONG = "The training plan {file} is wrong at {where}: {reason}. See docs/models.md."

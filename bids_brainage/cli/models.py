@@ -356,7 +356,20 @@ def _summary(bundle: Bundle) -> list[tuple[str, str]]:
         *[("Imported from", text) for text in _sources(protocol)],
         ("Heads fitted on", f"{protocol.heads_fitted_on}; top heads on {protocol.top_heads_fitted_on}"),
         ("Errors measured on", protocol.errors_measured_on),
+        ("Turned round", _turned_round(record) or "nothing: no sub-ensemble has a negative weight"),
     ]
+
+
+def _turned_round(record: BundleRecord) -> str:
+    """Sub-ensembles with a negative weight in the estimate from some set of sequences."""
+    names = {
+        f"{ensemble.name}/{name}": None
+        for ensemble in record.ensembles
+        for head in (head for fold in ensemble.top_heads for head in fold)
+        for name, weight in zip(head.sub_ensembles, head.head.coefficients, strict=True)
+        if weight < 0
+    }
+    return ", ".join(names) and f"{', '.join(names)} (negative weights, of some set of sequences at least)"
 
 
 def _estimates(record: BundleRecord) -> str:

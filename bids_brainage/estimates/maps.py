@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bids_brainage.estimates.grids import Grids, image_sum, weighted_sum
-from bids_brainage.estimates.parts import Part, constant_of, own_estimate
+from bids_brainage.estimates.parts import Part, constant_of, own_estimate, weights_of
 from bids_brainage.preprocessing.model_input import restore
 from bids_brainage.records.relevance_map import AccountLine
 from bids_brainage.relevance.accounts import LayerAccount
@@ -40,6 +40,8 @@ class MapFacts:
         Measured on this map.
     regions : RegionSums, optional
         Its sums over the regions of the atlas; the ensemble's map has none.
+    negative : tuple of str
+        Base models whose weights in it are negative: their own maps enter it turned round.
     """
 
     name: str
@@ -54,6 +56,7 @@ class MapFacts:
     account: tuple[AccountLine, ...]
     quality: Mapping[str, Any]
     regions: RegionSums | None = None
+    negative: tuple[str, ...] = ()
 
     @property
     def closure_error(self) -> float:
@@ -71,6 +74,7 @@ def sub_ensemble_map(
     if explanation is None:
         raise ValueError(f"{part.sub.name} was not explained")
     own = restore(explanation.relevance, part.input)
+    shares = weights_of(part.sub, aggregation)(part.outputs)
     return MapFacts(
         name=part.sub.name,
         region=part.sub.region,
@@ -84,6 +88,7 @@ def sub_ensemble_map(
         account=_lines(explanation.account),
         quality=quick_quality(explanation),
         regions=grids.regions(own, part.sub.input.stage),
+        negative=tuple(f"bm-{index:02d}" for index, share in enumerate(shares) if share < 0),
     )
 
 

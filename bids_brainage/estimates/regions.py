@@ -16,6 +16,10 @@ COLUMNS: dict[str, dict[str, str]] = {
     "index": {"Description": "Label of the region in the merged atlas; 0 is outside it"},
     "region": {"Description": "Name of the region"},
     "hemisphere": {"Description": "L, R, or B for both or in the middle"},
+    "weight": {
+        "Description": "Years of the ensemble's estimate to one year of the sub-ensemble's map; where it is "
+        "negative, what adds to the sub-ensemble's own estimate takes away from the ensemble's"
+    },
     "relevance": {
         "Description": "Sum of relevance: what the region adds to the sub-ensemble's own estimate",
         "Units": "years",
@@ -52,9 +56,9 @@ def region_rows(name: str, modality: str, weight: float, sums: RegionSums) -> li
         region, hemisphere = known.get(index, OUTSIDE)
         rows.append(
             {"sub_ensemble": name, "modality": modality, "index": index}
-            | {"region": region, "hemisphere": hemisphere}
+            | {"region": region, "hemisphere": hemisphere, "weight": weight}
             | {"relevance": float(total), "positive": float(positive), "negative": float(negative)}
-            | {"contribution": weight * float(total), "voxels": int(voxels)}
+            | {"contribution": weight * float(total) + 0.0, "voxels": int(voxels)}
         )
     return rows
 

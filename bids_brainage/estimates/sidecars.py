@@ -67,11 +67,29 @@ def _description(record: EstimateRecord, own: MapFacts) -> str:
     what = "brain age" if record.of_age else record.target.name
     unit = record.target.unit or f"units of {record.target.name}"
     if not own.name:
+        turned = [part.name for part in record.sub_ensembles if part.map_weight < 0]
         return (
             f"Layer-wise relevance: {unit} that each voxel adds to the {record.ensemble} estimate of {what}, "
             "summed over sub-ensembles, each times its weight"
+            + (f"; that of {', '.join(turned)} is negative and turns its map round" if turned else "")
         )
     return (
         f"Layer-wise relevance: {unit} that each voxel adds to the estimate of {what} by the sub-ensemble "
-        f"{own.name} alone; Weight says what the ensemble makes of them"
+        f"{own.name} alone; Weight says what the ensemble makes of them{_signs(own)}"
     )
+
+
+def _signs(own: MapFacts) -> str:
+    """Say where negative weights turn signs round, on the way into this map and out of it."""
+    turned, entered = "", ""
+    if own.weight < 0:
+        turned = (
+            "; it is negative: what is positive here makes the ensemble's estimate lower, and what is "
+            "negative makes it higher"
+        )
+    if own.negative:
+        entered = (
+            ". Base models with negative weights, whose own maps enter this one turned round: "
+            f"{', '.join(own.negative)}"
+        )
+    return turned + entered

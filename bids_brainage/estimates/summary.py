@@ -132,6 +132,7 @@ def _part(part: SubEnsembleEstimate, explained: MapFacts | None) -> SubEnsembleP
             "target_bias": explained.target_bias,
             "relevance_sum": explained.relevance_sum,
             "absorbed": explained.absorbed,
+            "sees": explained.estimate - explained.target_bias,
             "contribution": explained.weight * explained.relevance_sum,
         }
     return SubEnsemblePart(

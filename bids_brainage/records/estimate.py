@@ -42,15 +42,30 @@ class SubEnsemblePart(Record):
     brain_age: float = Field(description="the sub-ensemble's own estimate")
     uncertainty: float | None = Field(description="95 % confidence interval width over its base models")
     base_models: tuple[float, ...] = Field(description="estimate of each base model")
-    weight: float = Field(description="years of the ensemble's estimate per year of this one's")
+    weight: float = Field(
+        description="years of the ensemble's estimate per year of this one's; below 0, what makes this one's "
+        "older makes the ensemble's younger"
+    )
     target_bias: float | None = Field(default=None, description="its estimate before any voxel contributes")
     relevance_sum: float | None = Field(default=None, description="what its map adds to its own estimate")
     absorbed: float | None = Field(
         default=None, description="what biases and epsilon retained on the way back"
     )
+    sees: float | None = Field(
+        default=None,
+        description="its own estimate minus target_bias: how much older (or younger) the brain looks to it, "
+        "whatever the ensemble makes of that",
+    )
     contribution: float | None = Field(
         default=None, description="weight times relevance_sum: what its map adds to the ensemble's estimate"
     )
+
+    @property
+    def map_weight(self) -> float:
+        """The weight of its map in the ensemble's; other than `weight` where maps are averaged."""
+        if self.contribution is None or not self.relevance_sum:
+            return self.weight
+        return self.contribution / self.relevance_sum
 
 
 class Contributions(Record):

@@ -12,10 +12,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from bids_brainage.atomic import write_text
+from bids_brainage.records.estimate import EstimateRecord
 from bids_brainage.records.reading import FinishedSession
 from bids_brainage.reports.figures import Figure
 from bids_brainage.reports.templates import TEMPLATES, template_environment
-from bids_brainage.reports.words import Words, in_order, spoken, words_of
+from bids_brainage.reports.words import Words, in_order, spoken, sub_ensemble_name, words_of
 
 PAGE = TEMPLATES / "page.html.j2"
 SPECIFICATION = "participant.yaml.j2"
@@ -99,6 +100,7 @@ def _shown(part: SessionPart) -> dict[str, Any]:
             "name": spoken(record.ensemble),
             "more": words_of(record).more,
             "less": words_of(record).less,
+            "turned": _turned(record),
         }
         for number, record in enumerate(session.estimates, start=1)
     ]
@@ -109,6 +111,17 @@ def _shown(part: SessionPart) -> dict[str, Any]:
         "ensembles": ensembles,
         "others": in_order(images.subject.keys() - {"T1w"}) if images else [],
     }
+
+
+def _turned(record: EstimateRecord) -> str:
+    """What captions of contributions add where weights are negative."""
+    names = [sub_ensemble_name(part) for part in record.sub_ensembles if part.map_weight < 0]
+    if not names:
+        return ""
+    return (
+        " In these bars, what some sub-ensembles see is turned round, because their weights are negative: "
+        f"{', '.join(names)}."
+    )
 
 
 def _yaml_text(text: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ import bids_brainage
 from bids_brainage import messages
 from bids_brainage.bids.naming import output_path
 from bids_brainage.errors import InputError
-from bids_brainage.records.estimate import EstimateRecord
+from bids_brainage.records.estimate import EstimateRecord, SubEnsemblePart
 from bids_brainage.records.reading import FinishedMap, FinishedSession, PreparedImages
 from bids_brainage.reports import charts, pictures
 from bids_brainage.reports.charts import Step
@@ -208,11 +208,28 @@ def _waterfalls(record: EstimateRecord, session: FinishedSession) -> dict[str, l
     shares = record.contributions
     if shares is None:
         return {}
-    found = {"Modalities": [Step(name, shares.modality[name]) for name in in_order(shares.modality)]}
+    subs = record.sub_ensembles
+    found = {
+        "Modalities": [
+            Step(name + _turned([sub for sub in subs if sub.modality == name]), shares.modality[name])
+            for name in in_order(shares.modality)
+        ]
+    }
     if len(shares.region) > 1:
-        found["Regions"] = [Step(spoken(name), years) for name, years in shares.region.items()]
+        found["Regions"] = [
+            Step(spoken(name) + _turned([sub for sub in subs if sub.region == name]), years)
+            for name, years in shares.region.items()
+        ]
     atlas = _atlas_regions(session, record.ensemble)
     return found | ({"Atlas": atlas} if atlas else {})
+
+
+def _turned(parts: Sequence[SubEnsemblePart]) -> str:
+    """Mark a bar that is not what its sub-ensembles see, because weights are negative."""
+    negative = [part for part in parts if part.map_weight < 0]
+    if not negative:
+        return ""
+    return " (turned round)" if len(negative) == len(parts) else " (partly turned round)"
 
 
 def _atlas_regions(session: FinishedSession, ensemble: str) -> list[Step]:

@@ -67,6 +67,7 @@ def session_texts(session: FinishedSession, key: str) -> dict[str, str]:
         texts[f"{name}Table"] = _render("table", record=record, words=words_of(record))
         account = charts.account_of(record)
         if account is not None:
+            texts[f"{name}Sees"] = _render("sees", record=record, words=words_of(record))
             texts[f"{name}Account"] = _render(
                 "account",
                 record=record,
@@ -186,16 +187,9 @@ def _own_account(part: SubEnsemblePart) -> dict[str, Any]:
         "name": sub_ensemble_name(part),
         "own": own,
         "sum": None if None in own else sum(value for value in own if value is not None),
-        "weight": _weight_of_map(part),
+        "weight": part.map_weight,
         "contribution": part.contribution,
     }
-
-
-def _weight_of_map(part: SubEnsemblePart) -> float:
-    """Of the plain mean over base models, maps have another weight than estimates."""
-    if part.contribution is None or not part.relevance_sum:
-        return part.weight
-    return part.contribution / part.relevance_sum
 
 
 def _provenance(sessions: Sequence[FinishedSession], run: Mapping[str, Any]) -> dict[str, Any]:
@@ -250,6 +244,7 @@ def _environment() -> Environment:
         "tiny": _number(".1g"),
         "weight": _number(".2f"),
         "plain": _number("g"),
+        "sign": _sign,
         "spoken": spoken,
         "sub_ensemble": sub_ensemble_name,
         "in_order": in_order,
@@ -262,3 +257,8 @@ def _number(form: str) -> Callable[[float | None], str]:
         return _NOT_KNOWN if value is None else format(float(value), form).replace("-", MINUS)
 
     return write
+
+
+def _sign(value: float | None) -> str:
+    """Class of a number that makes older or younger; styles give it its colour."""
+    return "more" if value and value > 0 else "less" if value and value < 0 else ""

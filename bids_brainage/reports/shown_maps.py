@@ -11,6 +11,7 @@ TURNED_ROUND = (
     "Its weight is negative, so the ensemble's estimate turns its colours round: what is red here takes "
     "away from that estimate, and what is blue adds to it."
 )
+LEFT_ASIDE = "Its weight is zero: the ensemble's estimate takes nothing from it."
 
 
 def shown_maps(maps: Sequence[FinishedMap], ensemble: str) -> list[FinishedMap]:
@@ -50,4 +51,6 @@ def map_caption(map_: FinishedMap, words: Words) -> str:
         f"{map_name(map_)}{where}: {added} of this sub-ensemble's own estimate of {estimate}; "
         f"its weight in the ensemble's estimate is {share}."
     )
+    if facts.weight == 0:
+        return f"{text} {LEFT_ASIDE}"
     return f"{text} {TURNED_ROUND}" if facts.weight < 0 else text

@@ -68,6 +68,15 @@ class Words:
         form = ".1f" if self.of_age else ".4g"
         return "n/a" if value is None else format(float(value), form).replace("-", MINUS)
 
+    def change(self, value: float | None) -> str:
+        """A difference in words: 13.2 years younger."""
+        if value is None:
+            return "n/a"
+        size = self.number(abs(value))
+        if not float(size):
+            return f"neither {self.more} nor {self.less}"
+        return f"{size} {self.unit} {self.more if value > 0 else self.less}"
+
     def error(self, value: float | None) -> str:
         """A mean error: ages with two decimals, others with three digits."""
         form = ".2f" if self.of_age else ".3g"

@@ -38,8 +38,21 @@ def test_show_tells_what_is_in_it(bundle, capsys):
         "WholeBrain_FLAIR",
         "5 x 6 x 4",
         bundle.sha256,
+        "no sub-ensemble has a negative weight",
     ):
         assert words in out
+
+
+def test_show_tells_what_estimates_turn_round(bundle, capsys):
+    def turn(record):
+        head = record["ensembles"][0]["top_heads"][0][-1]
+        head["head"]["coefficients"][0] = -0.25
+
+    change_json(bundle, turn)
+    assert main(["show", str(bundle.path)]) == 0
+    name = bundle.record.ensembles[0].top_heads[0][-1].sub_ensembles[0]
+    out = " ".join(capsys.readouterr().out.split())
+    assert f"Turned round: TypeI/{name} (negative weights" in out
 
 
 def test_check_of_a_sound_bundle(bundle, capsys):

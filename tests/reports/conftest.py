@@ -132,6 +132,7 @@ def part_of(name: str, contribution: float, count: int, rng: np.random.Generator
         target_bias=OWN_BIAS,
         relevance_sum=contribution / weight,
         absorbed=OWN_ABSORBED,
+        sees=contribution / weight + OWN_ABSORBED,
         contribution=contribution,
     )
 
@@ -158,7 +159,7 @@ def estimate_of(
         modality[part.modality] = modality.get(part.modality, 0) + part.contribution
         region[part.region] = region.get(part.region, 0) + part.contribution
     if not relevance:
-        unknown = dict.fromkeys(("target_bias", "relevance_sum", "absorbed", "contribution"))
+        unknown = dict.fromkeys(("target_bias", "relevance_sum", "absorbed", "sees", "contribution"))
         parts = tuple(part.model_copy(update=unknown) for part in parts)
     estimate = TARGET_BIAS + sum(subs.values()) + ABSORBED
     record = EstimateRecord(

@@ -130,6 +130,9 @@ def _ensemble_flags(bundle: Bundle, estimate: EnsembleEstimate) -> Iterator[Flag
             missing=", ".join(estimate.modalities_missing), used=", ".join(estimate.modalities_used)
         )
         yield Flag("modality_missing", text)
+    if turned := [part for part in estimate.sub_ensembles if part.weight < 0]:
+        names = ", ".join(f"{part.name} ({part.weight:.2g})" for part in turned)
+        yield Flag("negative_weight", messages.NEGATIVE_WEIGHT.format(names=names))
     limit = estimate.top_head.disagreement_99
     if limit is not None and estimate.disagreement is not None and estimate.disagreement > limit:
         sentence = (
