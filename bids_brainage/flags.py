@@ -25,6 +25,7 @@ FLAGS: dict[str, FlagKind] = {
         "warning", "the model learned from simulated brains, and the images are not simulated"
     ),
     "simulated_input": FlagKind("warning", "the images are simulated, and the model did not learn from such"),
+    "images_altered": FlagKind("warning", "a change was injected into the images: they are nobody's"),
     "seen_in_training": FlagKind("warning", "the model was trained on the person"),
     "training_participant": FlagKind(
         "note", "the model was trained on the person, but not the fold that estimates"

@@ -540,6 +540,10 @@ DEMO_ON_REAL_DATA = (
     "The model {model} learned from simulated brains and only shows how the program works: this number is not "
     "an estimate of anyone's {what} and must not be used as one."
 )
+IMAGES_ALTERED = (
+    "These images were altered by bids_brainage_simulate inject ({change}): they are nobody's brain, and no number "
+    "from them is a person's."
+)
 SIMULATED_INPUT = "This brain is simulated, but the model {model} was trained on real ones."
 TARGET_UNKNOWN = "{target} was not measured, so there is no difference between estimate and measured value."
 ESTIMATE_OUTSIDE_TARGETS = (
@@ -840,6 +844,57 @@ INNVESTIGATE_COMPOSITE = (
 INNVESTIGATE_FAILED = "innvestigate could not explain the network ({reason}); use --lrp-backend native."
 
 # --- simulation ------------------------------------------------------------------------------------
+INJECT_KIND_UNKNOWN = "'{kind}' is not a change that can be injected; choose from {kinds}."
+INJECT_SIDE_UNKNOWN = "'{side}' is not a side; choose left, right or both."
+INJECT_DOSE = "--dose {dose:g} is not possible for {kind}; give a number ({unit}) above 0 and up to {most:g}."
+INJECT_REGION_UNKNOWN = "--region {region} is unknown for {kind}; choose from: {regions}."
+INJECT_NO_TISSUE = (
+    "{name}: white matter, grey matter and fluid cannot be told apart in the prepared T1w image, so nothing is "
+    "injected; check the image and its brain mask, or leave the person out."
+)
+INJECT_NO_VENTRICLES = (
+    "{name}: no lateral ventricles are found in the prepared T1w image, so nothing is injected; check the image "
+    "and its way to the template, or leave the person out."
+)
+INJECT_NOT_SHOWN = "{name} has no {modalities} image, in which {kind} would show; leave the person out."
+INJECT_DOES_NOT_FIT = "{name}: {change} does not fit, at most {fits} does; give a lower --dose."
+INJECT_NOT_FINISHED = (
+    "{name} has no finished prepared images in {path}, or their files are not as they were written; run bids_brainage "
+    "BIDS_DIR {path} participant --preproc-only again, or leave the person out."
+)
+INJECT_NOBODY = "{path} has no finished prepared images; run bids_brainage BIDS_DIR {path} participant --preproc-only first."
+INJECT_TWICE = "{path} holds altered images already; inject into the images that these were made from."
+INJECT_INTO_ITSELF = "{path} lies in the dataset that is read; give a folder outside it."
+INJECT_FOLDER_TAKEN = "{path} is not empty and holds no injected images; give a new or empty folder."
+INJECT_OTHER_SETTINGS = "{path} holds images altered in another way ({there}; asked for: {own}); ask for the same or give another folder."
+INJECT_SOME_FAILED = "{failed} of {total} sessions were left out, as told above; the others are in {path}."
+INJECT_LEFT_OUT = "{name} is left out: {reason}"
+ALTERED_NOT_PREPARED = (
+    "{name} is not among the altered images of {path}, or they were prepared with other options or from other "
+    "files; nothing is prepared into this folder: run bids_brainage_simulate inject again, with the same "
+    "bids_brainage, or choose people with --participant-label."
+)
+INJECT_DATASET_NAME = "ALTERED IMAGES ({change}) of {name}"
+INJECT_MAKER = (
+    "Put {change} into prepared images. They are nobody's brains; no estimate from them is a person's."
+)
+INJECT_README = """Altered images
+==============
+
+bids_brainage_simulate inject has put {change} into prepared images of others
+(see dataset_description.json), on both grids and in every sequence that shows it.
+They are nobody's brains, and no number estimated from them is a person's.
+
+sub-<label>/[ses-<label>/]anat/
+    *_desc-preproc_*.nii.gz           the images; those of untouched sequences are copies
+    *_desc-injected_probseg.nii.gz    the truth: the share of each voxel that was changed
+    *_desc-injected_probseg.json      what was injected: dose, volumes, the person's own signals of tissues
+    everything else                   copies
+injected.tsv                          the same for everybody; columns are explained in injected.json
+injection.json                        how this folder was made; the same command continues it
+
+Estimate from it as from the original: bids_brainage BIDS_DIR <this folder> participant
+"""
 SIMULATION_FOLDER_TAKEN = "{path} is not empty and is not a simulated cohort; give a new or empty folder."
 SIMULATION_OTHER_SETTINGS = (
     "{path} holds a cohort simulated with other settings ({there}; asked for: {own}); use those settings or "

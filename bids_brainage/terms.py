@@ -17,3 +17,5 @@ AGE = "age"
 OLDEST = 125.0
 #: The program that makes simulated people, as their dataset_description.json names it.
 SIMULATOR = "bids_brainage_simulate"
+#: The program that puts changes into prepared images.
+INJECTOR = "bids_brainage_simulate inject"

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import bids_brainage
+from bids_brainage import messages
 from bids_brainage.atomic import write_text
 from bids_brainage.bids.dataset import read_json
 from bids_brainage.bids.output import OWNER
 from bids_brainage.bids.uris import dataset_links
 from bids_brainage.errors import InputError
 from bids_brainage.quoting import one_line
+from bids_brainage.terms import INJECTOR
 
 BIDS_VERSION = "1.9.0"
 
@@ -40,12 +42,19 @@ def write_dataset_description(
     """
     source = _source_description(bids_dir)
     name = _words(source.get("Name"))
+    altered = _injection(out_dir)
+    if altered:
+        # What has been put into the images stays true, whoever writes beside them.
+        name = messages.INJECT_DATASET_NAME.format(change=altered["Change"], name=name or "others")
     description: dict[str, Any] = {
         "Name": f"bids_brainage: brain age and relevance maps{f' of {name}' if name else ''}",
         "BIDSVersion": BIDS_VERSION,
         "DatasetType": "derivative",
         "License": _words(source.get("License")) or "n/a",
-        "GeneratedBy": [{"Name": OWNER, "Version": bids_brainage.__version__}],
+        "GeneratedBy": [
+            {"Name": OWNER, "Version": bids_brainage.__version__},
+            *([altered] if altered else []),
+        ],
         "HowToAcknowledge": "See logs/CITATION.md for the methods and the works to cite.",
     }
     links = dataset_links(bids_dir, derivatives, fs_subjects_dir)
@@ -94,6 +103,17 @@ def _source_description(folder: Path | None) -> dict[str, Any]:
         return read_json(folder / "dataset_description.json")
     except InputError:
         return {}
+
+
+def _injection(out_dir: Path) -> dict[str, str] | None:
+    """What a description already there says of changes that were injected into the images."""
+    makers = _source_description(out_dir).get("GeneratedBy")
+    for maker in makers if isinstance(makers, list) else []:
+        if isinstance(maker, dict) and maker.get("Name") == INJECTOR:
+            return {str(key): _words(value) for key, value in maker.items()} | {
+                "Change": _words(maker.get("Change")) or "unknown"
+            }
+    return None
 
 
 def _words(value: object) -> str:

@@ -80,7 +80,36 @@ def build_parser() -> argparse.ArgumentParser:
         help="processes (default: what this job may use, here %(default)s)",
     )
     truth.add_argument("-v", "--verbose", action="store_true", help="tell more")
+    _add_inject(commands)
     return parser
+
+
+def _add_inject(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from bids_brainage.injection.change import SIDES, load_injection
+
+    kinds = load_injection().kinds
+    doses = ", ".join(f"{name} in {kind.unit}" for name, kind in kinds.items())
+    regions = "; ".join(f"{name}: {', '.join(kind.regions)}" for name, kind in kinds.items() if kind.regions)
+    inject = commands.add_parser("inject", help="put a change of known dose and place into prepared images")
+    inject.add_argument(
+        "derivatives",
+        type=Path,
+        metavar="DERIVATIVES",
+        help="what bids_brainage has prepared from any dataset",
+    )
+    inject.add_argument("folder", type=Path, metavar="OUT", help="where to write the altered images")
+    inject.add_argument("--change", required=True, choices=tuple(kinds), help="what is put into them")
+    inject.add_argument("--dose", required=True, type=float, metavar="X", help=f"how much of it: {doses}")
+    inject.add_argument("--side", default="both", choices=SIDES, help="of the head (default: both)")
+    inject.add_argument("--region", metavar="NAME", help=f"where (default: everywhere); {regions}")
+    inject.add_argument(
+        "--participant-label", nargs="+", default=[], metavar="LABEL", help="only these (default: everybody)"
+    )
+    inject.add_argument(
+        "--seed", type=_at_least(0), default=0, help="where lesions lie (default: 0); more contains less"
+    )
+    inject.add_argument("--nprocs", type=_at_least(1), default=1, metavar="P", help="processes (default: 1)")
+    inject.add_argument("-v", "--verbose", action="store_true", help="tell more")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -98,7 +127,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO if arguments.verbose else logging.WARNING, format="%(message)s")
     try:
         with told_of_termination():
-            return {"cohort": _cohort, "tori": _tori, "truth": _truth}[arguments.command](arguments)
+            return {"cohort": _cohort, "tori": _tori, "truth": _truth, "inject": _inject}[arguments.command](
+                arguments
+            )
     except (BrainAgeError, OSError, KeyboardInterrupt, TerminationError) as error:
         code, sentence = ending(error)
         if code == FAULT:
@@ -153,6 +184,26 @@ def _truth(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _inject(arguments: argparse.Namespace) -> int:
+    from bids_brainage.bids.naming import strip_prefix
+    from bids_brainage.injection.change import Change
+    from bids_brainage.injection.dataset import inject_dataset
+
+    change = Change(arguments.change, arguments.dose, arguments.side, arguments.region, arguments.seed)
+    done = inject_dataset(
+        arguments.derivatives,
+        arguments.folder,
+        change,
+        [strip_prefix(label, "sub") for label in arguments.participant_label],
+        nprocs=arguments.nprocs,
+        progress=_progress,
+    )
+    sys.stdout.write(
+        f"{arguments.folder}: {change} in {len(done.made)} sessions; {len(done.there)} were there already.\n"
+    )
+    return 0
+
+
 def _tell_always(verbose: bool) -> None:
     """Report progress: it takes minutes."""
     logging.getLogger("bids_brainage").setLevel(logging.DEBUG if verbose else logging.INFO)
@@ -162,7 +213,7 @@ def _progress(people: Iterator[str], total: int) -> Iterator[str]:
     from rich.console import Console
     from rich.progress import track
 
-    yield from track(people, description="Simulating", total=total, console=Console(stderr=True))
+    yield from track(people, description="Working", total=total, console=Console(stderr=True))
 
 
 def _at_least(least: int) -> type[int]:

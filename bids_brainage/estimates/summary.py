@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from bids_brainage import messages
 from bids_brainage.estimates.options import EstimationOptions, PersonFacts
 from bids_brainage.models.bundles.flags import demonstration_note, estimate_flags
+from bids_brainage.quoting import one_line
 from bids_brainage.records.estimate import (
     Contributions,
     EstimateRecord,
@@ -65,9 +67,9 @@ def estimate_record(
         fold=fold,
         unusual=unusual,
         left_out=preparation.left_out,
+        altered=preparation.altered,
     )
     corrected = _corrected(estimate, measured)
-    foreign = bundle.is_demonstration and not person.simulated
     return EstimateRecord(
         participant_id=person.participant,
         session_id=person.session,
@@ -86,7 +88,7 @@ def estimate_record(
         in_training_set=trained_on,
         fold=fold,
         flags=tuple(FlagRecord(code=f.code, severity=f.severity, text=f.text) for f in flags),
-        disclaimer=demonstration_note(bundle) if foreign else None,
+        disclaimer=_disclaimer(bundle, person, preparation),
         constant=estimate.top_constant,
         modalities_used=estimate.modalities_used,
         modalities_missing=estimate.modalities_missing,
@@ -115,6 +117,16 @@ def model_facts(bundle: Bundle) -> ModelFacts:
         heads=bundle.heads,
         sha256=bundle.sha256,
     )
+
+
+def _disclaimer(bundle: Bundle, person: PersonFacts, preparation: Preparation) -> str | None:
+    """Why the estimate must not be read as one; None where it may."""
+    reasons = []
+    if preparation.altered is not None:
+        reasons.append(messages.IMAGES_ALTERED.format(change=one_line(preparation.altered)))
+    if bundle.is_demonstration and not person.simulated:
+        reasons.append(demonstration_note(bundle))
+    return " ".join(reasons) or None
 
 
 def _corrected(estimate: EnsembleEstimate, measured: float | None) -> float | None:

@@ -105,6 +105,9 @@ class Preparation(Record):
         default_factory=dict, description="by sequence, why its image could not be used"
     )
     warnings: tuple[str, ...] = Field(default=(), description="what was unusual about the images")
+    altered: str | None = Field(
+        default=None, description="what `bids_brainage_simulate inject` put into the images"
+    )
 
 
 class ExplanationFacts(Record):

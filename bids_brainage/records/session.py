@@ -22,7 +22,7 @@ TEMPLATE = STANDARD_SPACE
 
 Role = Literal[
     "brain_mask", "transform", "coregistration", "subject_image", "standard_image",
-    "estimate", "regions", "relevance", "sidecar",
+    "truth", "estimate", "regions", "relevance", "sidecar",
 ]  # fmt: skip
 
 

@@ -125,10 +125,12 @@ def _preparation(done: Preparation) -> tuple[str, str]:
 def demonstration_note(records: Sequence[EstimateRecord]) -> str | None:
     """Return what must be read before an estimate of a demonstration model; None where it need not.
 
-    An estimate's own disclaimer comes first. Without one, a model whose purpose begins with "demo" gets
-    the standing sentence unless the images are simulated.
+    An estimate's own disclaimer comes first, that of altered images whoever they show. Without one, a model
+    whose purpose begins with "demo" gets the standing sentence unless the images are simulated.
     """
     for record in records:
+        if record.preprocessing.altered is not None:
+            return record.disclaimer
         if record.simulated_input:
             continue
         if record.disclaimer:

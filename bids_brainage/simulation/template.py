@@ -145,8 +145,8 @@ def _atlas(name: str) -> tuple[NDArray[Any], NDArray[np.float64], list[str], lis
     return volume, affine, [row["name"] for row in rows], [int(row["index"]) for row in rows]
 
 
-def _harvard_oxford(words: list[str]) -> tuple[Array, NDArray[np.float64]]:
-    """Probability (0 to 1) of all Harvard-Oxford labels with one of `words` in their name."""
+def harvard_oxford(words: list[str]) -> tuple[Array, NDArray[np.float64]]:
+    """Probability (0 to 1) of all Harvard-Oxford labels with one of `words` in their name, and its affine."""
     volume, affine, names, indices = _atlas("harvard_oxford")
     chosen = [i for name, i in zip(names, indices, strict=True) if any(word in name for word in words)]
     summed = volume[..., chosen].sum(axis=3, dtype=np.float32) / 100
@@ -167,7 +167,7 @@ def _regions(grid: Grid, brain: Array) -> NDArray[np.uint8]:
     for region, words in scores:
         own = [name for name in names if any(w in name for w in words) and name not in taken]
         taken += own
-        volume, affine = _harvard_oxford(own)
+        volume, affine = harvard_oxford(own)
         score = _on_grid(volume, affine, grid, order=1)
         regions = np.where(score > best, np.uint8(1 + REGIONS.index(region)), regions)
         best = np.maximum(best, score)
@@ -185,11 +185,15 @@ def _nuclei(grid: Grid, tissue: Array) -> dict[str, Array]:
         if "ellipsoid" in place:
             maps[name] = _ellipsoids(grid, **place["ellipsoid"])
             continue
-        volume, affine = _harvard_oxford(place["harvard_oxford"])
+        volume, affine = harvard_oxford(place["harvard_oxford"])
         probability = _on_grid(volume, affine, grid, order=1)
-        # Probability maps are flat at their rims: steepen them to something with an edge.
-        maps[name] = (np.clip((probability - 0.3) / 0.3, 0, 1) * tissue).astype(np.float32)
+        maps[name] = nucleus_share(probability) * tissue
     return maps
+
+
+def nucleus_share(probability: Array) -> Array:
+    """A nucleus's share of voxels; probability maps are flat at their rims, this has an edge."""
+    return np.clip((probability - 0.3) / 0.3, 0, 1).astype(np.float32)
 
 
 def _ellipsoids(grid: Grid, centre: list[float], radii: list[float], mirrored: bool) -> Array:
@@ -202,7 +206,7 @@ def _ellipsoids(grid: Grid, centre: list[float], radii: list[float], mirrored: b
 
 def _ventricles(grid: Grid, csf: Array) -> dict[str, NDArray[np.bool_]]:
     spec = load_spec().anatomy["ventricles"]
-    volume, affine = _harvard_oxford(spec["lateral"]["harvard_oxford"])
+    volume, affine = harvard_oxford(spec["lateral"]["harvard_oxford"])
     near = binary_dilation(_on_grid(volume, affine, grid, order=1) > 0.2, iterations=2)
     lateral = _largest((csf > 0.5) & near, 2)
     x, y, z = grid.axes()

@@ -14,6 +14,7 @@ from bids_brainage.bids.naming import session_name
 from bids_brainage.bids.selection import SessionInputs
 from bids_brainage.config import RunConfig
 from bids_brainage.locks import participants_locked
+from bids_brainage.records.altered import is_altered
 from bids_brainage.records.reading import SessionPlace, read_participant, read_session
 from bids_brainage.records.writing import note_seconds
 from bids_brainage.workflows.crashes import Crash, Crashes
@@ -140,17 +141,28 @@ class _Run:
 
         asked = [] if self.config.reports_only else batch
         tasks = [Task(session, self._state(session)) for session in asked]
-        todo = [task for task in tasks if not task.state.finished]
+        refused = self._not_to_be_prepared(tasks)
+        todo = [task for task in tasks if not task.state.finished and task.session.name not in refused]
         crashes = self._compute(todo)
         computed = {task.session.name for task in todo}
-        problems = {task.session.name: self._problem(task.session, crashes) for task in todo}
-        unwritten = self._write_pages(batch, computed, crashes)
+        problems = {task.session.name: self._problem(task.session, crashes) for task in todo} | refused
+        known = [session for session in batch if session.name not in refused]
+        unwritten = self._write_pages(known, computed, crashes)
         for session in batch:
             problem = problems.get(session.name) or unwritten.get(session.participant)
             if not (problem == messages.SESSION_INCOMPLETE and crashes and self.config.stop_on_first_crash):
                 self._tell(session, problem, computed)
         self._clear_pages({session.participant for session in batch} - unwritten.keys())
         self._clear([task for task in tasks if problems.get(task.session.name) is None])
+
+    def _not_to_be_prepared(self, tasks: Sequence[Task]) -> dict[str, str | None]:
+        """Of altered images, whom nothing is made for: their real images would stand among them."""
+        path = self.config.output_dir
+        if not is_altered(path):
+            return {}
+        sentence = messages.ALTERED_NOT_PREPARED
+        names = [task.session.name for task in tasks if task.state.unprepared]
+        return {name: sentence.format(name=name, path=path) for name in names}
 
     def _compute(self, todo: Sequence[Task]) -> Mapping[str, Sequence[Crash]]:
         """Run what is left to do, without sequences that turn out to be unusable; what failed, by session."""

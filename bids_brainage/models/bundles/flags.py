@@ -10,6 +10,7 @@ from bids_brainage.flags import FLAGS, MODALITY_LEFT_OUT, Severity
 from bids_brainage.models.bundles.bundle import Bundle
 from bids_brainage.models.ensembles.ensemble import EnsembleEstimate
 from bids_brainage.models.ensembles.typicality import Unusual
+from bids_brainage.quoting import one_line
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ def estimate_flags(
     fold: int | None = None,
     unusual: Sequence[Unusual] = (),
     left_out: Mapping[str, str] | None = None,
+    altered: str | None = None,
 ) -> tuple[Flag, ...]:
     """All flags of an estimate.
 
@@ -58,8 +60,11 @@ def estimate_flags(
         How the images differ from those in training.
     left_out : mapping of str to str, optional
         By sequence, why its image could not be used.
+    altered : str, optional
+        What was injected into the images.
     """
     return (
+        *_altered_flags(altered),
         *_model_flags(bundle, simulated),
         *_training_flags(trained_on, fold),
         *_unknown_flags(bundle, age, measured),
@@ -68,6 +73,11 @@ def estimate_flags(
         *_ensemble_flags(bundle, estimate),
         *_image_flags(unusual),
     )
+
+
+def _altered_flags(altered: str | None) -> Iterator[Flag]:
+    if altered is not None:
+        yield Flag("images_altered", messages.IMAGES_ALTERED.format(change=one_line(altered)))
 
 
 def _model_flags(bundle: Bundle, simulated: bool) -> Iterator[Flag]:
