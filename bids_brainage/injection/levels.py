@@ -73,7 +73,7 @@ def measure_levels(
     pure = (
         white & (np.abs(t1w - first.white) < reach),
         grey & (np.abs(t1w - first.grey) < reach),
-        fluid & (t1w < np.quantile(t1w[fluid], 2 * DARKEST)),
+        fluid & (t1w <= np.quantile(t1w[fluid], 2 * DARKEST)),
     )
     if min(place.sum() for place in pure) < FEWEST / 10:
         raise ImageError(messages.INJECT_NO_TISSUE.format(name=name))
