@@ -21,6 +21,7 @@ LEVELS = ("participant", "train")
 SKULL_STRIP = ("auto", "bet", "deepbet", "synthstrip", "none")
 LRP_RULES = ("preset-a", "preset-a-flat", "preset-b", "epsilon-plus", "gamma", "innvestigate-preset-a")
 LRP_BACKENDS = ("native", "innvestigate")
+EXPLANATIONS = ("lrp", *terms.REFERENCE_MAPS)
 AGGREGATIONS = ("heads", "mean")
 REFITS = ("heads", "all")
 STANDARD_SPACE = f"{terms.STANDARD_SPACE}:res-2"
@@ -61,6 +62,7 @@ class RunConfig:
     skull_strip: str = "auto"
     model: str = "demo"
     ensemble: tuple[str, ...] = ()
+    explain: tuple[str, ...] = ("lrp", "dba")
     lrp_rule: str = "preset-a"
     lrp_backend: str = "native"
     relevance_aggregation: str = "heads"
@@ -168,6 +170,7 @@ RULES: dict[str, options.Rule] = {
     "skull_strip": options.one_of(SKULL_STRIP),
     "model": options.name_or_path,
     "ensemble": options.several(options.text),
+    "explain": options.several(options.one_of(EXPLANATIONS), least=1),
     "lrp_rule": options.one_of(LRP_RULES),
     "lrp_backend": options.one_of(LRP_BACKENDS),
     "relevance_aggregation": options.one_of(AGGREGATIONS),

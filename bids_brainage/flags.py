@@ -34,6 +34,9 @@ FLAGS: dict[str, FlagKind] = {
     "target_unknown": FlagKind("note", "no measured value of what is estimated"),
     "training_range_unknown": FlagKind("note", "the model does not say on which ages it was trained"),
     "age_outside_training_range": FlagKind("warning", "the age is not one on which the model was trained"),
+    "reference_age_outside": FlagKind(
+        "warning", "the DBA map compares with the nearest age that references are known for"
+    ),
     "estimate_outside_training_range": FlagKind(
         "warning", "the estimate is not one on which the model was trained"
     ),

@@ -517,6 +517,23 @@ REFERENCES_ALIKE = (
 )
 REFERENCES_SAME_FOLDER = "{path} is the folder of the model itself; give another folder with --model-out."
 REFERENCES_NO_INPUT = "The model {model} sees none of {names}; bids_brainage_models show lists what it sees."
+REFERENCE_NEAREST = (
+    "References are known for {what} {least:.4g} to {most:.4g} alone: the DBA map compares this {what} of {known:.4g} "
+    "with what is expected at {used:.4g}."
+)
+NO_REFERENCE_FOR_PERSON = "There is no DBA map: the person's {what} is not known."
+NO_REFERENCE_AT_AGES = (
+    "There is no DBA map: the model {model} has no inputs expected at an age for {names}; "
+    "bids_brainage_models references makes them from your own people."
+)
+NO_MEAN_REFERENCE = (
+    "There is no map against the mean brain: the model {model} does not know it for {names}; "
+    "bids_brainage_models references makes it from your own people."
+)
+LRP_ONLY = (
+    "The model {model} has no inputs expected at an age, so that --explain dba explains nothing; "
+    "bids_brainage_models references makes them from your own people."
+)
 REFERENCES_FITTING = "Fitting what is expected at an age to the inputs of {n} people"
 REFERENCES_NOT_TRAINED = "{reason} The bundle has none; bids_brainage_models references can add some later."
 NO_SUCH_ENSEMBLE = "The bundle {file} has no ensemble {name}; choose one of {names}."

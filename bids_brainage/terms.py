@@ -11,6 +11,9 @@ SPACES = {"subject": T1W_SPACE, "standard": STANDARD_SPACE}
 #: The brain as a whole; its parts are known in standard space alone.
 WHOLE_BRAIN = "WholeBrain"
 REGIONS = (WHOLE_BRAIN, "Cortical", "Subcortical", "Cerebellum")
+#: What a person's input is compared with, and what the maps of it are called: the mean input of many people,
+#: and that expected at the person's own age.
+REFERENCE_MAPS = {"reference": "Reference", "dba": "DBA"}
 #: What is estimated unless a bundle says otherwise: a column of participants.tsv.
 AGE = "age"
 #: Years; who is said to be older was mistyped.

@@ -172,6 +172,13 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
         help="ensembles to use, as the model calls them (see bids_brainage_models show; default all)",
     )
     add(
+        "--explain",
+        nargs="+",
+        choices=config.EXPLANATIONS,
+        help="maps to make: lrp, why the model says this age; dba, why not that of the average brain of the "
+        "person's age; reference, why not that of the average brain of all ages (default lrp dba)",
+    )
+    add(
         "--lrp-rule",
         choices=config.LRP_RULES,
         metavar="RULE",
@@ -188,7 +195,7 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
         help="weigh the base models' maps as the heads do, so that they add up to the estimate, or take "
         "their mean, as in the paper (default heads)",
     )
-    add("--no-relevance", action="store_true", help="estimates only, no relevance maps")
+    add("--no-relevance", action="store_true", help="estimates only, no maps")
     add("--preproc-only", action="store_true", help="prepare images and stop")
     add(
         "--output-spaces",

@@ -18,7 +18,11 @@ class EstimationOptions:
     modalities : tuple of str
         Those that estimates may use.
     lrp : ExplanationFacts or None
-        Rule, backend and aggregation; None if nothing is to be explained.
+        Rule, backend and aggregation; None if nothing is to be explained by LRP.
+    references : tuple of str
+        What maps are to be made against, of ``reference`` and ``dba``.
+    aggregation : str
+        Of these maps: as the heads weigh, or plain means.
     spaces : tuple of str
         Grids on which maps are written: ``T1w``, ``MNI152NLin6Asym``.
     sub_ensemble_maps : bool
@@ -28,6 +32,8 @@ class EstimationOptions:
 
     modalities: tuple[str, ...]
     lrp: ExplanationFacts | None
+    references: tuple[str, ...] = ()
+    aggregation: str = "heads"
     spaces: tuple[str, ...] = (STANDARD_SPACE,)
     sub_ensemble_maps: bool = True
     threads: int = 1

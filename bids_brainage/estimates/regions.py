@@ -32,6 +32,18 @@ COLUMNS: dict[str, dict[str, str]] = {
     },
     "voxels": {"Description": "Voxels of the region in this brain, on the grid of the T1w image (1 mm)"},
 }
+#: What other columns mean in the table of maps against a reference.
+AGAINST_REFERENCE: dict[str, dict[str, str]] = {
+    "relevance": {
+        "Description": "Sum of the map: what the region adds to the sub-ensemble's estimate of the reference",
+        "Units": "years",
+    },
+    "contribution": {
+        "Description": "Relevance times the sub-ensemble's weight: what it adds to the ensemble's estimate "
+        "of the reference",
+        "Units": "years",
+    },
+}
 
 
 def region_rows(name: str, modality: str, weight: float, sums: RegionSums) -> list[dict[str, Any]]:
@@ -63,10 +75,18 @@ def region_rows(name: str, modality: str, weight: float, sums: RegionSums) -> li
     return rows
 
 
-def region_columns(target: Target) -> dict[str, dict[str, str]]:
-    """What the columns mean; their unit is that of the estimate."""
+def region_columns(target: Target, kind: str = "") -> dict[str, dict[str, str]]:
+    """What the columns mean; their unit is that of the estimate.
+
+    Parameters
+    ----------
+    target : Target
+    kind : str
+        Of reference that the maps are against; by default, they are relevance maps by LRP.
+    """
     unit = target.unit or "n/a"
+    columns = COLUMNS | (AGAINST_REFERENCE if kind else {})
     return {
         name: {key: unit if key == "Units" else text for key, text in column.items()}
-        for name, column in COLUMNS.items()
+        for name, column in columns.items()
     }

@@ -12,6 +12,12 @@ import numpy as np
 
 from bids_brainage import messages
 from bids_brainage.errors import ImageError
+from bids_brainage.estimates.differences import (
+    DifferenceMap,
+    DifferenceMaps,
+    difference_maps,
+    find_references,
+)
 from bids_brainage.estimates.grids import Grids
 from bids_brainage.estimates.inputs import InputMaker
 from bids_brainage.estimates.maps import MapFacts, ensemble_map, sub_ensemble_map
@@ -41,11 +47,14 @@ class EnsembleResult:
         To be written: those of the sub-ensembles, then the ensemble's.
     regions : list of dict
         Rows of the table of relevance by region.
+    differences : tuple of DifferenceMaps
+        All maps against each kind of reference.
     """
 
     record: EstimateRecord
     maps: tuple[MapFacts, ...]
     regions: list[dict[str, Any]]
+    differences: tuple[DifferenceMaps, ...] = ()
 
 
 def estimate_session(
@@ -90,16 +99,46 @@ def _result(
     arrays = {name: part.input.array for name, part in parts.items()}
     unusual = unusual_inputs(arrays, bundle.norms(ensemble.name), bundle.mean_inputs(ensemble.name))
     named = {own.name: own for own in maps}
-    record = estimate_record(bundle, estimate, person, preparation, options, unusual, named, total)
-    if total is None:
-        return EnsembleResult(record, (), [])
-    rows = [
+    differences, lacking = _differences(bundle, estimate, parts, grids, person, options)
+    facts = [own.facts for own in differences]
+    record = estimate_record(
+        bundle, estimate, person, preparation, options, unusual, named, total, facts, lacking
+    )
+    shown = () if total is None else (*(maps if options.sub_ensemble_maps else ()), total)
+    return EnsembleResult(record, shown, rows_of(maps), differences)
+
+
+def rows_of(maps: Sequence[MapFacts | DifferenceMap]) -> list[dict[str, Any]]:
+    """Rows of the table of sub-ensembles' maps by region."""
+    return [
         row
         for own in maps
         if own.regions
         for row in region_rows(own.name, own.modality, own.weight, own.regions)
     ]
-    return EnsembleResult(record, (*(maps if options.sub_ensemble_maps else ()), total), rows)
+
+
+def _differences(
+    bundle: Bundle,
+    estimate: EnsembleEstimate,
+    parts: dict[str, Part],
+    grids: Grids,
+    person: PersonFacts,
+    options: EstimationOptions,
+) -> tuple[tuple[DifferenceMaps, ...], dict[str, str]]:
+    """The maps against each kind of reference that is asked for; of those that cannot be had, why."""
+    known = person.age if bundle.estimates_age else person.measured
+    ordered = {part.name: parts[part.name] for part in estimate.sub_ensembles}
+    top = None if options.aggregation == "mean" else estimate.top_head.head
+    found, lacking = [], {}
+    for kind in options.references:
+        references, reason = find_references(kind, bundle, estimate.ensemble, list(ordered), known)
+        if reason:
+            lacking[kind] = reason
+            continue
+        given = (kind, bundle, ordered, references, top, grids, options.spaces, options.threads)
+        found.append(difference_maps(*given))
+    return tuple(found), lacking
 
 
 def _maps(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from bids_brainage.estimates.differences import DifferenceMap
 from bids_brainage.estimates.maps import MapFacts
-from bids_brainage.records.estimate import EstimateRecord
+from bids_brainage.records.estimate import EstimateRecord, ReferenceFacts
 from bids_brainage.records.reading import SessionPlace
-from bids_brainage.records.relevance_map import RESOLUTION, MapRecord
+from bids_brainage.records.relevance_map import RESOLUTION, MapRecord, ReferenceMapRecord, ReferenceRecord
 from bids_brainage.records.rounding import RoundedImage
 from bids_brainage.terms import STANDARD_SPACE
 
@@ -34,33 +37,71 @@ def map_record(
     """
     if record.lrp is None:
         raise ValueError("an estimate that was not explained has no maps")
-    standard = space == STANDARD_SPACE
     return MapRecord(
+        **_common(place, record, own, space, stored),
         description=_description(record, own),
-        units=record.target.unit or "n/a",
-        space=f"{_SPACE_NOTE[standard]}; {_CARRIED}",
-        resolution=RESOLUTION if standard else None,
-        spatial_reference=None if standard else place.uri(place.path("preproc_T1w")),
-        ensemble=record.ensemble,
-        sub_ensemble=own.name or "all",
-        weight=own.weight,
         rule=record.lrp.rule,
         backend=record.lrp.backend,
         aggregation=record.lrp.aggregation,
         target_bias=own.target_bias,
-        relevance_sum=stored.sum,
         absorbed=own.absorbed,
-        rounding=own.relevance_sum - stored.sum,
-        step=stored.step,
-        estimate=own.estimate,
         estimate_minus_target_bias=own.estimate - own.target_bias,
-        closure_error=own.closure_error,
-        account=own.account,
         quality=dict(own.quality),
-        model=record.model,
-        sources=record.inputs,
-        disclaimer=record.disclaimer,
     )
+
+
+def reference_map_record(
+    place: SessionPlace,
+    record: EstimateRecord,
+    own: DifferenceMap,
+    reference: ReferenceFacts,
+    aggregation: str,
+    space: str,
+    stored: RoundedImage,
+) -> ReferenceMapRecord:
+    """The same of a map against a reference."""
+    return ReferenceMapRecord(
+        **_common(place, record, own, space, stored),
+        description=_difference_description(record, own, reference),
+        rule="integrated gradients",
+        backend="native",
+        aggregation=aggregation,
+        reference=ReferenceRecord.model_validate(reference.model_dump()),
+        reference_estimate=own.reference_estimate,
+        quadrature=own.quadrature,
+        points=own.points,
+        estimate_minus_reference=own.estimate - own.reference_estimate,
+        quality={},
+    )
+
+
+def _common(
+    place: SessionPlace,
+    record: EstimateRecord,
+    own: MapFacts | DifferenceMap,
+    space: str,
+    stored: RoundedImage,
+) -> dict[str, Any]:
+    """What the sidecars of all maps say."""
+    standard = space == STANDARD_SPACE
+    return {
+        "units": record.target.unit or "n/a",
+        "space": f"{_SPACE_NOTE[standard]}; {_CARRIED}",
+        "resolution": RESOLUTION if standard else None,
+        "spatial_reference": None if standard else place.uri(place.path("preproc_T1w")),
+        "ensemble": record.ensemble,
+        "sub_ensemble": own.name or "all",
+        "weight": own.weight,
+        "relevance_sum": stored.sum,
+        "rounding": own.relevance_sum - stored.sum,
+        "step": stored.step,
+        "estimate": own.estimate,
+        "closure_error": own.closure_error,
+        "account": own.account,
+        "model": record.model,
+        "sources": record.inputs,
+        "disclaimer": record.disclaimer,
+    }
 
 
 def _description(record: EstimateRecord, own: MapFacts) -> str:
@@ -79,7 +120,7 @@ def _description(record: EstimateRecord, own: MapFacts) -> str:
     )
 
 
-def _signs(own: MapFacts) -> str:
+def _signs(own: MapFacts | DifferenceMap) -> str:
     """Say where negative weights turn signs round, on the way into this map and out of it."""
     turned, entered = "", ""
     if own.weight < 0:
@@ -93,3 +134,17 @@ def _signs(own: MapFacts) -> str:
             f"{', '.join(own.negative)}"
         )
     return turned + entered
+
+
+def _difference_description(record: EstimateRecord, own: DifferenceMap, reference: ReferenceFacts) -> str:
+    what = "brain age" if record.of_age else record.target.name
+    unit = record.target.unit or f"units of {record.target.name}"
+    if reference.age is None:
+        other = "the mean input of all people"
+    else:
+        other = f"the input expected at {record.target.name} {reference.age:.4g}"
+    text = f"{unit} by which each voxel makes the estimate of {what} differ from that of {other}"
+    if not own.name:
+        return f"{text}; by the ensemble {record.ensemble}, summed over sub-ensembles, each times its weight"
+    text += f"; by the sub-ensemble {own.name} alone; Weight says what the ensemble makes of them"
+    return text + _signs(own)

@@ -11,6 +11,7 @@ from bids_brainage.models.bundles.flags import demonstration_note, estimate_flag
 from bids_brainage.quoting import one_line
 from bids_brainage.records.estimate import (
     Contributions,
+    Difference,
     EstimateRecord,
     FlagRecord,
     ModelFacts,
@@ -36,6 +37,8 @@ def estimate_record(
     unusual: Sequence[Unusual],
     maps: Mapping[str, MapFacts],
     total: MapFacts | None,
+    differences: Sequence[Difference] = (),
+    not_explained: Mapping[str, str] | None = None,
 ) -> EstimateRecord:
     """Everything an estimate is made of.
 
@@ -53,6 +56,10 @@ def estimate_record(
         By sub-ensemble, what its map adds up to; empty if nothing was explained.
     total : MapFacts or None
         The same of the ensemble's map.
+    differences : sequence of Difference
+        From each kind of reference that it was compared with.
+    not_explained : mapping of str to str, optional
+        By kind of map, why there is none.
     """
     measured = person.age if bundle.estimates_age else person.measured
     known = (person.participant, person.dataset)
@@ -68,6 +75,7 @@ def estimate_record(
         unusual=unusual,
         left_out=preparation.left_out,
         altered=preparation.altered,
+        compared_at=next((own.reference.age for own in differences if own.reference.kind == "dba"), None),
     )
     corrected = _corrected(estimate, measured)
     return EstimateRecord(
@@ -102,6 +110,8 @@ def estimate_record(
         simulated_input=person.simulated,
         preprocessing=preparation,
         lrp=options.lrp,
+        differences=tuple(differences),
+        not_explained=dict(not_explained or {}),
         inputs=person.inputs,
         warnings=person.warnings,
         versions=package_versions(),

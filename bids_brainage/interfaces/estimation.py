@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any
 from nipype.interfaces.base import BaseInterfaceInputSpec, SimpleInterface, TraitedSpec, traits
 
 if TYPE_CHECKING:
+    from bids_brainage.estimates.differences import DifferenceMap
     from bids_brainage.estimates.maps import MapFacts
+    from bids_brainage.estimates.options import EstimationOptions
     from bids_brainage.estimates.session import EnsembleResult
+    from bids_brainage.records.estimate import EstimateRecord, ReferenceFacts
     from bids_brainage.records.reading import FinishedSession, SessionPlace
     from bids_brainage.records.writing import Output
 
@@ -58,7 +61,7 @@ class EstimateSession(SimpleInterface):
         begun = time.monotonic()
         for result in estimate_session(bundle, list(fingerprints), images, preparation, person, options):
             name = result.record.ensemble
-            outputs = outputs_of(place, result, options.spaces)
+            outputs = outputs_of(place, result, options)
             seconds = {f"{name} estimate and maps": round(time.monotonic() - begun, 2)}
             publish(
                 place,
@@ -94,24 +97,43 @@ def prepared_session(place: SessionPlace, fingerprints: Mapping[str, str]) -> Fi
     return finished
 
 
-def outputs_of(place: SessionPlace, result: EnsembleResult, spaces: tuple[str, ...]) -> list[Output]:
+def outputs_of(place: SessionPlace, result: EnsembleResult, options: EstimationOptions) -> list[Output]:
     """The files of one ensemble's result: estimate, regions, maps."""
-    from bids_brainage.estimates.regions import region_columns
-    from bids_brainage.records.tables import table_text
+    from bids_brainage.estimates.session import rows_of
     from bids_brainage.records.writing import Output
+    from bids_brainage.terms import REFERENCE_MAPS
 
     record = result.record
     outputs = [Output("estimate", place.path("brainage", ensemble=record.ensemble), record.write)]
     if result.regions:
-        columns = region_columns(record.target)
-        text = table_text(result.regions, columns)
         path = place.path("regions", ensemble=record.ensemble)
-        outputs.append(Output("regions", path, partial(_write_text, text), sidecar=columns))
-    outputs += [_map_output(place, result, own, space) for own in result.maps for space in spaces]
+        outputs.append(_regions_output(path, result.regions, record, ""))
+    outputs += [_map_output(place, record, own, space) for own in result.maps for space in options.spaces]
+    for found in result.differences:
+        kind = found.reference.kind
+        path = place.path("reference_regions", ensemble=record.ensemble, map=REFERENCE_MAPS[kind])
+        outputs.append(_regions_output(path, rows_of(found.parts), record, kind))
+        shown = (*(found.parts if options.sub_ensemble_maps else ()), found.total)
+        outputs += [
+            _reference_output(place, record, own, found.reference, options.aggregation, space)
+            for own in shown
+            for space in options.spaces
+        ]
     return outputs
 
 
-def _map_output(place: SessionPlace, result: EnsembleResult, own: MapFacts, space: str) -> Output:
+def _regions_output(path: Path, rows: list[dict[str, Any]], record: EstimateRecord, kind: str) -> Output:
+    """A table by region, of relevance or of maps against a kind of reference."""
+    from bids_brainage.estimates.regions import region_columns
+    from bids_brainage.records.tables import table_text
+    from bids_brainage.records.writing import Output
+
+    columns = region_columns(record.target, kind)
+    write, about = partial(_write_text, table_text(rows, columns)), {"kind": kind} if kind else {}
+    return Output("reference_regions" if kind else "regions", path, write, about=about, sidecar=columns)
+
+
+def _map_output(place: SessionPlace, record: EstimateRecord, own: MapFacts, space: str) -> Output:
     from bids_brainage.estimates.sidecars import map_record
     from bids_brainage.records.rounding import RoundedImage
     from bids_brainage.records.writing import Output
@@ -121,11 +143,40 @@ def _map_output(place: SessionPlace, result: EnsembleResult, own: MapFacts, spac
     stored = RoundedImage.of(own.on[space])
     return Output(
         "relevance",
-        place.path(name, ensemble=result.record.ensemble, sub_ensemble=own.region, suffix=own.modality),
+        place.path(name, ensemble=record.ensemble, sub_ensemble=own.region, suffix=own.modality),
         stored.write,
-        about={"sub_ensemble": own.name, "region": own.region, "modality": own.modality, "space": space},
-        sidecar=map_record(place, result.record, own, space, stored).as_json(),
+        about=_about(own, space),
+        sidecar=map_record(place, record, own, space, stored).as_json(),
     )
+
+
+def _reference_output(
+    place: SessionPlace,
+    record: EstimateRecord,
+    own: DifferenceMap,
+    reference: ReferenceFacts,
+    aggregation: str,
+    space: str,
+) -> Output:
+    from bids_brainage.estimates.sidecars import reference_map_record
+    from bids_brainage.records.rounding import RoundedImage
+    from bids_brainage.records.writing import Output
+    from bids_brainage.terms import REFERENCE_MAPS, STANDARD_SPACE
+
+    name = "reference_map_standard" if space == STANDARD_SPACE else "reference_map"
+    named = {"sub_ensemble": own.region, "map": REFERENCE_MAPS[reference.kind], "suffix": own.modality}
+    stored = RoundedImage.of(own.on[space])
+    return Output(
+        "reference_map",
+        place.path(name, ensemble=record.ensemble, **named),
+        stored.write,
+        about=_about(own, space) | {"kind": reference.kind},
+        sidecar=reference_map_record(place, record, own, reference, aggregation, space, stored).as_json(),
+    )
+
+
+def _about(own: MapFacts | DifferenceMap, space: str) -> dict[str, str]:
+    return {"sub_ensemble": own.name, "region": own.region, "modality": own.modality, "space": space}
 
 
 def _write_text(text: str, path: Path) -> None:

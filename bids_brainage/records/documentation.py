@@ -14,12 +14,13 @@ from pathlib import Path
 from bids_brainage.flags import FLAGS
 from bids_brainage.records.estimate import EstimateRecord
 from bids_brainage.records.page import PageRecord
-from bids_brainage.records.relevance_map import MapRecord
+from bids_brainage.records.relevance_map import MapRecord, ReferenceMapRecord
 from bids_brainage.records.schema import Record, described
 from bids_brainage.records.session import SessionRecord
 
 RECORDS: dict[str, type[Record]] = {
-    record.__name__: record for record in (EstimateRecord, MapRecord, SessionRecord, PageRecord)
+    record.__name__: record
+    for record in (EstimateRecord, MapRecord, ReferenceMapRecord, SessionRecord, PageRecord)
 }
 FLAG_TABLE = "Flags"
 _TABLE = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- / -->)", re.DOTALL)

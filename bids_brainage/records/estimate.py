@@ -118,6 +118,42 @@ class ExplanationFacts(Record):
     aggregation: str = Field(description="heads, or the plain mean over base models")
 
 
+class ReferenceFacts(Record):
+    """What the person's images are compared with."""
+
+    kind: Literal["reference", "dba"] = Field(
+        description="reference: the mean input of many people; dba: that expected at the person's own age"
+    )
+    age: float | None = Field(
+        description="at which it is expected: the person's, or the nearest that is known; null for the mean"
+    )
+    n: int | None = Field(description="people whom it was made from; null if unknown")
+    datasets: tuple[str, ...] = Field(default=(), description="that they are of; empty if unknown")
+
+
+class DifferencePart(Record):
+    """One sub-ensemble's part in a difference; all years but the contribution are its own."""
+
+    name: str = Field(description="of the sub-ensemble")
+    reference_estimate: float = Field(description="its own estimate of the reference")
+    relevance_sum: float = Field(description="what its map adds to that")
+    quadrature: float = Field(description="the rest: what the sum over points of the way leaves")
+    points: int = Field(description="of the way from the reference, at which gradients were taken")
+    weight: float = Field(description="years of the ensemble's difference per year of this one's")
+    contribution: float = Field(description="weight times relevance_sum")
+
+
+class Difference(Record):
+    """Why the estimate is not that of a reference: reference_estimate + relevance_sum + quadrature."""
+
+    reference: ReferenceFacts = Field(description="what the person's images are compared with")
+    reference_estimate: float = Field(description="what the ensemble says of the reference")
+    relevance_sum: float = Field(description="what the ensemble's map adds to that")
+    quadrature: float = Field(description="the rest: what the sum over points of the way leaves")
+    parts: tuple[DifferencePart, ...] = Field(description="by sub-ensemble")
+    contributions: Contributions = Field(description="the parts' contributions, summed in two ways")
+
+
 class EstimateRecord(Record):
     """An estimate, and everything it is made of. If the target is not age, years stand for its unit."""
 
@@ -165,7 +201,13 @@ class EstimateRecord(Record):
     training_range: tuple[float, float] | None = Field(description="least and greatest target trained on")
     simulated_input: bool = Field(description="whether the images are simulated")
     preprocessing: Preparation = Field(description="how the images were really prepared")
-    lrp: ExplanationFacts | None = Field(description="null if nothing was explained")
+    lrp: ExplanationFacts | None = Field(description="null if nothing was explained by LRP")
+    differences: tuple[Difference, ...] = Field(
+        default=(), description="from references: one for each kind of map that was asked for and can be had"
+    )
+    not_explained: dict[str, str] = Field(
+        default_factory=dict, description="by kind of map that was asked for, why there is none"
+    )
     inputs: tuple[str, ...] = Field(description="BIDS URIs of the person's own files")
     warnings: tuple[str, ...] = Field(description="what the tables left open")
     versions: dict[str, str] = Field(description="of the packages that determine the result")

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from pydantic import ValidationError
 
@@ -16,7 +17,7 @@ from bids_brainage.bids.naming import output_path, session_name, sidecar, strip_
 from bids_brainage.bids.uris import own_uri
 from bids_brainage.errors import InputError
 from bids_brainage.records.estimate import EstimateRecord, Preparation
-from bids_brainage.records.relevance_map import MapRecord
+from bids_brainage.records.relevance_map import MapRecord, ReferenceMapRecord, Sidecar
 from bids_brainage.records.session import FIRST, TEMPLATE, FileMark, Role, SessionRecord, Stage, StageKey
 from bids_brainage.terms import STANDARD_SPACE, T1W_SPACE
 
@@ -57,9 +58,12 @@ class SessionPlace:
         return own_uri(path, self.out_dir)
 
 
+S = TypeVar("S", bound=Sidecar)
+
+
 @dataclass(frozen=True)
-class FinishedMap:
-    """A relevance map.
+class FinishedMap(Generic[S]):
+    """A map of an estimate.
 
     Attributes
     ----------
@@ -71,7 +75,7 @@ class FinishedMap:
         What the sub-ensemble sees; of the sum, the region is empty and the modality T1w.
     space : str
         ``T1w`` or ``MNI152NLin6Asym``.
-    sidecar : MapRecord
+    sidecar : MapRecord or ReferenceMapRecord
     """
 
     path: Path
@@ -80,7 +84,7 @@ class FinishedMap:
     region: str
     modality: str
     space: str
-    sidecar: MapRecord
+    sidecar: S
 
     @property
     def standard(self) -> bool:
@@ -201,8 +205,16 @@ class FinishedSession:
         return {name: stage.left_out for name, stage in stages if stage.left_out is not None}
 
     @cached_property
-    def maps(self) -> tuple[FinishedMap, ...]:
+    def maps(self) -> tuple[FinishedMap[MapRecord], ...]:
         """All relevance maps, in the order in which they were written."""
+        return self._maps("relevance", MapRecord)
+
+    @cached_property
+    def reference_maps(self) -> tuple[FinishedMap[ReferenceMapRecord], ...]:
+        """All maps against references, in the order in which they were written."""
+        return self._maps("reference_map", ReferenceMapRecord)
+
+    def _maps(self, role: Role, kind: type[S]) -> tuple[FinishedMap[S], ...]:
         return tuple(
             FinishedMap(
                 path=self._path(mark),
@@ -211,20 +223,36 @@ class FinishedSession:
                 region=self._about(mark, "region"),
                 modality=self._about(mark, "modality"),
                 space=self._about(mark, "space"),
-                sidecar=MapRecord.read(sidecar(self._path(mark))),
+                sidecar=kind.read(sidecar(self._path(mark))),
             )
             for ensemble, stage in self.record.estimates.items()
             for mark in stage.files
-            if mark.role == "relevance"
+            if mark.role == role
         )
 
-    def regions(self, ensemble: str) -> list[dict[str, str]]:
-        """Rows of an ensemble's table of relevance by atlas region; none where nothing was explained."""
-        paths = self.files_of(ensemble, "regions")
-        if not paths:
+    def regions(self, ensemble: str, reference: str = "") -> list[dict[str, str]]:
+        """Rows of an ensemble's table by atlas region; none where there is none.
+
+        Parameters
+        ----------
+        ensemble : str
+        reference : str
+            Kind of reference that the maps are against; by default, the table is that of relevance.
+        """
+        path = self.regions_path(ensemble, reference)
+        if path is None:
             return []
-        with paths[0].open(newline="", encoding="utf-8") as table:
+        with path.open(newline="", encoding="utf-8") as table:
             return list(csv.DictReader(table, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+    def regions_path(self, ensemble: str, reference: str = "") -> Path | None:
+        """Where that table is, if there is one."""
+        stage = self.record.estimates.get(ensemble)
+        role = "reference_regions" if reference else "regions"
+        for mark in stage.files if stage else ():
+            if mark.role == role and mark.about.get("kind", "") == reference:
+                return self._path(mark)
+        return None
 
     def files_of(self, ensemble: str, role: Role) -> list[Path]:
         """The files of one kind of an ensemble's stage."""

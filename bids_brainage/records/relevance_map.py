@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_pascal
 
-from bids_brainage.records.estimate import ModelFacts
+from bids_brainage.records.estimate import ModelFacts, ReferenceFacts
 from bids_brainage.records.schema import Record
 
 #: What ``res-2`` means, as BIDS has it in sidecars.
@@ -23,11 +23,8 @@ class AccountLine(Record):
     absorbed: float = Field(description="by biases and epsilon")
 
 
-class MapRecord(Record):
-    """Sidecar of a relevance map.
-
-    TargetBias + RelevanceSum + Absorbed + Rounding + ClosureError = Estimate.
-    """
+class Sidecar(Record):
+    """What the sidecars of all maps have in common."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True, alias_generator=to_pascal
@@ -43,18 +40,15 @@ class MapRecord(Record):
     ensemble: str = Field(description="as its bundle calls it")
     sub_ensemble: str = Field(description="`all` for the sum over sub-ensembles, each times its weight")
     weight: float = Field(description="years of the ensemble's estimate to one year of this map")
-    rule: str = Field(description="of the propagation")
+    rule: str = Field(description="by which the map was made")
     backend: str = Field(description="native or innvestigate")
     aggregation: str = Field(description="heads, or the plain mean over base models")
-    target_bias: float = Field(description="the estimate before any voxel contributes")
     relevance_sum: float = Field(description="sum of the map as it is stored")
-    absorbed: float = Field(description="what biases and epsilon retained on the way back")
     rounding: float = Field(description="what storing values in whole steps took from the sum")
     step: float = Field(description="the step that values were rounded to")
     estimate: float = Field(description="of the networks' own outputs, by their head")
-    estimate_minus_target_bias: float = Field(description="what there is to account for")
     closure_error: float = Field(description="estimate minus all that is accounted for")
-    account: tuple[AccountLine, ...] = Field(description="layer by layer, from the output to the image")
+    account: tuple[AccountLine, ...] = Field(description="line by line, from the output to the image")
     quality: dict[str, Any] = Field(description="measured on this map")
     model: ModelFacts = Field(description="the bundle")
     sources: tuple[str, ...] = Field(description="BIDS URIs of the person's own files")
@@ -66,3 +60,33 @@ class MapRecord(Record):
     def as_json(self) -> dict[str, Any]:
         """The sidecar's content; BIDS has no null, so what is not known is not there."""
         return {key: value for key, value in super().as_json().items() if value is not None}
+
+
+class MapRecord(Sidecar):
+    """Sidecar of a relevance map by LRP.
+
+    TargetBias + RelevanceSum + Absorbed + Rounding + ClosureError = Estimate.
+    """
+
+    target_bias: float = Field(description="the estimate before any voxel contributes")
+    absorbed: float = Field(description="what biases and epsilon retained on the way back")
+    estimate_minus_target_bias: float = Field(description="what there is to account for")
+
+
+class ReferenceRecord(ReferenceFacts):
+    """What the map compares with."""
+
+    model_config = Sidecar.model_config
+
+
+class ReferenceMapRecord(Sidecar):
+    """Sidecar of a map against a reference.
+
+    ReferenceEstimate + RelevanceSum + Quadrature + Rounding + ClosureError = Estimate.
+    """
+
+    reference: ReferenceRecord = Field(description="what the map compares with")
+    reference_estimate: float = Field(description="the estimate of the reference")
+    quadrature: float = Field(description="what the sum over points of the way from the reference leaves")
+    points: int = Field(description="of that way, at which gradients were taken, at most")
+    estimate_minus_reference: float = Field(description="what there is to account for")

@@ -22,7 +22,7 @@ TEMPLATE = STANDARD_SPACE
 
 Role = Literal[
     "brain_mask", "transform", "coregistration", "subject_image", "standard_image",
-    "truth", "estimate", "regions", "relevance", "sidecar",
+    "truth", "estimate", "regions", "relevance", "reference_regions", "reference_map", "sidecar",
 ]  # fmt: skip
 
 
@@ -30,7 +30,7 @@ class FileMark(Record):
     """One file of a stage, and how to tell whether it is still what was written.
 
     `about` says what it shows, so that nobody guesses from names: ``modality``, ``space``, ``source``,
-    ``target``, ``sub_ensemble``, ``region``.
+    ``target``, ``sub_ensemble``, ``region``, ``kind`` (of reference).
     """
 
     path: str = Field(description="below the output folder")

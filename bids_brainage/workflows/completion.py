@@ -72,7 +72,7 @@ def session_state(
                 "simulated": session.simulated,
                 "measured": session.measured,
                 "warnings": list(session.warnings),
-                "relevance": not config.no_relevance,
+                "explain": [] if config.no_relevance else sorted(config.explain),
                 "rule": config.lrp_rule,
                 "backend": config.lrp_backend,
                 "aggregation": config.relevance_aggregation,

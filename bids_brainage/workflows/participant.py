@@ -19,6 +19,7 @@ from bids_brainage.estimates.options import EstimationOptions, PersonFacts
 from bids_brainage.interfaces.estimation import EstimateSession
 from bids_brainage.interfaces.reports import WriteReport
 from bids_brainage.records.estimate import ExplanationFacts
+from bids_brainage.terms import REFERENCE_MAPS
 from bids_brainage.workflows.completion import SessionState
 from bids_brainage.workflows.crashes import Crash
 from bids_brainage.workflows.preprocessing import init_preprocessing_wf
@@ -135,6 +136,8 @@ def estimation_options(config: RunConfig, session: SessionInputs, threads: int =
     return EstimationOptions(
         modalities=tuple(modality for modality in config.modalities if modality in there),
         lrp=explanation_facts(config),
+        references=() if config.no_relevance else tuple(k for k in REFERENCE_MAPS if k in config.explain),
+        aggregation=config.relevance_aggregation,
         spaces=tuple(space.partition(":")[0] for space in config.output_spaces),
         sub_ensemble_maps=config.maps == "sub-ensemble",
         threads=threads,
@@ -142,8 +145,8 @@ def estimation_options(config: RunConfig, session: SessionInputs, threads: int =
 
 
 def explanation_facts(config: RunConfig) -> ExplanationFacts | None:
-    """How estimates are explained; None if they are not."""
-    if config.no_relevance:
+    """How estimates are explained by LRP; None if they are not."""
+    if config.no_relevance or "lrp" not in config.explain:
         return None
     return ExplanationFacts(
         rule=config.lrp_rule, backend=config.lrp_backend, aggregation=config.relevance_aggregation

@@ -85,6 +85,8 @@ def run_participants(config: RunConfig, sessions: Sequence[SessionInputs]) -> Ru
     if bundle is not None:
         config = replace(config, ensemble=bundle.chosen(config.ensemble))
         sessions = with_measured(sessions, config, bundle)
+        if "dba" in config.explain and not config.no_relevance and bundle.record.expected_inputs is None:
+            LOGGER.info(messages.LRP_ONLY.format(model=bundle.name))
     if config.boilerplate_only:
         write_planned_citation(sessions, config, bundle)
         return RunOutcome(skipped=tuple(session.name for session in sessions))

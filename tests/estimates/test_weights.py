@@ -20,7 +20,8 @@ from bids_brainage.records.tables import table_text
 from bids_brainage.records.writing import Output, publish
 from bids_brainage.reports.participant import write_participant_report
 from bids_brainage.terms import STANDARD_SPACE, T1W_SPACE
-from tests.estimates.test_session import OPTIONS, PERSON, estimate_one, images  # noqa: F401
+from tests.estimates.conftest import OPTIONS, PERSON
+from tests.estimates.test_session import estimate_one
 from tests.integration.small_bundle import make_bundle
 from tests.models.bundles.test_bundle import change_json
 from tests.reports.test_participant import Page
@@ -31,7 +32,7 @@ FACTS = {"Warnings": [], "Preparation": {"origin": "raw", "skull_strip": "auto"}
 
 def estimated(
     folder: Path,
-    images: PreparedImages,  # noqa: F811
+    images: PreparedImages,
     top: dict[str, float],
     within: dict[str, list[float]],
 ) -> EnsembleResult:
@@ -51,7 +52,7 @@ def estimated(
     return estimate_one(load_bundle(bundle.path), images, PERSON, OPTIONS)
 
 
-def written(out: Path, result: EnsembleResult, images: PreparedImages) -> Page:  # noqa: F811
+def written(out: Path, result: EnsembleResult, images: PreparedImages) -> Page:
     """The page of a session of these images and this result."""
     place = SessionPlace.of(out, "sub-01", None)
     for modality in ("T1w", "FLAIR"):
@@ -78,19 +79,19 @@ def written(out: Path, result: EnsembleResult, images: PreparedImages) -> Page: 
                 for source, target in ends
             ]
             publish(place, ("preprocessing", TEMPLATE), "images", warps)
-    outputs = outputs_of(place, result, (STANDARD_SPACE,))
+    outputs = outputs_of(place, result, OPTIONS)
     publish(place, ("estimate", "TypeI"), "estimate", outputs, model=result.record.model.sha256)
     return Page(write_participant_report(out, "sub-01").read_text(encoding="utf-8"))
 
 
 def description(result: EnsembleResult, number: int, out: Path) -> str:
     """What the sidecar of one of the maps says that it shows."""
-    outputs = outputs_of(SessionPlace.of(out, "sub-01", None), result, (STANDARD_SPACE,))
+    outputs = outputs_of(SessionPlace.of(out, "sub-01", None), result, OPTIONS)
     return str([output for output in outputs if output.role == "relevance"][number].sidecar["Description"])
 
 
 @pytest.fixture(scope="module")
-def aside(tmp_path_factory: pytest.TempPathFactory, images: PreparedImages) -> EnsembleResult:  # noqa: F811
+def aside(tmp_path_factory: pytest.TempPathFactory, images: PreparedImages) -> EnsembleResult:
     """Nothing is taken of T1w, whose networks see something, nor of the networks of FLAIR."""
     folder = tmp_path_factory.mktemp("aside")
     return estimated(folder, images, {"T1w": 0.0, "FLAIR": 0.5}, {"FLAIR": [0.0, 0.0]})
@@ -120,7 +121,7 @@ def test_what_is_left_aside_adds_nothing_and_all_accounts_close(aside: EnsembleR
 def test_the_page_says_that_it_was_left_aside(
     aside: EnsembleResult,
     tmp_path: Path,
-    images: PreparedImages,  # noqa: F811
+    images: PreparedImages,
 ) -> None:
     page = written(tmp_path, aside, images)
     assert "Whole brain · T1w has the weight zero: the estimate takes nothing from it" in page.text
@@ -131,7 +132,7 @@ def test_the_page_says_that_it_was_left_aside(
 
 
 @pytest.fixture(scope="module")
-def turned(tmp_path_factory: pytest.TempPathFactory, images: PreparedImages) -> EnsembleResult:  # noqa: F811
+def turned(tmp_path_factory: pytest.TempPathFactory, images: PreparedImages) -> EnsembleResult:
     """T1w has a negative weight, and so has the second of its networks; FLAIR's are positive."""
     folder = tmp_path_factory.mktemp("turned")
     return estimated(folder, images, {"T1w": -0.25, "FLAIR": 0.9}, {"T1w": [18, -8], "FLAIR": [0.5, 0.5]})
@@ -163,7 +164,7 @@ def test_tables_and_sidecars_of_what_is_turned_round_say_so(turned: EnsembleResu
 def test_every_place_of_the_page_that_shows_it_says_so(
     turned: EnsembleResult,
     tmp_path: Path,
-    images: PreparedImages,  # noqa: F811
+    images: PreparedImages,
 ) -> None:
     page = written(tmp_path, turned, images)
     titles, text = page.titles(), page.text

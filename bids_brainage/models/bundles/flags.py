@@ -38,6 +38,7 @@ def estimate_flags(
     unusual: Sequence[Unusual] = (),
     left_out: Mapping[str, str] | None = None,
     altered: str | None = None,
+    compared_at: float | None = None,
 ) -> tuple[Flag, ...]:
     """All flags of an estimate.
 
@@ -62,6 +63,8 @@ def estimate_flags(
         By sequence, why its image could not be used.
     altered : str, optional
         What was injected into the images.
+    compared_at : float, optional
+        The age (or target's value) of the references that the person was compared with.
     """
     return (
         *_altered_flags(altered),
@@ -69,6 +72,7 @@ def estimate_flags(
         *_training_flags(trained_on, fold),
         *_unknown_flags(bundle, age, measured),
         *_range_flags(bundle, estimate, age),
+        *_reference_flags(bundle, age if bundle.estimates_age else measured, compared_at),
         *_left_out_flags(estimate, left_out or {}),
         *_ensemble_flags(bundle, estimate),
         *_image_flags(unusual),
@@ -126,6 +130,16 @@ def _range_flags(bundle: Bundle, estimate: EnsembleEstimate, age: float | None) 
             estimate=estimate.brain_age, least=targets[0], greatest=targets[1]
         )
     yield Flag("estimate_outside_training_range", text)
+
+
+def _reference_flags(bundle: Bundle, known: float | None, compared_at: float | None) -> Iterator[Flag]:
+    facts = bundle.record.expected_inputs
+    if facts is not None and known is not None and compared_at is not None and known != compared_at:
+        what, (least, most) = bundle.record.target, facts.ends
+        text = messages.REFERENCE_NEAREST.format(
+            what=what, known=known, least=least, most=most, used=compared_at
+        )
+        yield Flag("reference_age_outside", text)
 
 
 def _left_out_flags(estimate: EnsembleEstimate, left_out: Mapping[str, str]) -> Iterator[Flag]:
