@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 from bids_brainage.cli.models import main
 from bids_brainage.errors import InputError
-from bids_brainage.models.bundles.bundle import Bundle
+from bids_brainage.models.bundles.bundle import Bundle, load_bundle
 from bids_brainage.models.evaluation.evaluation import Evaluation, evaluate_bundle, expected_coverage
 from bids_brainage.models.evaluation.tables import write_evaluation
 from bids_brainage.models.training.training import train_bundle
@@ -176,3 +177,32 @@ def test_an_ensemble_is_called_as_its_plan_calls_it(
     assert {row["ensemble"] for row in rows(tmp_path / "tables/estimates.tsv")} == {"MyMLens"}
     assert {row["ensemble"] for row in rows(tmp_path / "tables/coverage.tsv")} == {"MyMLens"}
     assert "MyMLens" in {row["name"] for row in rows(tmp_path / "tables/errors.tsv")}
+
+
+def test_a_sub_ensemble_that_heads_leave_aside_is_evaluated_like_all(
+    trained: tuple[Bundle, Path],
+    others: tuple[Path, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """FLAIR's networks have no weight, so it says 50 of everybody, and the estimate is that of T1w alone."""
+    folder = Path(shutil.copytree(trained[0].path, tmp_path / "aside"))
+    content = json.loads((folder / "bundle.json").read_text())
+    ensemble = content["ensembles"][0]
+    flair = next(sub for sub in ensemble["sub_ensembles"] if sub["name"] == "WholeBrain_FLAIR")
+    flair["folds"][0]["head"] |= {"coefficients": [0.0, 0.0], "intercept": 50.0}
+    for top in ensemble["top_heads"][0]:
+        weights = [float(name == "WholeBrain_T1w") for name in top["sub_ensembles"]]
+        top["head"] |= {"coefficients": weights, "intercept": 0.0 if any(weights) else 51.0}
+    (folder / "bundle.json").write_text(json.dumps(content))
+    assert main(command((load_bundle(folder), tmp_path), others, tmp_path, "work")) == 0
+    assert "nan" not in capsys.readouterr().out.lower().split()
+    errors = {(row["name"], row["modalities"]): row for row in rows(tmp_path / "tables/errors.tsv")}
+    estimates = rows(tmp_path / "tables/estimates.tsv")
+    ages = np.array([float(row["age"]) for row in estimates])
+    of_flair, alone = errors["WholeBrain_FLAIR", "FLAIR"], errors["TypeI", "FLAIR"]
+    assert float(of_flair["mae"]) == pytest.approx(np.abs(50 - ages).mean(), abs=0.01)
+    assert float(alone["mae"]) == pytest.approx(np.abs(51 - ages).mean(), abs=0.01)
+    assert of_flair["r"] == alone["r"] == "n/a"
+    both, t1w = errors["TypeI", "T1w+FLAIR"], errors["WholeBrain_T1w", "T1w"]
+    assert both["mae"] == t1w["mae"]
