@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from bids_brainage.estimates.differences import DifferenceMap
@@ -111,13 +112,17 @@ def _description(record: EstimateRecord, own: MapFacts) -> str:
         turned = [part.name for part in record.sub_ensembles if part.map_weight < 0]
         return (
             f"Layer-wise relevance: {unit} that each voxel adds to the {record.ensemble} estimate of {what}, "
-            "summed over sub-ensembles, each times its weight"
-            + (f"; that of {', '.join(turned)} is negative and turns its map round" if turned else "")
+            f"summed over sub-ensembles, each times its weight{_turned(turned)}"
         )
     return (
         f"Layer-wise relevance: {unit} that each voxel adds to the estimate of {what} by the sub-ensemble "
         f"{own.name} alone; Weight says what the ensemble makes of them{_signs(own)}"
     )
+
+
+def _turned(names: Sequence[str]) -> str:
+    """Say which sub-ensembles' maps enter the ensemble's turned round."""
+    return f"; negative weights turn the maps of {', '.join(names)} round" if names else ""
 
 
 def _signs(own: MapFacts | DifferenceMap) -> str:
@@ -145,6 +150,9 @@ def _difference_description(record: EstimateRecord, own: DifferenceMap, referenc
         other = f"the input expected at {record.target.name} {reference.age:.4g}"
     text = f"{unit} by which each voxel makes the estimate of {what} differ from that of {other}"
     if not own.name:
-        return f"{text}; by the ensemble {record.ensemble}, summed over sub-ensembles, each times its weight"
+        parts = [part for found in record.differences if found.reference == reference for part in found.parts]
+        turned = [part.name for part in parts if part.weight < 0]
+        text += f"; by the ensemble {record.ensemble}, summed over sub-ensembles, each times its weight"
+        return text + _turned(turned)
     text += f"; by the sub-ensemble {own.name} alone; Weight says what the ensemble makes of them"
     return text + _signs(own)

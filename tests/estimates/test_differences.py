@@ -18,6 +18,7 @@ from bids_brainage.models.bundles.references import age_reference, mean_referenc
 from bids_brainage.models.bundles.schema import EXPECTED_FILE, ExpectedInputs
 from bids_brainage.models.ensembles.ensemble import TopHead
 from bids_brainage.models.ensembles.expected import ExpectedInput
+from bids_brainage.models.ensembles.head_model import HeadModel
 from bids_brainage.models.ensembles.spline_head import SplineHead
 from bids_brainage.records.reading import PreparedImages, SessionPlace, read_session
 from bids_brainage.records.writing import publish
@@ -178,3 +179,22 @@ def test_files_are_named_after_the_reference_and_read_back(results, tmp_path: Pa
         rows = session.regions("TypeI", kind)
         years = sum(float(row["contribution"]) for row in rows)
         assert years == pytest.approx(record.differences[number].relevance_sum, abs=1e-3)
+
+
+def test_sidecars_of_what_a_negative_weight_turns_round_say_so(
+    knowing, images, tmp_path, monkeypatch
+) -> None:
+    """Of the difference's own weights, for the sum and for the map of that sub-ensemble, and for no other."""
+    ensemble = knowing.ensemble("TypeI")
+    turned = HeadModel(np.array([-0.25, 0.9]), 10.0)
+    heads = tuple(
+        replace(top, head=turned) if len(top.sub_ensembles) == 2 else top for top in ensemble.top_heads
+    )
+    monkeypatch.setattr(Bundle, "ensemble_for", lambda self, *_: replace(ensemble, top_heads=heads))
+    result = results_of(knowing, images, options=replace(BOTH, references=("dba",)))[0]
+    outputs = outputs_of(SessionPlace.of(tmp_path, "01", None), result, BOTH)
+    told = [output.sidecar["Description"] for output in outputs if output.role == "reference_map"]
+    first, second = result.record.differences[0].parts
+    assert (first.weight, second.weight) == (-0.25, 0.9)
+    assert ["is negative: what is positive here" in text for text in told] == [True, False, False]
+    assert [f"turn the maps of {first.name} round" in text for text in told] == [False, False, True]
