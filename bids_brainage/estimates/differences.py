@@ -211,14 +211,14 @@ def difference_maps(
             name=name,
             region=part.sub.region,
             modality=part.sub.modality,
-            on=grids.on(image, part.sub.input.stage, spaces),
+            on=grids.on(image, spaces),
             estimate=own.estimate,
             reference_estimate=own.reference_estimate,
             relevance_sum=image_sum(image),
             quadrature=own.quadrature,
             points=own.points,
             weight=float(weights[name]),
-            regions=grids.regions(image, part.sub.input.stage),
+            regions=grids.regions(image),
             negative=tuple(
                 f"bm-{index:02d}" for index, slope in enumerate(heads[name].slopes(own.outputs)) if slope < 0
             ),

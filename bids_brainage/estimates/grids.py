@@ -11,7 +11,7 @@ import numpy as np
 
 from bids_brainage.records.reading import PreparedImages
 from bids_brainage.relevance.regions import RegionSums, region_sums
-from bids_brainage.terms import SPACES, STANDARD_SPACE
+from bids_brainage.terms import STANDARD_SPACE, T1W_SPACE
 
 if TYPE_CHECKING:
     import nibabel as nib
@@ -37,11 +37,12 @@ class Grids:
         self.mask = mask
         self._lock = Lock()
 
-    def on(self, own: nib.Nifti1Image, stage: str, spaces: Collection[str]) -> dict[str, nib.Nifti1Image]:
-        """A map, given on the grid of its stage, on each of `spaces`; its sum is kept."""
-        return {space: own if space == SPACES[stage] else self._moved(own, space) for space in spaces}
+    def on(self, own: nib.Nifti1Image, spaces: Collection[str]) -> dict[str, nib.Nifti1Image]:
+        """A map, given on either grid, on each of `spaces`; its sum is kept."""
+        made = self._space_of(own)
+        return {space: own if space == made else self._moved(own, space) for space in spaces}
 
-    def regions(self, own: nib.Nifti1Image, stage: str) -> RegionSums:
+    def regions(self, own: nib.Nifti1Image) -> RegionSums:
         """Sum a map over the regions of the atlas, whose voxels are counted in the person's brain.
 
         It is summed on the grid on which it was made, so that no region gets anything of its neighbours'.
@@ -49,8 +50,13 @@ class Grids:
         from bids_brainage.preprocessing.templates import wide_atlas
 
         labels, voxels = self._labels
-        standard = SPACES[stage] == STANDARD_SPACE
+        standard = self._space_of(own) == STANDARD_SPACE
         return region_sums(own.dataobj, wide_atlas().dataobj if standard else labels, voxels)
+
+    def _space_of(self, own: nib.Nifti1Image) -> str:
+        """Where a map was made, by its grid: networks of the standard stage may see the T1w grid, too."""
+        here = own.shape == self.mask.shape and np.allclose(own.affine, self.mask.affine, atol=1e-2)
+        return T1W_SPACE if here else STANDARD_SPACE
 
     def _moved(self, own: nib.Nifti1Image, space: str) -> nib.Nifti1Image:
         with self._lock:

@@ -79,7 +79,7 @@ def sub_ensemble_map(
         name=part.sub.name,
         region=part.sub.region,
         modality=part.sub.modality,
-        on=grids.on(own, part.sub.input.stage, spaces),
+        on=grids.on(own, spaces),
         estimate=own_estimate(part, aggregation),
         target_bias=constant_of(part, aggregation) + explanation.target_bias,
         relevance_sum=image_sum(own),
@@ -87,7 +87,7 @@ def sub_ensemble_map(
         weight=weight,
         account=_lines(explanation.account),
         quality=quick_quality(explanation),
-        regions=grids.regions(own, part.sub.input.stage),
+        regions=grids.regions(own),
         negative=tuple(f"bm-{index:02d}" for index, share in enumerate(shares) if share < 0),
     )
 

@@ -54,20 +54,20 @@ def _map(grid: nib.Nifti1Image, chosen: np.ndarray) -> nib.Nifti1Image:
     return nib.Nifti1Image((values * chosen).astype(np.float32), grid.affine)
 
 
-def _rows(grids: Grids, own: nib.Nifti1Image, stage: str) -> list[dict]:
-    return region_rows("Cortical_T1w", "T1w", -0.5, grids.regions(own, stage))
+def _rows(grids: Grids, own: nib.Nifti1Image) -> list[dict]:
+    return region_rows("Cortical_T1w", "T1w", -0.5, grids.regions(own))
 
 
 @pytest.mark.parametrize("stage", ["subject", "standard"])
 def test_maps_of_either_stage_reach_both_grids_with_their_sums(grids: Grids, stage: str) -> None:
     grid = _grid(grids, stage)
     own = _map(grid, np.asarray(grid.dataobj) > 0)
-    both = grids.on(own, stage, BOTH)
+    both = grids.on(own, BOTH)
     assert both["T1w"].shape == grids.mask.shape
     assert both["MNI152NLin6Asym"].shape == (91, 109, 91)
     assert image_sum(both["T1w"]) == pytest.approx(image_sum(own), abs=1e-3)
     assert image_sum(both["MNI152NLin6Asym"]) == pytest.approx(image_sum(own), abs=1e-3)
-    rows = _rows(grids, own, stage)
+    rows = _rows(grids, own)
     assert sum(row["relevance"] for row in rows) == pytest.approx(image_sum(own), abs=1e-6)
     assert sum(row["contribution"] for row in rows) == pytest.approx(-0.5 * image_sum(own), abs=1e-6)
     data = np.asarray(own.dataobj)
@@ -85,12 +85,12 @@ def test_years_of_one_side_stay_there(grids: Grids, to_template: np.ndarray, sta
     chosen = (x < -3 if side == "L" else x > 3) & (np.asarray(grid.dataobj) > 0)
     own = _map(grid, chosen)
     years = {"L": 0.0, "R": 0.0, "B": 0.0, "n/a": 0.0}
-    for row in _rows(grids, own, stage):
+    for row in _rows(grids, own):
         years[row["hemisphere"]] += row["positive"] - row["negative"]
     everything = np.abs(own.dataobj).sum(dtype=float)
     assert years.pop(side) > 0.8 * everything
     assert years["L" if side == "R" else "R"] < 0.002 * everything
-    for image in grids.on(own, stage, BOTH).values():
+    for image in grids.on(own, BOTH).values():
         turned = to_template if image.shape == grids.mask.shape else np.eye(4)
         voxels = np.argwhere(np.asarray(image.dataobj))
         x = apply_affine(turned @ image.affine, voxels)[:, 0]
@@ -101,7 +101,7 @@ def test_voxels_are_counted_in_the_persons_own_brain(grids: Grids) -> None:
     """Of 1 mm, in a head of 0.9 in every direction: 8 x 0.729 to one voxel of the template's atlas."""
     labels, table = atlas()
     expected = np.bincount(np.asarray(labels.dataobj).ravel()) * 8 * SHRINK**3
-    rows = _rows(grids, _map(grids.mask, np.asarray(grids.mask.dataobj) > 0), "subject")
+    rows = _rows(grids, _map(grids.mask, np.asarray(grids.mask.dataobj) > 0))
     assert [row["index"] for row in rows] == [0, *table["index"]]
     voxels = np.array([row["voxels"] for row in rows])
     assert voxels.sum() == np.asarray(grids.mask.dataobj).sum()
@@ -109,7 +109,7 @@ def test_voxels_are_counted_in_the_persons_own_brain(grids: Grids) -> None:
     large = expected > 2000
     large[0] = False
     np.testing.assert_allclose(voxels[large], expected[large], rtol=0.08)
-    assert [row["voxels"] for row in _rows(grids, template_mask(2), "standard")] == voxels.tolist()
+    assert [row["voxels"] for row in _rows(grids, template_mask(2))] == voxels.tolist()
 
 
 def test_a_row_has_what_the_map_has_in_that_region(grids: Grids, to_template: np.ndarray) -> None:
@@ -121,6 +121,6 @@ def test_a_row_has_what_the_map_has_in_that_region(grids: Grids, to_template: np
     voxels = np.clip(voxels, 0, np.array(labels.shape) - 1)
     found = np.asarray(labels.dataobj)[tuple(voxels.T)].reshape(grids.mask.shape) == thalamus
     own = nib.Nifti1Image(found.astype(np.float32), grids.mask.affine)
-    rows = {row["index"]: row for row in _rows(grids, own, "subject")}
+    rows = {row["index"]: row for row in _rows(grids, own)}
     assert rows[thalamus]["relevance"] == pytest.approx(found.sum(), rel=0.005)
     assert rows[thalamus]["voxels"] == pytest.approx(found.sum(), rel=0.005)
