@@ -912,6 +912,11 @@ injection.json                        how this folder was made; the same command
 
 Estimate from it as from the original: bids_brainage BIDS_DIR <this folder> participant
 """
+METHOD_UNKNOWN = "--methods {method} is unknown; choose from: {methods}."
+NOTHING_TO_COMPARE = (
+    "No map of the model {model} could be made before and after the change; choose a change in a sequence that the "
+    "model sees, or --methods that it has references for."
+)
 SIMULATION_FOLDER_TAKEN = "{path} is not empty and is not a simulated cohort; give a new or empty folder."
 SIMULATION_OTHER_SETTINGS = (
     "{path} holds a cohort simulated with other settings ({there}; asked for: {own}); use those settings or "

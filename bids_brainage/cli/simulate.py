@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from bids_brainage import __version__
+from bids_brainage.cli import injection
+from bids_brainage.cli.bars import progress
 from bids_brainage.cli.endings import FAULT, TerminationError, ending, told_of_termination
 from bids_brainage.errors import BrainAgeError
 from bids_brainage.resources import available_processors
@@ -80,36 +82,8 @@ def build_parser() -> argparse.ArgumentParser:
         help="processes (default: what this job may use, here %(default)s)",
     )
     truth.add_argument("-v", "--verbose", action="store_true", help="tell more")
-    _add_inject(commands)
+    injection.add_commands(commands, _at_least)
     return parser
-
-
-def _add_inject(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    from bids_brainage.injection.change import SIDES, load_injection
-
-    kinds = load_injection().kinds
-    doses = ", ".join(f"{name} in {kind.unit}" for name, kind in kinds.items())
-    regions = "; ".join(f"{name}: {', '.join(kind.regions)}" for name, kind in kinds.items() if kind.regions)
-    inject = commands.add_parser("inject", help="put a change of known dose and place into prepared images")
-    inject.add_argument(
-        "derivatives",
-        type=Path,
-        metavar="DERIVATIVES",
-        help="what bids_brainage has prepared from any dataset",
-    )
-    inject.add_argument("folder", type=Path, metavar="OUT", help="where to write the altered images")
-    inject.add_argument("--change", required=True, choices=tuple(kinds), help="what is put into them")
-    inject.add_argument("--dose", required=True, type=float, metavar="X", help=f"how much of it: {doses}")
-    inject.add_argument("--side", default="both", choices=SIDES, help="of the head (default: both)")
-    inject.add_argument("--region", metavar="NAME", help=f"where (default: everywhere); {regions}")
-    inject.add_argument(
-        "--participant-label", nargs="+", default=[], metavar="LABEL", help="only these (default: everybody)"
-    )
-    inject.add_argument(
-        "--seed", type=_at_least(0), default=0, help="where lesions lie (default: 0); more contains less"
-    )
-    inject.add_argument("--nprocs", type=_at_least(1), default=1, metavar="P", help="processes (default: 1)")
-    inject.add_argument("-v", "--verbose", action="store_true", help="tell more")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -127,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO if arguments.verbose else logging.WARNING, format="%(message)s")
     try:
         with told_of_termination():
-            return {"cohort": _cohort, "tori": _tori, "truth": _truth, "inject": _inject}[arguments.command](
+            return {"cohort": _cohort, "tori": _tori, "truth": _truth}.get(arguments.command, injection.run)(
                 arguments
             )
     except (BrainAgeError, OSError, KeyboardInterrupt, TerminationError) as error:
@@ -153,7 +127,7 @@ def _cohort(arguments: argparse.Namespace) -> int:
         n=arguments.n,
         start=arguments.start,
         nprocs=arguments.nprocs,
-        progress=_progress,
+        progress=progress,
     )
     there = arguments.n - made
     sys.stdout.write(f"{arguments.folder}: {made} people simulated, {there} were there already.\n")
@@ -184,36 +158,9 @@ def _truth(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _inject(arguments: argparse.Namespace) -> int:
-    from bids_brainage.bids.naming import strip_prefix
-    from bids_brainage.injection.change import Change
-    from bids_brainage.injection.dataset import inject_dataset
-
-    change = Change(arguments.change, arguments.dose, arguments.side, arguments.region, arguments.seed)
-    done = inject_dataset(
-        arguments.derivatives,
-        arguments.folder,
-        change,
-        [strip_prefix(label, "sub") for label in arguments.participant_label],
-        nprocs=arguments.nprocs,
-        progress=_progress,
-    )
-    sys.stdout.write(
-        f"{arguments.folder}: {change} in {len(done.made)} sessions; {len(done.there)} were there already.\n"
-    )
-    return 0
-
-
 def _tell_always(verbose: bool) -> None:
     """Report progress: it takes minutes."""
     logging.getLogger("bids_brainage").setLevel(logging.DEBUG if verbose else logging.INFO)
-
-
-def _progress(people: Iterator[str], total: int) -> Iterator[str]:
-    from rich.console import Console
-    from rich.progress import track
-
-    yield from track(people, description="Working", total=total, console=Console(stderr=True))
 
 
 def _at_least(least: int) -> type[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,6 +51,19 @@ class AlteredSession:
     truth: dict[str, nib.Nifti1Image]
     facts: dict[str, Any]
 
+    @property
+    def modalities(self) -> set[str]:
+        """The sequences that have changed."""
+        return {modality for _, modality in self.images}
+
+    def among(self, images: PreparedImages, folder: Path) -> PreparedImages:
+        """The session's images, with those that have changed written to a folder for a while."""
+        there = {"subject_image": dict(images.subject), "standard_image": dict(images.standard)}
+        for (role, modality), image in self.images.items():
+            there[role][modality] = folder / f"{role}_{modality}.nii"
+            _write_image(image, there[role][modality])
+        return replace(images, subject=there["subject_image"], standard=there["standard_image"])
+
 
 def alter_session(session: FinishedSession, change: Change, threads: int = 1) -> AlteredSession:
     """Put a change into a session's images.
@@ -67,7 +80,13 @@ def alter_session(session: FinishedSession, change: Change, threads: int = 1) ->
     whole = all(session.is_whole(stage) for stage in session.record.preprocessing.values())
     if images is None or not whole:
         raise ImageError(messages.INJECT_NOT_FINISHED.format(name=session.name, path=session.place.out_dir))
-    head, box = read_head(images, session.name)
+    return alter_images(images, *read_head(images, session.name), change, threads)
+
+
+def alter_images(
+    images: PreparedImages, head: Head, box: tuple[slice, ...], change: Change, threads: int = 1
+) -> AlteredSession:
+    """The same for a head that has been read; see `read_head`."""
     altered = inject(head, change)
     made = {
         key: image
