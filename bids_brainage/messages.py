@@ -913,6 +913,7 @@ injection.json                        how this folder was made; the same command
 Estimate from it as from the original: bids_brainage BIDS_DIR <this folder> participant
 """
 METHOD_UNKNOWN = "--methods {method} is unknown; choose from: {methods}."
+METHOD_WITHOUT_REFERENCE = "The model {model} has no references for maps by {method}; they are left out."
 NOTHING_TO_COMPARE = (
     "No map of the model {model} could be made before and after the change; choose a change in a sequence that the "
     "model sees, or --methods that it has references for."

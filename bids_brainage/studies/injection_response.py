@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -84,28 +84,42 @@ def measure_responses(
         An unknown method; nobody has finished derivatives and an age; or no change fits anybody.
     """
     from bids_brainage.studies.response_figure import response_figure
-    from bids_brainage.studies.tori_training import worker_pool
 
     if unknown := [method for method in methods if method not in METHODS]:
         raise InputError(messages.METHOD_UNKNOWN.format(method=unknown[0], methods=", ".join(METHODS)))
     tasks = find_people(bids_dir, derivatives, bundle, changes, methods, labels)
     rows: list[Row] = []
     left_out: dict[str, str] = {}
-    with worker_pool(min(nprocs, len(tasks))) as pool:
-        found = zip(tasks, pool.map(measure_response, tasks), strict=True)
-        for number, (task, (own, problems)) in enumerate(found, start=1):
-            rows += own
-            left_out |= {f"{task.name}: {change}": why for change, why in problems.items()}
-            log.info("%d of %d: %s", number, len(tasks), task.name)
+    for number, (task, (own, problems)) in enumerate(_in_turn(tasks, nprocs), start=1):
+        rows += own
+        left_out |= {f"{task.name}: {change}": why for change, why in problems.items()}
+        log.info("%d of %d: %s", number, len(tasks), task.name)
     for why in left_out.values():
         log.warning("%s", why)
     if not rows:
-        raise InputError(next(iter(left_out.values()), messages.NOTHING_TO_COMPARE.format(model=bundle)))
+        nobody = len(left_out) == len(tasks) * len(changes)
+        why = messages.NOTHING_TO_COMPARE.format(model=bundle)
+        raise InputError(next(iter(left_out.values())) if nobody else why)
+    for method in sorted(set(methods) - {str(row["method"]) for row in rows}):
+        log.warning("%s", messages.METHOD_WITHOUT_REFERENCE.format(method=method, model=bundle))
     summary = summarise(rows)
     write_table(out / PEOPLE, rows, "people")
     write_table(out / SUMMARY, summary, "summary")
     response_figure(summary, out / FIGURE)
     return Response(summary, left_out)
+
+
+def _in_turn(
+    tasks: Sequence[ResponseTask], nprocs: int
+) -> Iterator[tuple[ResponseTask, tuple[list[Row], dict[str, str]]]]:
+    """Everybody with what was found, in their order."""
+    from bids_brainage.studies.tori_training import worker_pool
+
+    if nprocs <= 1 or len(tasks) <= 1:
+        yield from zip(tasks, map(measure_response, tasks), strict=True)
+        return
+    with worker_pool(min(nprocs, len(tasks))) as pool:
+        yield from zip(tasks, pool.map(measure_response, tasks), strict=True)
 
 
 def find_people(

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from bids_brainage.reports import canvas
 from bids_brainage.reports.charts import INK, QUIET
 
@@ -39,7 +37,7 @@ def response_figure(summary: Sequence[Row], path: Path) -> Path:
     first = summary[0]
     where = "" if first["side"] == "both" else f", {first['side']} side"
     region = "" if first["region"] is None else f" ({first['region'].replace('_', ' ')})"
-    title = f"{first['change']}{region}{where}: response of the estimates, {first['n']} people"
+    title = f"{first['change']}{region}{where}: response of the estimates (people: {first['n']})"
     figure.suptitle(title, x=0.01, ha="left", color=INK, fontsize=11)
     figure.tight_layout(rect=(0, 0, 1, 0.97))
     return canvas.save(figure, path, title)
@@ -55,9 +53,11 @@ def _gains(
         style: dict[str, Any] = {"color": colour.get(name, INK), "lw": 1.3 if name in colour else 2.2}
         style |= {"ls": "-" if name in colour else ("--" if name == names[-1] else "-")}
         label = f"{name[0]} {'estimate' if name[1] == 'all' else name[1].replace('_', ' ')}"
-        gained = np.array([own[dose]["gained"] for dose in doses])
-        spread = np.array([own[dose]["gained_sd"] or 0.0 for dose in doses])
-        axes.errorbar(doses, gained, spread, label=label, marker=".", capsize=2, elinewidth=0.7, **style)
+        gained = [0.0, *(own[dose]["gained"] for dose in doses)]
+        spread = [0.0, *(own[dose]["gained_sd"] or 0.0 for dose in doses)]
+        axes.errorbar(
+            [0.0, *doses], gained, spread, label=label, marker=".", capsize=2, elinewidth=0.7, **style
+        )
     axes.axhline(0, color=QUIET, lw=0.7)
     unit = summary[0]["unit"]
     axes.set_xlabel("dose (share)" if unit == "share" else f"dose ({unit})")
@@ -86,7 +86,7 @@ def _shares(
     axes.axvline(100, color=QUIET, lw=0.5, ls=":")
     axes.set_yticks(range(len(parts)), [f"{own} {sub.replace('_', ' ')}" for own, sub in parts], fontsize=7)
     axes.set_ylim(len(parts) - 0.5, -0.5)
-    axes.set_xlabel(f"% of the years gained near the change, at {highest:g} {summary[0]['unit']}")
+    axes.set_xlabel(f"% of the years gained near the change, at a dose of {highest:g}")
     axes.legend(fontsize=7, frameon=False)
     _frame(axes)
 
