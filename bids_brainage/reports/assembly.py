@@ -17,6 +17,7 @@ from bids_brainage.records.reading import FinishedSession
 from bids_brainage.reports.figures import Figure
 from bids_brainage.reports.templates import TEMPLATES, template_environment
 from bids_brainage.reports.words import Words, in_order, spoken, sub_ensemble_name, words_of
+from bids_brainage.terms import REFERENCE_MAPS
 
 PAGE = TEMPLATES / "page.html.j2"
 SPECIFICATION = "participant.yaml.j2"
@@ -88,6 +89,7 @@ def specification(participant: str, parts: Sequence[SessionPart]) -> str:
             template_path=str(PAGE),
             sessions=[_shown(part) for part in parts],
             estimated=bool(records),
+            compared=any(_compared(record) for record in records),
         )
     )
 
@@ -101,6 +103,11 @@ def _shown(part: SessionPart) -> dict[str, Any]:
             "more": words_of(record).more,
             "less": words_of(record).less,
             "turned": _turned(record),
+            "comparisons": [
+                {"part": part, "question": _question(kind, words_of(record))}
+                for kind, part in REFERENCE_MAPS.items()
+                if kind in _compared(record)
+            ],
         }
         for number, record in enumerate(session.estimates, start=1)
     ]
@@ -111,6 +118,17 @@ def _shown(part: SessionPart) -> dict[str, Any]:
         "ensembles": ensembles,
         "others": in_order(images.subject.keys() - {"T1w"}) if images else [],
     }
+
+
+def _compared(record: EstimateRecord) -> set[str]:
+    """The kinds of reference of which the page says something."""
+    return {own.reference.kind for own in record.differences} | set(record.not_explained)
+
+
+def _question(kind: str, words: Words) -> str:
+    """Which question a map against a reference answers."""
+    same = "its age" if words.of_age else f"its {words.target}"
+    return f"why it is not the average of {same if kind == 'dba' else 'all people'}"
 
 
 def _turned(record: EstimateRecord) -> str:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bids_brainage.records.estimate import EstimateRecord, SubEnsemblePart
+from bids_brainage.records.estimate import Difference, EstimateRecord, SubEnsemblePart
 from bids_brainage.reports import canvas
 from bids_brainage.reports.words import MINUS as MINUS
-from bids_brainage.reports.words import Words, spoken, sub_ensemble_name, words_of
+from bids_brainage.reports.words import Words, reference_name, spoken, sub_ensemble_name, words_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,10 +39,13 @@ class Account:
     Attributes
     ----------
     target_bias, relevance, absorbed : float
-        Together the estimate, but for `gap`.
+        Together the estimate, but for `gap`. For maps against a reference, they are the estimate of the
+        reference, what the map adds, and what the quadrature leaves.
     estimate : float
     words : Words
         Of the estimate's target.
+    start, rest : str
+        What `target_bias` and `absorbed` are called.
     """
 
     target_bias: float
@@ -50,6 +53,8 @@ class Account:
     absorbed: float
     estimate: float
     words: Words = field(default_factory=Words)
+    start: str = "Target bias"
+    rest: str = "Absorbed by biases and ε"
 
     @property
     def total(self) -> float:
@@ -70,6 +75,19 @@ def account_of(record: EstimateRecord) -> Account | None:
     return Account(*parts, record.brain_age, words_of(record))
 
 
+def account_of_difference(record: EstimateRecord, difference: Difference) -> Account:
+    """The account of an estimate's difference from that of a reference."""
+    parts = (difference.reference_estimate, difference.relevance_sum, difference.quadrature)
+    sums = difference.reference_estimate + difference.relevance_sum + difference.quadrature
+    words = words_of(record)
+    # Of plain means, the maps do not add up to the estimate that the heads make.
+    mean = record.lrp is not None and record.lrp.aggregation == "mean"
+    start = reference_name(difference.reference, words)
+    return Account(
+        *parts, sums if mean else record.brain_age, words, start[0].upper() + start[1:], "Left by quadrature"
+    )
+
+
 def steps_of(account: Account, parts: Sequence[Step]) -> list[Step]:
     """Add to `parts` what biases and epsilon absorbed and, if any is left, what nothing accounts for.
 
@@ -86,7 +104,7 @@ def steps_of(account: Account, parts: Sequence[Step]) -> list[Step]:
     list of Step
         `parts`, "Absorbed by biases and epsilon" and "Not accounted for" where it is 0.005 years or more.
     """
-    steps = [*parts, Step("Absorbed by biases and ε", account.absorbed)]
+    steps = [*parts, Step(account.rest, account.absorbed)]
     change = account.estimate - account.target_bias
     rest = change - sum(step.years for step in steps)
     # Of other targets than age, in proportion to what there is to account for.
@@ -157,7 +175,7 @@ def waterfall_figure(account: Account, parts: Sequence[Step], out: Path, title: 
     steps = steps_of(account, parts)
     axes, words = _sheet(len(steps) + 2, left=0.29), account.words
     position = account.target_bias
-    ticks = ["Target bias (starting point)"]
+    ticks = [f"{account.start} (starting point)" if len(account.start) < 20 else account.start]
     _level(axes, 0, position, words)
     for row, step in enumerate(steps, start=1):
         _bar(axes, row, position, step.years, words)
@@ -258,7 +276,7 @@ def described(account: Account, parts: Sequence[Step]) -> str:
     words = account.words
     steps = ", ".join(f"{step.name} {words.signed(step.years)}" for step in steps_of(account, parts))
     start, end = words.number(account.target_bias), words.number(account.estimate)
-    return f"Target bias {start}; {steps}; estimate {end} {words.unit}."
+    return f"{account.start} {start}; {steps}; estimate {end} {words.unit}."
 
 
 def _sheet(rows: int, left: float = 0.2) -> Axes:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,13 +17,19 @@ import bids_brainage
 from bids_brainage import messages
 from bids_brainage.bids.naming import output_path
 from bids_brainage.errors import InputError
-from bids_brainage.records.estimate import EstimateRecord, SubEnsemblePart
+from bids_brainage.records.estimate import Difference, EstimateRecord, SubEnsemblePart
 from bids_brainage.records.reading import FinishedMap, FinishedSession, PreparedImages
 from bids_brainage.reports import charts, pictures
 from bids_brainage.reports.charts import Step
 from bids_brainage.reports.pictures import Template
-from bids_brainage.reports.shown_maps import map_caption, shown_maps
+from bids_brainage.reports.shown_maps import (
+    map_caption,
+    reference_caption,
+    shown_maps,
+    shown_reference_maps,
+)
 from bids_brainage.reports.words import in_order, spoken, words_of
+from bids_brainage.terms import REFERENCE_MAPS
 
 _NOT_IN_NAMES = re.compile("[^A-Za-z0-9]")
 
@@ -74,6 +81,8 @@ def session_figures(session: FinishedSession, key: str, template: Template | Non
         yield from _estimate_figures(book, f"E{number}", record)
         if images is not None:
             yield from _relevance_figures(book, f"E{number}", record, images)
+        for difference in record.differences:
+            yield from _difference_figures(book, f"E{number}", record, difference, images)
 
 
 def draw(figures: Iterable[Figure], known: Mapping[str, str]) -> None:
@@ -178,7 +187,37 @@ def _relevance_figures(
         )
 
 
-def _drawn_over(map_: FinishedMap, images: PreparedImages) -> tuple[Path, Path] | None:
+def _difference_figures(
+    book: _Book, key: str, record: EstimateRecord, difference: Difference, images: PreparedImages | None
+) -> Iterator[Figure]:
+    """Bars that lead from the estimate of a reference to the person's, and the maps that they sum."""
+    ensemble, kind, words = record.ensemble, difference.reference.kind, words_of(record)
+    name, account = REFERENCE_MAPS[kind], charts.account_of_difference(record, difference)
+    shares, table = difference.contributions.modality, book.session.regions_path(ensemble, kind)
+    bars = {"Modalities": [Step(modality, shares[modality]) for modality in in_order(shares)]}
+    if table is not None:
+        bars["Atlas"] = _atlas_regions(table, lambda: book.session.regions(ensemble, kind))
+    sources = [*book.session.files_of(ensemble, "estimate"), *([table] if table else [])]
+    for chart, parts in bars.items():
+        title = charts.described(account, parts)
+        draw = partial(charts.waterfall_figure, account, parts)
+        yield book.figure(f"{key}{name}{chart}", f"{ensemble}{name}{chart}", title, draw, sources)
+    for map_ in shown_reference_maps(book.session.reference_maps, ensemble, kind):
+        drawn_over = _drawn_over(map_, images) if images is not None else None
+        if drawn_over is not None:
+            yield book.figure(
+                f"{key}{name}Map",
+                f"{ensemble}{map_.region}{name}",
+                reference_caption(map_, words),
+                partial(pictures.relevance, map_.path, *drawn_over, words),
+                [map_.path, *drawn_over],
+                kind="map",
+                suffix=map_.modality,
+                also=f"{words.target} in {words.unit}",
+            )
+
+
+def _drawn_over(map_: FinishedMap[Any], images: PreparedImages) -> tuple[Path, Path] | None:
     """Anatomy and mask on the grid of a map; the brains in standard space are their own mask."""
     anatomies = images.standard if map_.standard else images.subject
     anatomy = anatomies.get(map_.modality)
@@ -220,8 +259,10 @@ def _waterfalls(record: EstimateRecord, session: FinishedSession) -> dict[str, l
             Step(spoken(name) + _turned([sub for sub in subs if sub.region == name]), years)
             for name, years in shares.region.items()
         ]
-    atlas = _atlas_regions(session, record.ensemble)
-    return found | ({"Atlas": atlas} if atlas else {})
+    table = session.regions_path(record.ensemble)
+    if table is None:
+        return found
+    return found | {"Atlas": _atlas_regions(table, lambda: session.regions(record.ensemble))}
 
 
 def _turned(parts: Sequence[SubEnsemblePart]) -> str:
@@ -232,16 +273,13 @@ def _turned(parts: Sequence[SubEnsemblePart]) -> str:
     return " (turned round)" if len(negative) == len(parts) else " (partly turned round)"
 
 
-def _atlas_regions(session: FinishedSession, ensemble: str) -> list[Step]:
-    tables = session.files_of(ensemble, "regions")
-    if not tables:
-        return []
+def _atlas_regions(table: Path, read: Callable[[], list[dict[str, str]]]) -> list[Step]:
     try:
-        steps = charts.largest_regions(session.regions(ensemble))
+        steps = charts.largest_regions(read())
     except (OSError, KeyError, ValueError) as error:
-        raise InputError(messages.REPORT_UNREADABLE.format(path=tables[0], reason=error)) from error
+        raise InputError(messages.REPORT_UNREADABLE.format(path=table, reason=error)) from error
     if not steps:
-        raise InputError(messages.REPORT_UNREADABLE.format(path=tables[0], reason="it has no rows"))
+        raise InputError(messages.REPORT_UNREADABLE.format(path=table, reason="it has no rows"))
     return steps
 
 

@@ -5,7 +5,7 @@ All text from datasets, bundles and logs passes through jinja2's autoescape.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,15 @@ from bids_brainage.records.reading import FinishedSession
 from bids_brainage.reports import boilerplate, charts
 from bids_brainage.reports.shown_maps import map_name, shown_maps
 from bids_brainage.reports.templates import template_environment
-from bids_brainage.reports.words import MINUS, in_order, spoken, sub_ensemble_name, words_of
+from bids_brainage.reports.words import (
+    MINUS,
+    in_order,
+    reference_name,
+    spoken,
+    sub_ensemble_name,
+    words_of,
+)
+from bids_brainage.terms import REFERENCE_MAPS
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -76,7 +84,27 @@ def session_texts(session: FinishedSession, key: str) -> dict[str, str]:
                 rows=[_own_account(part) for part in record.sub_ensembles],
                 maps=[(map_name(map_), map_.sidecar) for map_ in shown_maps(session.maps, record.ensemble)],
             )
+        texts |= {f"{name}{part}": html for part, html in _comparisons(record)}
     return texts
+
+
+def _comparisons(record: EstimateRecord) -> Iterator[tuple[str, str]]:
+    """What is said of each reference that the person was compared with, or why there is no comparison."""
+    words = words_of(record)
+    for difference in record.differences:
+        rows = zip(record.sub_ensembles, difference.parts, strict=True)
+        html = _render(
+            "difference",
+            record=record,
+            words=words,
+            difference=difference,
+            account=charts.account_of_difference(record, difference),
+            name=reference_name(difference.reference, words),
+            rows=list(rows),
+        )
+        yield f"{REFERENCE_MAPS[difference.reference.kind]}Text", html
+    for kind, reason in record.not_explained.items():
+        yield f"{REFERENCE_MAPS[kind]}Text", _render("not_explained", reason=reason)
 
 
 def _summary(participant: str, sessions: Sequence[FinishedSession], failed: bool) -> dict[str, Any]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from bids_brainage.records.reading import FinishedMap
-from bids_brainage.reports.words import Words, in_order, spoken
+from bids_brainage.records.reading import FinishedMap, S
+from bids_brainage.records.relevance_map import MapRecord, ReferenceMapRecord, Sidecar
+from bids_brainage.reports.words import Words, in_order, reference_name, spoken
 
 TURNED_ROUND = (
     "Its weight is negative, so the ensemble's estimate turns its colours round: what is red here takes "
@@ -14,7 +16,7 @@ TURNED_ROUND = (
 LEFT_ASIDE = "Its weight is zero: the ensemble's estimate takes nothing from it."
 
 
-def shown_maps(maps: Sequence[FinishedMap], ensemble: str) -> list[FinishedMap]:
+def shown_maps(maps: Sequence[FinishedMap[S]], ensemble: str) -> list[FinishedMap[S]]:
     """The maps of an ensemble that its page shows.
 
     Those of its sub-ensembles, or its own where they were not written; each once, in the space of the
@@ -22,7 +24,7 @@ def shown_maps(maps: Sequence[FinishedMap], ensemble: str) -> list[FinishedMap]:
     """
     own = [map_ for map_ in maps if map_.ensemble == ensemble]
     parts = [map_ for map_ in own if map_.sub_ensemble]
-    chosen: dict[str, FinishedMap] = {}
+    chosen: dict[str, FinishedMap[S]] = {}
     for map_ in parts or own:
         known = chosen.get(map_.sub_ensemble)
         if known is None or known.standard:
@@ -33,12 +35,21 @@ def shown_maps(maps: Sequence[FinishedMap], ensemble: str) -> list[FinishedMap]:
     return sorted(chosen.values(), key=lambda map_: (regions.index(map_.region), order.index(map_.modality)))
 
 
-def map_name(map_: FinishedMap) -> str:
+def shown_reference_maps(
+    maps: Sequence[FinishedMap[ReferenceMapRecord]], ensemble: str, kind: str
+) -> list[FinishedMap[ReferenceMapRecord]]:
+    """The maps against a kind of reference: the ensemble's own, then those of its sub-ensembles."""
+    of_kind = [map_ for map_ in maps if map_.sidecar.reference.kind == kind]
+    whole = shown_maps([map_ for map_ in of_kind if not map_.sub_ensemble], ensemble)
+    return [*whole, *shown_maps([map_ for map_ in of_kind if map_.sub_ensemble], ensemble)]
+
+
+def map_name(map_: FinishedMap[Any]) -> str:
     """What a map is called: Cerebellum · T1w, or that it is the whole ensemble's."""
     return f"{spoken(map_.region)} · {map_.modality}" if map_.sub_ensemble else "All sub-ensembles together"
 
 
-def map_caption(map_: FinishedMap, words: Words) -> str:
+def map_caption(map_: FinishedMap[MapRecord], words: Words) -> str:
     """Say whose years a map shows, how many they are, and what the ensemble makes of them."""
     facts = map_.sidecar
     where = " (in template space)" if map_.standard else ""
@@ -46,11 +57,28 @@ def map_caption(map_: FinishedMap, words: Words) -> str:
     estimate = f"{words.number(facts.estimate)} {words.unit}"
     if not map_.sub_ensemble:
         return f"{map_name(map_)}{where}: {added} of the ensemble's own estimate of {estimate}."
-    share = f"{facts.weight:.2f}".replace("-", "\N{MINUS SIGN}")
-    text = (
+    return (
         f"{map_name(map_)}{where}: {added} of this sub-ensemble's own estimate of {estimate}; "
-        f"its weight in the ensemble's estimate is {share}."
+        f"{_what_weight_does(facts)}"
     )
+
+
+def reference_caption(map_: FinishedMap[ReferenceMapRecord], words: Words) -> str:
+    """Say between what and what a map leads, and how many years it shows."""
+    facts = map_.sidecar
+    where = " (in template space)" if map_.standard else ""
+    who = "this sub-ensemble says" if map_.sub_ensemble else "the ensemble says"
+    text = (
+        f"{map_name(map_)}{where}: of {reference_name(facts.reference, words)} {who} "
+        f"{words.number(facts.reference_estimate)} {words.unit}, of this one {words.number(facts.estimate)}; "
+        f"the map sums to {words.signed(facts.relevance_sum)}"
+    )
+    return f"{text}; {_what_weight_does(facts)}" if map_.sub_ensemble else f"{text}."
+
+
+def _what_weight_does(facts: Sidecar) -> str:
+    share = f"{facts.weight:.2f}".replace("-", "\N{MINUS SIGN}")
+    text = f"its weight in the ensemble's estimate is {share}."
     if facts.weight == 0:
         return f"{text} {LEFT_ASIDE}"
     return f"{text} {TURNED_ROUND}" if facts.weight < 0 else text

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bids_brainage.records.estimate import EstimateRecord, SubEnsemblePart
+from bids_brainage.records.estimate import EstimateRecord, ReferenceFacts, SubEnsemblePart
 from bids_brainage.terms import AGE, MODALITIES
 
 MINUS = "\N{MINUS SIGN}"
@@ -91,6 +91,14 @@ class Words:
 def words_of(record: EstimateRecord) -> Words:
     """Words for an estimate."""
     return Words(record.target.name, record.target.unit)
+
+
+def reference_name(reference: ReferenceFacts, words: Words) -> str:
+    """What a person is compared with: the average brain of age 63.2, or of all people."""
+    if reference.age is None:
+        return "the average brain of all people"
+    at = f"age {reference.age:.1f}" if words.of_age else f"{words.target} {reference.age:.4g}"
+    return f"the average brain of {at}"
 
 
 def spoken(label: str) -> str:
