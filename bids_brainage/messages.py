@@ -474,6 +474,10 @@ VOXEL_SIZE_NO_MULTIPLE = (
     "{file} has voxels of {found:.3g} mm, and the model's {wanted:.3g} mm are not a whole multiple of that; "
     "give the image in the space the model was trained on."
 )
+BRAIN_OUTSIDE_BOX = (
+    "{file}: {percent:.1f} % of the brain lie outside the {box} mm that the networks see; check the brain mask and the "
+    "registration to the template."
+)
 BRAIN_TOO_LARGE = (
     "The brain in {file} ({region}) measures {size} voxels and does not fit into the model's box of {box}; "
     "check the brain mask, or use a model with a larger box."

@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
-
-from bids_brainage.preprocessing.block_input import prepare
-from bids_brainage.preprocessing.model_input import ModelInput
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -17,6 +10,7 @@ if TYPE_CHECKING:
     import nibabel as nib
 
     from bids_brainage.models.ensembles.sub_ensemble import SubEnsemble
+    from bids_brainage.preprocessing.model_input import ModelInput
     from bids_brainage.records.reading import PreparedImages
 
 
@@ -31,13 +25,16 @@ class InputMaker:
     """
 
     def __init__(self, images: PreparedImages, modalities: Collection[str]) -> None:
-        self.images = images
+        from bids_brainage.models.cohorts.images import person_images
+
+        self.images = person_images(images)
         self.modalities = modalities
-        self._load = cache(_in_memory)
 
     def sees(self, sub: SubEnsemble) -> bool:
         """Whether there is an image for the sub-ensemble."""
-        return sub.modality in self.modalities and sub.modality in self._paths(sub)
+        from bids_brainage.preprocessing.network_input import has_image
+
+        return sub.modality in self.modalities and has_image(self.images, sub.input)
 
     def of(self, sub: SubEnsemble) -> ModelInput:
         """The sub-ensemble's input.
@@ -47,24 +44,11 @@ class InputMaker:
         ImageError
             If the image does not fit what the networks take.
         """
-        from bids_brainage.preprocessing.templates import region_mask, template_mask
+        from bids_brainage.preprocessing.network_input import network_input
 
-        path = self._paths(sub)[sub.modality]
-        if sub.input.stage == "subject":
-            return prepare(self._load(path), self.mask, sub.input, name=path.name)
-        return prepare(self._load(path), template_mask(2), sub.input, region_mask(sub.region), name=path.name)
+        return network_input(self.images, sub.input)
 
     @property
     def mask(self) -> nib.Nifti1Image:
         """The brain mask on the T1w grid."""
-        return self._load(self.images.mask)
-
-    def _paths(self, sub: SubEnsemble) -> dict[str, Path]:
-        return self.images.subject if sub.input.stage == "subject" else self.images.standard
-
-
-def _in_memory(path: Path) -> nib.Nifti1Image:
-    import nibabel as nib
-
-    image = nib.Nifti1Image.from_filename(path)
-    return nib.Nifti1Image(np.asanyarray(image.dataobj), image.affine, image.header)
+        return self.images.brain_mask

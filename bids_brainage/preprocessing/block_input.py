@@ -199,9 +199,13 @@ def grey_values(
     inside = data[brain & (data > 0)]
     if inside.size == 0:
         raise ImageError(messages.NOTHING_IN_MASK.format(file=name))
-    scale = rule.anchor_value / float(np.median(inside))
-    scaled = np.clip(data * np.float32(scale), 0, rule.clip) * np.float32(rule.output_max / rule.clip)
-    return scaled.astype(np.float32)
+    return scaled(data, float(np.median(inside)), rule)
+
+
+def scaled(data: NDArray, level: float, rule: IntensityRule) -> NDArray[np.float32]:
+    """Intensities on the rule's scale if `level` is to become its anchor value."""
+    scale = np.float32(rule.anchor_value / level)
+    return (np.clip(data * scale, 0, rule.clip) * np.float32(rule.output_max / rule.clip)).astype(np.float32)
 
 
 def _region_of(spec: InputSpec, region_mask: nib.Nifti1Image | None) -> nib.Nifti1Image | None:

@@ -32,13 +32,32 @@ def _axis_codes(codes: str) -> str:
 Orientation = Annotated[str, AfterValidator(_axis_codes)]
 
 
+class SamplingRule(BaseModel):
+    """How an image is brought to the network's voxels, if not by averaging whole voxels of its own.
+
+    Attributes
+    ----------
+    resolution : float
+        mm; the width at half the height (FWHM) of a Gaussian to which every image is smoothed, however sharp
+        it was scanned.
+    peeled : float
+        mm; fluid at the surface of the brain mask is left out up to this depth, because programs that find
+        brains differ in how much of it they include. 0 takes the mask as it is.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    resolution: float = Field(gt=0)
+    peeled: float = Field(default=0.0, ge=0)
+
+
 class IntensityRule(BaseModel):
     """How intensities become grey values.
 
     Attributes
     ----------
-    anchor : "median"
-        What is measured inside the whole brain mask, over voxels above zero.
+    anchor : {"median", "white_matter"}
+        What is measured: the median inside the whole brain mask, over voxels above zero, or that of the
+        template's deep white matter, which does not depend on the mask.
     anchor_value : float
         The value that the anchor becomes.
     clip : float
@@ -48,7 +67,7 @@ class IntensityRule(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-    anchor: Literal["median"] = "median"
+    anchor: Literal["median", "white_matter"] = "median"
     anchor_value: float = Field(default=110.0, gt=0)
     clip: float = Field(default=383.0, gt=0)
     output_max: int = Field(default=255, ge=1, le=255)
@@ -76,6 +95,9 @@ class InputSpec(BaseModel):
     margin : int
         Voxels left free around the largest brain when the box was chosen.
     intensity : IntensityRule
+    sampling : SamplingRule or None
+        None: whole voxels of the image in its own pose are averaged. Otherwise images in the subject stage
+        are turned to the template's axes, and those in the standard stage are read through the warp.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -88,6 +110,12 @@ class InputSpec(BaseModel):
     box: tuple[Positive, Positive, Positive]
     margin: int = Field(default=2, ge=0)
     intensity: IntensityRule = IntensityRule()
+    sampling: SamplingRule | None = None
+
+    @property
+    def source_stage(self) -> Literal["subject", "standard"]:
+        """The stage on whose grid the image lies that the network's voxels are made from."""
+        return self.stage if self.sampling is None else "subject"
 
     @model_validator(mode="after")
     def _fits_together(self) -> InputSpec:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 import nibabel as nib
 import numpy as np
+from nibabel.affines import apply_affine
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from bids_brainage import messages
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 SHAPES = {1: (182, 218, 182), 2: (91, 109, 91)}
 ATLAS_REACH = 6.0  # mm that labels are continued beyond the template's brain mask
 Resolution = Literal[1, 2]
+WHITE_DEPTH = 10.0  # mm below the surface of the brain
+WHITE_LEVEL = 0.97  # of the 80th percentile of the T1w template, which is white matter
 
 
 def grid(resolution: Resolution = 2) -> nib.Nifti1Image:
@@ -78,6 +82,16 @@ def region_mask(region: str) -> nib.Nifti1Image:
     labels, table = atlas()
     chosen = table.loc[table["region"] == region, "index"].to_numpy()
     return image_like(np.isin(np.asanyarray(labels.dataobj), chosen).astype(np.uint8), labels)
+
+
+@lru_cache(maxsize=1)
+def deep_white_matter() -> NDArray[np.float64]:
+    """Points (n, 3; RAS mm) of the white matter in the depth of the template."""
+    template, brain = template_brain(2), np.asanyarray(template_mask(2).dataobj) > 0
+    data = template.get_fdata(dtype=np.float32)
+    deep = ndimage.distance_transform_edt(brain, sampling=2.0) > WHITE_DEPTH
+    white = deep & (ndimage.uniform_filter(data, 3) > WHITE_LEVEL * np.percentile(data[brain], 80))
+    return apply_affine(template.affine, np.argwhere(white))
 
 
 @lru_cache(maxsize=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -111,6 +112,19 @@ class PreparedImages:
     inverse: Path
     subject: dict[str, Path]
     standard: dict[str, Path]
+
+    def scanned(self, modality: str) -> tuple[tuple[float, float, float], str] | None:
+        """How far (mm) a scanned voxel reached along the axes of the T1w grid, and how it was interpolated.
+
+        None if the image's sidecar does not say so, as those of earlier versions.
+        """
+        path = sidecar(self.subject[modality])
+        content = read_json(path) if path.is_file() else {}
+        extent, interpolation = content.get("ScannedVoxelExtent"), content.get("Interpolation")
+        if not (isinstance(extent, list) and len(extent) == 3 and all(_is_length(size) for size in extent)):
+            return None
+        x, y, z = map(float, extent)
+        return (x, y, z), str(interpolation)
 
 
 @dataclass(frozen=True)
@@ -315,6 +329,10 @@ class FinishedSession:
 
     def _path(self, mark: FileMark) -> Path:
         return self.place.out_dir / mark.path
+
+
+def _is_length(value: object) -> bool:
+    return isinstance(value, int | float) and 0 < value < math.inf
 
 
 def read_record(place: SessionPlace) -> SessionRecord | None:

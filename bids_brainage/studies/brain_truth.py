@@ -25,6 +25,7 @@ from bids_brainage.terms import MODALITIES, WHOLE_BRAIN
 if TYPE_CHECKING:
     from bids_brainage.models.bundles.bundle import Bundle
     from bids_brainage.models.ensembles.sub_ensemble import SubEnsemble
+    from bids_brainage.records.reading import PreparedImages
 
 log = logging.getLogger(__name__)
 # Common names for groups of the simulation's processes.
@@ -52,8 +53,9 @@ class TruthTask:
     age : float
         Years.
     modality : str
-    image, mask, labels : Path
-        Prepared image, brain mask, and the truth's label map.
+    images : PreparedImages
+    labels : Path
+        The truth's label map.
     bundle : str
         Name or path of the model bundle.
     dataset : str
@@ -63,8 +65,7 @@ class TruthTask:
     participant: str
     age: float
     modality: str
-    image: Path
-    mask: Path
+    images: PreparedImages
     labels: Path
     bundle: str
     dataset: str
@@ -132,7 +133,7 @@ def find_tasks(bids_dir: Path, derivatives: Path, bundle: str) -> list[TruthTask
         if labels.is_file():
             tasks += [
                 TruthTask(
-                    person.participant, person.age, modality, person.subject[modality], person.mask, labels,
+                    person.participant, person.age, modality, person.images, labels,
                     bundle, cohort.dataset,
                 )
                 for modality in MODALITIES
@@ -147,15 +148,16 @@ def measure_person(task: TruthTask) -> list[Row]:
     import nibabel as nib
 
     from bids_brainage.models.bundles.bundle import load_bundle
-    from bids_brainage.preprocessing.block_input import prepare
+    from bids_brainage.models.cohorts.images import person_images
+    from bids_brainage.preprocessing.network_input import network_input
     from bids_brainage.preprocessing.resampling import to_grid
 
     sub = whole_brain(load_bundle(task.bundle), task)
-    image, mask = (nib.Nifti1Image.from_filename(path) for path in (task.image, task.mask))
-    model_input = prepare(image, mask, sub.input, name=str(task.image))
-    labels = to_grid(nib.Nifti1Image.from_filename(task.labels), image.shape, image.affine, order=0)
+    images = person_images(task.images)
+    model_input, mask = network_input(images, sub.input), images.brain_mask
+    labels = to_grid(nib.Nifti1Image.from_filename(task.labels), mask.shape, mask.affine, order=0)
     shares = {
-        region: model_input.placement.covered(nib.Nifti1Image(inside.astype(np.uint8), image.affine))
+        region: model_input.placement.covered(nib.Nifti1Image(inside.astype(np.uint8), mask.affine))
         for region, inside in regions_of(np.asarray(labels.dataobj)).items()
     }
     brain = model_input.placement.covered(mask)

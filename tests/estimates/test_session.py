@@ -7,11 +7,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 
 from bids_brainage.errors import ImageError
-from bids_brainage.estimates import inputs as estimate_inputs
 from bids_brainage.estimates.grids import image_sum
 from bids_brainage.estimates.options import EstimationOptions, PersonFacts
 from bids_brainage.estimates.session import EnsembleResult, estimate_session
@@ -91,12 +91,13 @@ def test_each_image_is_read_once_and_each_network_run_once(
     from bids_brainage.relevance.engine.explanation import _Engine
 
     read: list[Path] = []
-    load = estimate_inputs._in_memory
-    monkeypatch.setattr(estimate_inputs, "_in_memory", lambda path: read.append(path) or load(path))
+    load = nib.Nifti1Image.from_filename
+    monkeypatch.setattr(nib.Nifti1Image, "from_filename", lambda path: read.append(path) or load(path))
     ran: list[int] = []
     forward = _Engine.forward
     monkeypatch.setattr(_Engine, "forward", lambda self, n, *a: ran.append(id(n)) or forward(self, n, *a))
     found = list(estimate_session(bundle, bundle.ensembles, images, PREPARATION, PERSON, OPTIONS))
+    assert images.mask in read
     assert len(read) == len(set(read))
     networks = sum(len(part.base_models) for result in found for part in result.record.sub_ensembles)
     assert len(ran) == networks

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from bids_brainage.cli import simulate
+from bids_brainage.records.reading import PreparedImages
 from bids_brainage.simulation.cohort import Settings, write_cohort
 from bids_brainage.studies import brain_truth
 from bids_brainage.studies.brain_truth import TruthTask, measure_person, regions_of, score_maps, summarise
@@ -78,10 +79,11 @@ def person(tmp_path_factory):
     # All of the brain has the first label: that of the lateral ventricles.
     mask.to_filename(folder / "all.nii.gz")
     make_bundle(folder / "bundle")
-    task = TruthTask(
-        "0001", 70.0, "T1w", anat / "sub-0001_T1w.nii.gz", folder / "mask.nii.gz", folder / "all.nii.gz",
-        str(folder / "bundle"), "Simulated",
-    )  # fmt: skip
+    nowhere = folder / "none.h5"
+    images = PreparedImages(
+        folder / "mask.nii.gz", nowhere, nowhere, {"T1w": anat / "sub-0001_T1w.nii.gz"}, {}
+    )
+    task = TruthTask("0001", 70.0, "T1w", images, folder / "all.nii.gz", str(folder / "bundle"), "Simulated")
     return task
 
 

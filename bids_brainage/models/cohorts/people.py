@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,13 +43,12 @@ class TrainingPerson:
     sex: str | None
     site: str | None
     group: str
-    mask: Path
-    subject: Mapping[str, Path]
-    standard: Mapping[str, Path]
+    images: PreparedImages
 
-    def image(self, stage: str, modality: str) -> Path:
-        """The prepared image of a modality in a stage."""
-        return (self.subject if stage == "subject" else self.standard)[modality]
+    @property
+    def mask(self) -> Path:
+        """The brain mask."""
+        return self.images.mask
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ def read_cohort(
         elif images is None:
             without_images.append(label)
         else:
-            people.append(_person(label, session, value, images, wanted, table, group_column))
+            people.append(_person(label, session, value, images, table, group_column))
     if not (people or without_images):
         _check_target(table, target)
     sentence = messages.LEFT_OUT_AGE if target == AGE else messages.LEFT_OUT_TARGET
@@ -167,7 +166,6 @@ def _person(
     session: str | None,
     value: float,
     images: PreparedImages,
-    modalities: Sequence[str],
     table: ParticipantsTable,
     group_column: str | None,
 ) -> TrainingPerson:
@@ -180,9 +178,7 @@ def _person(
         sex=table.person(label, session).sex,
         site=table.text(label, session, "site"),
         group=group or label,
-        mask=images.mask,
-        subject={name: images.subject[name] for name in modalities},
-        standard={name: images.standard[name] for name in modalities},
+        images=images,
     )
 
 

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ from bids_brainage.models.ensembles.base_model import BaseModel
 from bids_brainage.preprocessing.input_spec import InputSpec
 
 if TYPE_CHECKING:
-    import nibabel as nib
+    pass
 
 _log = logging.getLogger(__name__)
 
@@ -116,32 +116,16 @@ def _of_a_store(path: Path) -> bool:
 
 def _prepare_person(store: VolumeStore, index: int, person: TrainingPerson) -> None:
     """Write one person's volumes, then say that they are done."""
-    import nibabel as nib
-
-    from bids_brainage.preprocessing.block_input import prepare
+    from bids_brainage.models.cohorts.images import person_images
     from bids_brainage.preprocessing.model_input import uint8_volume
+    from bids_brainage.preprocessing.network_input import network_input
 
-    images: dict[Path, nib.Nifti1Image] = {}
-    brain = nib.Nifti1Image.from_filename(person.mask)
+    images = person_images(person.images)
     for key, spec in store.specs.items():
-        path = person.image(spec.stage, spec.modality)
-        if path not in images:
-            loaded = nib.Nifti1Image.from_filename(path)
-            images[path] = nib.Nifti1Image(loaded.get_fdata(dtype=np.float32), loaded.affine)
-        mask, region = (brain, None) if spec.stage == "subject" else _template_masks(spec.region)
-        model_input = prepare(images[path], mask, spec, region, name=str(path))
         volumes = store.volumes(key, "r+")
-        volumes[index] = uint8_volume(model_input)
+        volumes[index] = uint8_volume(network_input(images, spec))
         volumes.flush()
     _done(store.path, index).touch()
-
-
-@lru_cache
-def _template_masks(region: str) -> tuple[nib.Nifti1Image, nib.Nifti1Image]:
-    """The template's brain mask and that of one of its regions."""
-    from bids_brainage.preprocessing.templates import region_mask, template_mask
-
-    return template_mask(2), region_mask(region)
 
 
 def _done(path: Path, index: int) -> Path:
@@ -154,7 +138,8 @@ def _fingerprint(people: Sequence[TrainingPerson], specs: Mapping[str, InputSpec
     for key, spec in specs.items():
         digest.update(f"{key} {spec.model_dump_json()}\n".encode())
     for person in people:
-        for path in (person.mask, *person.subject.values(), *person.standard.values()):
+        images = person.images
+        for path in (images.mask, images.forward, *images.subject.values(), *images.standard.values()):
             digest.update(f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}\n".encode())
     return digest.hexdigest()
 

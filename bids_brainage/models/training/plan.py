@@ -25,7 +25,13 @@ from bids_brainage.models.bundles.schema import (
 )
 from bids_brainage.models.training.augmentation import AugmentationPlan
 from bids_brainage.networks.architecture import BaseModelSpec, Initializer
-from bids_brainage.preprocessing.input_spec import InputSpec, IntensityRule, Orientation, check_region
+from bids_brainage.preprocessing.input_spec import (
+    InputSpec,
+    IntensityRule,
+    Orientation,
+    SamplingRule,
+    check_region,
+)
 from bids_brainage.quoting import one_line
 from bids_brainage.reading import read_yaml_mapping
 from bids_brainage.terms import AGE, REGIONS, SPACES
@@ -80,6 +86,7 @@ class InputPlan(Part):
     margin: int = Field(default=2, ge=0)
     smallest_subject_box_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
     intensity: IntensityRule = IntensityRule()
+    sampling: SamplingRule | None = None
 
     def spec(
         self, ensemble: EnsemblePlan, region: str, modality: str, box: tuple[int, int, int]
@@ -95,6 +102,7 @@ class InputPlan(Part):
             box=box,
             margin=self.margin,
             intensity=self.intensity,
+            sampling=self.sampling,
         )
 
 

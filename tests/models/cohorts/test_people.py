@@ -47,8 +47,8 @@ def test_the_images_are_those_of_the_record(tmp_path: Path) -> None:
         assert session is not None
         assert session.images is not None
         assert person.mask == session.images.mask
-        assert person.subject == {"FLAIR": session.images.subject["FLAIR"]}
-        assert person.image("standard", "FLAIR") == session.images.standard["FLAIR"]
+        assert person.images.subject["FLAIR"] == session.images.subject["FLAIR"]
+        assert person.images.standard["FLAIR"] == session.images.standard["FLAIR"]
 
 
 def test_the_first_folder_that_has_somebody_counts(tmp_path: Path) -> None:

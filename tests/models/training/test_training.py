@@ -206,7 +206,7 @@ def test_the_store_holds_what_the_input_rule_says(derivatives, tmp_path):
     _, store, cohort = prepared(derivatives, tmp_path, small_plan())
     person = cohort.people[5]
     volume = store.volumes("TypeI/WholeBrain_T1w")[5]
-    image = nib.load(person.subject["T1w"]).get_fdata()
+    image = nib.load(person.images.subject["T1w"]).get_fdata()
     mask = nib.load(person.mask).get_fdata() > 0
     grey = np.rint(grey_values(image, mask, store.specs["TypeI/WholeBrain_T1w"].intensity)[mask])
     np.testing.assert_array_equal(np.sort(volume[volume > 0]), np.sort(grey[grey > 0]))
