@@ -85,6 +85,13 @@ class Head:
         """Where structures lie, on either side; codes without their ``Left-``, ``lh-`` and so on."""
         return np.isin(self.labels, self.numbers(structures))
 
+    def part(self, region: str) -> NDArray[np.bool_]:
+        """Where a part of the brain lies: Cortical, Subcortical or Cerebellum."""
+        from bids_brainage.preprocessing.templates import atlas
+
+        _, table = atlas()
+        return np.isin(self.labels, table.loc[table["region"] == region, "index"])
+
     def numbers(self, structures: Iterable[str]) -> list[int]:
         """Labels of structures on either side."""
         wanted = set(structures)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from bids_brainage.errors import ImageError
 from bids_brainage.simulation.tissue import CHANGED
 from bids_brainage.studies.response_maps import explainers
-from bids_brainage.terms import SPACES
+from bids_brainage.terms import STANDARD_SPACE, T1W_SPACE, WHOLE_BRAIN
 
 if TYPE_CHECKING:
     import nibabel as nib
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 Maps = dict[str, NDArray[np.float64]]
 Box = tuple[slice, ...]
-#: A mask of what is seen of the brain, and the left half of the head.
-Surroundings = tuple["nib.Nifti1Image", NDArray[np.bool_]]
+#: A space; there a mask of what is seen of the brain, and the left half of the head.
+Surroundings = tuple[str, "nib.Nifti1Image", NDArray[np.bool_]]
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ def _compared(
     before: Mapping[str, Seen],
     after: Mapping[str, Seen],
     altered: AlteredSession,
-    surroundings: Callable[[SubEnsemble], Surroundings],
+    surroundings: Callable[[SubEnsemble, ModelInput], Surroundings],
 ) -> Iterator[Row]:
     """Rows of the sub-ensembles whose sequence has changed, and of the ensemble."""
     outputs = [{name: own.outputs for name, own in seen.items()} for seen in (before, after)]
@@ -199,7 +199,8 @@ def _compared(
         if sub.modality not in altered.modalities:
             continue
         ages = [float(sub.head.apply(seen[name].outputs)) for seen in (before, after)]
-        place = place_of(sub, own.input, altered.truth[SPACES[sub.input.stage]], *surroundings(sub))
+        space, brain, left = surroundings(sub, own.input)
+        place = place_of(own.input, altered.truth[space], brain, left)
         for method, there in own.maps.items():
             measured = measure_map(there - before[name].maps[method], place)
             sums = total.setdefault(method, dict.fromkeys(measured, 0.0))
@@ -235,17 +236,16 @@ def measure_map(difference: NDArray[np.float64], place: Place) -> dict[str, floa
 
 
 def place_of(
-    sub: SubEnsemble, own: ModelInput, truth: nib.Nifti1Image, brain: nib.Nifti1Image, left: NDArray[np.bool_]
+    own: ModelInput, truth: nib.Nifti1Image, brain: nib.Nifti1Image, left: NDArray[np.bool_]
 ) -> Place:
     """Where a change lies for a sub-ensemble.
 
     Parameters
     ----------
-    sub : SubEnsemble
     own : ModelInput
         What it sees.
     truth : nibabel.Nifti1Image
-        The share of each voxel that was changed, on the grid of its stage.
+        The share of each voxel that was changed, on the grid that it sees.
     brain : nibabel.Nifti1Image
         Mask of what it sees, on the same grid.
     left : array of bool
@@ -262,20 +262,27 @@ def place_of(
     return Place(near, whole, np.divide(half, whole, out=np.zeros_like(whole), where=whole > 0))
 
 
-def _surroundings(sub: SubEnsemble, images: PreparedImages, head: Head, box: Box) -> Surroundings:
-    """What a sub-ensemble sees of the brain, and the left half of the head, on the grid of its stage."""
+def _surroundings(
+    sub: SubEnsemble, own: ModelInput, images: PreparedImages, head: Head, box: Box
+) -> Surroundings:
+    """In which space networks see images, what they see of the brain there, and the left half of the head.
+
+    Those of the standard stage may see the images on the T1w grid, too: what is brought back says so.
+    """
     import nibabel as nib
 
     from bids_brainage.preprocessing.templates import region_mask
 
-    if sub.input.stage != "subject":
+    grid = own.placement.restore(np.zeros(own.array.shape[:3]), "even")
+    mask = nib.Nifti1Image.from_filename(images.mask)
+    if grid.shape != mask.shape or not np.allclose(grid.affine, mask.affine, atol=1e-2):
         brain = region_mask(sub.region)
         x = np.arange(brain.shape[0]) * brain.affine[0, 0] + brain.affine[0, 3]
-        return brain, np.broadcast_to((x < 0)[:, None, None], brain.shape)
-    brain = nib.Nifti1Image.from_filename(images.mask)
-    left = np.zeros(brain.shape, bool)
+        return STANDARD_SPACE, brain, np.broadcast_to((x < 0)[:, None, None], brain.shape)
+    inside, left = np.zeros(mask.shape, bool), np.zeros(mask.shape, bool)
+    inside[box] = head.mask if sub.region == WHOLE_BRAIN else head.part(sub.region)
     left[box] = head.points[0] < 0
-    return brain, left
+    return T1W_SPACE, _mask(inside, mask), left
 
 
 def _mask(inside: NDArray[np.bool_], image: nib.Nifti1Image) -> nib.Nifti1Image:

@@ -38,6 +38,10 @@ def test_points_of_the_template_have_the_atlas_structures(head):
     assert table[head.labels[near(head, -26, 2, 0)]] == "Left-Putamen"
     assert table[head.labels[near(head, 26, 2, 0)]] == "Right-Putamen"
     assert head.labels[~head.mask].max() == 0
+    parts = [head.part(region) for region in ("Cortical", "Subcortical", "Cerebellum")]
+    np.testing.assert_array_equal(sum(part.astype(int) for part in parts), head.mask)
+    assert parts[1][near(head, -26, 2, 0)]
+    assert parts[2][near(head, 20, -60, -40)]
     assert (head.points[:, ~head.mask] == BEYOND).all()
 
 

@@ -42,7 +42,7 @@ def placed(truth: np.ndarray, brain: np.ndarray) -> Place:
     image, mask = (nib.Nifti1Image(v.astype(np.float32).reshape(-1, 1, 1), np.eye(4)) for v in (truth, brain))
     left = np.arange(len(truth)).reshape(-1, 1, 1) < 5
     seen = SimpleNamespace(placement=Blocks())
-    return place_of(None, seen, image, mask, left)
+    return place_of(seen, image, mask, left)
 
 
 def test_near_is_what_has_changed_and_its_neighbours():
