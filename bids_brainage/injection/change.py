@@ -52,6 +52,7 @@ class InjectionSpec(_Frozen):
     cortex: dict[str, float]
     lesions_arise_in: tuple[str, ...]
     ventricle: tuple[str, ...]
+    other_ventricles: tuple[str, ...]
     lobes: dict[str, tuple[str, ...]]
     columns: dict[str, dict[str, str]]
 

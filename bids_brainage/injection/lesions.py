@@ -15,6 +15,8 @@ from bids_brainage.injection.ventricles import lateral_ventricles
 from bids_brainage.simulation.spec import load_spec
 
 Array = NDArray[np.float32]
+QUIET = 1.0  # mm over which the share of white matter is smoothed
+FILLED = 1.1  # noise and smoothing leave a little less than all of a voxel
 
 
 def inject_lesions(head: Head, change: Change) -> Altered:
@@ -67,7 +69,9 @@ def _images(head: Head, change: Change, weight: Array) -> dict[str, Array]:
 def _white_matter(head: Head, change: Change) -> tuple[Array, Array]:
     """White matter that may become lesion, and how readily it does."""
     spec = load_injection()
-    white = head.tissue.white * head.of(*spec.lesions_arise_in) * (head.on_side(change.side) > 0.5)
+    # The scanner's noise is not lesions' shape: white matter fills its voxels, but for its borders.
+    filled = np.clip(FILLED * head.smoothed(head.tissue.white, QUIET), 0, 1)
+    white = filled * head.of(*spec.lesions_arise_in) * (head.on_side(change.side) > 0.5)
     sites = _sites(head, change)
     reach = spec.lesions["reach_mm"]
     away = head.distance(sites)

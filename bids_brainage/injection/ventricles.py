@@ -13,7 +13,7 @@ from bids_brainage.injection.change import Change, load_injection
 from bids_brainage.injection.head import Head
 
 Array = NDArray[np.float32]
-REACH = 3.0  # mm that a person's ventricles may lie beyond the atlas's
+REACH = 2.0  # mm that a person's ventricles may lie beyond the atlas's
 LEAST_ML = 0.3  # of a part of the ventricles
 # Share of fluid beyond which a voxel counts; where fluid meets white matter, half-way looks like grey matter.
 FLUID = 0.35
@@ -30,6 +30,7 @@ def lateral_ventricles(head: Head) -> NDArray[np.bool_]:
         If there is hardly any.
     """
     near = head.distance(head.of(*load_injection().ventricle)) <= REACH
+    near &= ~head.of(*load_injection().other_ventricles)
     parts, _ = ndimage.label(near & (head.tissue.csf > FLUID))
     sizes = np.bincount(parts.ravel()) * head.voxel_ml
     sizes[0] = 0
