@@ -71,15 +71,16 @@ def _white_matter(head: Head, change: Change) -> tuple[Array, Array]:
     spec = load_injection()
     # The scanner's noise is not lesions' shape: white matter fills its voxels, but for its borders.
     filled = np.clip(FILLED * head.smoothed(head.tissue.white, QUIET), 0, 1)
-    white = filled * head.of(*spec.lesions_arise_in) * (head.on_side(change.side) > 0.5)
+    allowed = filled * head.of(*spec.lesions_arise_in) * (head.on_side(change.side) > 0.5)
     sites = _sites(head, change)
     reach = spec.lesions["reach_mm"]
     away = head.distance(sites)
-    white = np.where(away <= reach, white, 0).astype(np.float32)
+    white = np.where(away <= reach, allowed, 0).astype(np.float32)
     # Smoothed noise of sd 1; falling away from the places where lesions arise.
     rng = np.random.default_rng([change.seed, zlib.crc32(head.name.encode())])
     noise = head.smoothed(rng.standard_normal(head.mask.shape, dtype=np.float32), spec.lesions["size_mm"])
-    return white, noise / noise.std() - 2 * (away / np.float32(reach)) ** 2
+    score = noise / noise.std() - 2 * (away / np.float32(reach)) ** 2
+    return white, score.astype(np.float32)
 
 
 def _sites(head: Head, change: Change) -> NDArray[np.bool_]:

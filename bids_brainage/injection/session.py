@@ -60,8 +60,11 @@ class AlteredSession:
         """The session's images, with those that have changed written to a folder for a while."""
         there = {"subject_image": dict(images.subject), "standard_image": dict(images.standard)}
         for (role, modality), image in self.images.items():
-            there[role][modality] = folder / f"{role}_{modality}.nii"
-            _write_image(image, there[role][modality])
+            source, own = there[role][modality], folder / f"{role}_{modality}.nii"
+            _write_image(image, own)
+            # It says how the image was scanned.
+            copy_file(sidecar(source), sidecar(own))
+            there[role][modality] = own
         return replace(images, subject=there["subject_image"], standard=there["standard_image"])
 
 

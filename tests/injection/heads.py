@@ -17,6 +17,7 @@ from bids_brainage.records.writing import Output, publish
 
 #: White matter, grey matter, fluid.
 SIGNAL = {"T1w": (110.0, 76.0, 20.0), "FLAIR": (80.0, 100.0, 16.0), "T2starw": (92.0, 110.0, 138.0)}
+SCANNED = {"ScannedVoxelExtent": [2.0, 3.0, 4.0], "Interpolation": "linear"}
 PREPARATION = {"origin": "raw", "skull_strip": "bet", "native_voxel_size": 2.0}
 
 
@@ -65,7 +66,9 @@ def finished(
         about = {"modality": modality}
         first = modality == "T1w"
         subject = place.path("preproc_T1w") if first else place.path("preproc_T1w_space", suffix=modality)
-        told = {"Sources": ["bids:raw:x"], "Warnings": []} | ({"Preparation": PREPARATION} if first else {})
+        told = {"Sources": ["bids:raw:x"], "Warnings": [], **SCANNED} | (
+            {"Preparation": PREPARATION} if first else {}
+        )
         standard = place.path("preproc_standard", suffix=modality)
         outputs = [Output("subject_image", subject, rounded.write, about, told)]
         on_template = Output("standard_image", standard, rounded.write, about, {"Resolution": {"2": "2 mm"}})

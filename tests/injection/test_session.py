@@ -57,6 +57,18 @@ def test_what_does_not_change_keeps_its_values_on_both_grids(session, tmp_path):
         assert not volume(getattr(done.images, images)["FLAIR"])[~(volume(before.mask) > 0)].any()
 
 
+def test_altered_images_for_a_while_are_read_like_the_others(session, tmp_path):
+    altered = alter_session(session, Change("lesions", 8))
+    there = altered.among(session.images, tmp_path)
+    for modality in ("T1w", "FLAIR", "T2starw"):
+        assert there.subject[modality].parent == there.standard[modality].parent == tmp_path
+        assert there.scanned(modality) == session.images.scanned(modality) == ((2.0, 3.0, 4.0), "linear")
+        new = volume(there.subject[modality])
+        np.testing.assert_allclose(new, altered.images["subject_image", modality].dataobj, atol=0.01)
+    iron = alter_session(session, Change("iron", 0.2)).among(session.images, tmp_path)
+    assert iron.subject["T1w"] == session.images.subject["T1w"]
+
+
 def test_the_record_is_as_valid_as_before_and_says_what_was_done(session, tmp_path):
     change = Change("lesions", 8, region="deep", seed=3)
     done = write_session(session, alter_session(session, change), tmp_path / "out")
