@@ -121,6 +121,10 @@ BROKEN_DATABASE = (
     "--bids-database-dir {path} cannot be used ({reason}); remove that folder to build the index again."
 )
 NO_DERIVATIVES = "--derivatives {name}={path}: {reason}; give the folder with the sub-* folders."
+DERIVATIVES_ALTERED = (
+    "--derivatives {name}={path}: these images were altered by bids_brainage_simulate inject; estimate from them with "
+    "{path} as OUTPUT_DIR, or give the images that they were made from."
+)
 NO_SUBJECTS_DIR = "--fs-subjects-dir {path} {reason}; give FreeSurfer's SUBJECTS_DIR."
 IS_NO_FOLDER = "is not a folder"
 HOLDS_NO_PARTICIPANT = "has no sub-<label> folder"
@@ -885,6 +889,7 @@ INJECT_NOT_FINISHED = (
 )
 INJECT_NOBODY = "{path} has no finished prepared images; run bids_brainage BIDS_DIR {path} participant --preproc-only first."
 INJECT_TWICE = "{path} holds altered images already; inject into the images that these were made from."
+COHORT_ALTERED = "{path} holds images altered by bids_brainage_simulate inject, which are nobody's; they are used all the same."
 INJECT_INTO_ITSELF = "{path} lies in the dataset that is read; give a folder outside it."
 INJECT_FOLDER_TAKEN = "{path} is not empty and holds no injected images; give a new or empty folder."
 INJECT_OTHER_SETTINGS = "{path} holds images altered in another way ({there}; asked for: {own}); ask for the same or give another folder."

@@ -15,6 +15,7 @@ from bids_brainage.bids.naming import prepared_patterns, session_name
 from bids_brainage.bids.prepared import PreparedSession, PreprocessedInputs
 from bids_brainage.bids.wanted import Verdict, Wanted
 from bids_brainage.errors import InputError
+from bids_brainage.terms import INJECTOR
 
 
 class Origin(StrEnum):
@@ -137,6 +138,8 @@ def _check_derivatives(derivatives: Mapping[str, Path]) -> None:
             reason = messages.IS_NO_FOLDER
         elif not any(name.startswith("sub-") and (path / name).is_dir() for name in names_in(path)):
             reason = messages.HOLDS_NO_PARTICIPANT
+        elif INJECTOR in _software(path):
+            raise InputError(messages.DERIVATIVES_ALTERED.format(name=dataset, path=path))
         else:
             continue
         raise InputError(messages.NO_DERIVATIVES.format(name=dataset, path=path, reason=reason))

@@ -9,9 +9,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from bids_brainage.bids.derivatives import Preparations
 from bids_brainage.cli.simulate import main
+from bids_brainage.errors import InputError
 from bids_brainage.injection.change import Change
 from bids_brainage.injection.session import alter_session, write_session
+from bids_brainage.models.cohorts.people import read_cohort
 from bids_brainage.records.reading import read_participant
 from tests.injection.heads import finished
 
@@ -145,6 +148,20 @@ def test_folders_that_cannot_be_used(prepared, tmp_path, capsys):
     assert inject(prepared, tmp_path / "once", *IRON) == 0
     capsys.readouterr()
     assert "altered images already" in refused(tmp_path / "once", tmp_path / "twice")
+
+
+def test_altered_images_do_not_pass_for_prepared_ones(prepared, tmp_path, caplog):
+    out = tmp_path / "out"
+    assert inject(prepared, out, *IRON) == 0
+    with pytest.raises(InputError, match="altered by bids_brainage_simulate inject"):
+        Preparations({"fmriprep": out}, None, None)
+    table = tmp_path / "participants.tsv"
+    table.write_text("participant_id\tage\nsub-01\t40\n")
+    assert [person.participant for person in read_cohort([out], table, ["T1w"]).people] == ["01"]
+    assert "which are nobody's" in caplog.text
+    caplog.clear()
+    read_cohort([prepared], table, ["T1w"])
+    assert "nobody's" not in caplog.text
 
 
 @pytest.mark.parametrize("label", ["../01", "0\n1", "\u202e", "x" * 300, "02"])

@@ -19,6 +19,7 @@ from bids_brainage.bids.participants import ParticipantsTable
 from bids_brainage.bids.people import ID_COLUMNS
 from bids_brainage.errors import InputError
 from bids_brainage.quoting import one_line
+from bids_brainage.records.altered import is_altered
 from bids_brainage.records.reading import PreparedImages, read_participant
 from bids_brainage.records.session import FIRST, TEMPLATE
 from bids_brainage.terms import AGE, SIMULATOR
@@ -99,6 +100,8 @@ def read_cohort(
     InputError
         The table or the target's column cannot be used, or nobody is left.
     """
+    for folder in filter(is_altered, derivatives):
+        _log.warning("%s", messages.COHORT_ALTERED.format(path=folder))
     wanted = tuple(modalities)
     table = ParticipantsTable(participants, required=True)
     for warning in table.warnings:
