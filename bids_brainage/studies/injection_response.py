@@ -167,6 +167,7 @@ def _common(own: pd.DataFrame) -> Row:
         "responding": len(moved),
         "near_share": _known(moved["near"].sum() / moved["gained"].sum()) if len(moved) else None,
         "near_share_least": _known(shares.min()) if len(moved) else None,
+        "moved_near": _known(moved["moved_near"].astype(float).mean()),
         "chance": _known(own["chance"].astype(float).mean()),
         "own_side": _on_own_side(moved) if sided else None,
     }

@@ -202,19 +202,21 @@ def _compared(
         space, brain, left = surroundings(sub, own.input)
         place = place_of(own.input, altered.truth[space], brain, left)
         for method, there in own.maps.items():
-            measured = measure_map(there - before[name].maps[method], place)
+            difference = there - before[name].maps[method]
+            measured = measure_map(difference, place)
             sums = total.setdefault(method, dict.fromkeys(measured, 0.0))
             for key, years in measured.items():
                 sums[key] += weights[name] * years
             yield {
                 "sub_ensemble": name, "modality": sub.modality, "method": method, **_gained(ages), **measured,
                 "chance": place.chance, "near_share": share(measured["near"], ages[1] - ages[0]),
+                "moved_near": moved_near(difference, place),
             }  # fmt: skip
     ages = [own.brain_age for own in estimates]
     for method, measured in total.items():
         yield {
             "sub_ensemble": "all", "modality": None, "method": method, **_gained(ages), **measured,
-            "chance": None, "near_share": share(measured["near"], ages[1] - ages[0]),
+            "chance": None, "near_share": share(measured["near"], ages[1] - ages[0]), "moved_near": None,
         }  # fmt: skip
 
 
@@ -233,6 +235,12 @@ def measure_map(difference: NDArray[np.float64], place: Place) -> dict[str, floa
     mapped = float(difference.sum())
     near = float(difference[place.near].sum())
     return {"mapped": mapped, "near": near, "left": left, "right": mapped - left}
+
+
+def moved_near(difference: NDArray[np.float64], place: Place) -> float | None:
+    """The share near the change of all that has moved in a map, whatever its sign; None if nothing has."""
+    moved = np.abs(difference)
+    return float(moved[place.near].sum() / moved.sum()) if moved.any() else None
 
 
 def place_of(

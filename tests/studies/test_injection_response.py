@@ -12,7 +12,7 @@ import pytest
 
 from bids_brainage.cli.simulate import main
 from bids_brainage.studies.injection_response import short_table, summarise
-from bids_brainage.studies.response_measures import Place, measure_map, place_of, share
+from bids_brainage.studies.response_measures import Place, measure_map, moved_near, place_of, share
 from tests.injection.heads import finished
 from tests.integration.small_bundle import make_bundle
 
@@ -27,6 +27,8 @@ def test_years_near_a_change_and_on_either_side():
     found = measure_map(difference, place)
     assert found == pytest.approx({"mapped": 5.5, "near": 6.0, "left": 5.0, "right": 0.5})
     assert place.chance == pytest.approx(2 / 3.5)
+    assert moved_near(difference, place) == pytest.approx(6 / 7.5)
+    assert moved_near(0 * difference, place) is None
     assert share(6.0, 8.0) == 0.75
     assert share(6.0, 0.0) is None
 
@@ -65,7 +67,7 @@ def test_faint_rims_and_what_is_not_seen_do_not_count():
 
 def row(dose: float, gained: float, near: float, left: float, right: float, side: str = "left") -> dict:
     same = {"change": "iron", "region": None, "side": side, "unit": "share", "ensemble": "TypeI"}
-    same |= {"sub_ensemble": "WholeBrain_T2starw", "method": "dba", "chance": 0.1}
+    same |= {"sub_ensemble": "WholeBrain_T2starw", "method": "dba", "chance": 0.1, "moved_near": near / 10}
     return same | {"dose": dose, "gained": gained, "near": near, "left": left, "right": right}
 
 
@@ -81,6 +83,7 @@ def test_people_who_respond_are_asked_where():
     assert (high["n"], high["responding"], high["own_side"]) == (4, 3, 2)
     assert high["gained"] == pytest.approx(9 / 4)
     assert high["near_share"] == pytest.approx(3 / 8)
+    assert high["moved_near"] == pytest.approx((0.8 + 0.1 - 0.6) / 3)
     assert high["near_share_least"] == pytest.approx(0.25)
     assert (low["responding"], low["near_share"], low["gained_sd"]) == (0, None, None)
     assert "38 % near the change (chance 10 %), right side in 2; 3 of 4" in short_table([high, low])
