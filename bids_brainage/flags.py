@@ -48,6 +48,12 @@ FLAGS: dict[str, FlagKind] = {
     "image_unusual_brightness": FlagKind("warning", "the mean grey value is unlike that in training"),
     "image_unusual_size": FlagKind("warning", "the brain volume is unlike those in training"),
     "image_unusual_anatomy": FlagKind("warning", "the image is unlike those in training"),
+    "scan_unlike_voxels": FlagKind(
+        "warning", "voxels or slices are larger or smaller than those in training"
+    ),
+    "scan_unlike_smoothness": FlagKind(
+        "warning", "an image is sharper or more blurred than those in training"
+    ),
     IMAGE_WARNING: FlagKind("warning", "something about an image had to be put right or is unusual"),
     INPUT_WARNING: FlagKind("note", "what the choice of files and the tables left open"),
 }

@@ -674,6 +674,11 @@ IMAGE_UNUSUAL = {
     "size": "The brain volume in {inputs} lies " + _UNLIKE,
     "anatomy": "The anatomy in {inputs} is less like the average than training images, " + _UNLIKE,
 }
+SCAN_UNLIKE = "{modality} {found} mm (in training {low:.3g} to {high:.3g} mm)"
+SCANS_UNLIKE = {
+    "voxels": "Images were scanned with voxels unlike those in training, so the estimate may be off: {each}.",
+    "smoothness": "Images are sharper or more blurred than in training, so the estimate may be off: {each}.",
+}
 SEEN_IN_TRAINING = (
     "The model was trained on this person, and no fold was kept that never saw them: the estimate is closer to "
     "the age than it would be for a new person."

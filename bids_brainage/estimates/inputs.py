@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
     import nibabel as nib
 
+    from bids_brainage.models.bundles.bundle import Bundle
+    from bids_brainage.models.ensembles.scans import UnlikeScan
     from bids_brainage.models.ensembles.sub_ensemble import SubEnsemble
     from bids_brainage.preprocessing.model_input import ModelInput
     from bids_brainage.records.reading import PreparedImages
@@ -47,6 +49,16 @@ class InputMaker:
         from bids_brainage.preprocessing.network_input import network_input
 
         return network_input(self.images, sub.input)
+
+    def unlike_scans(self, bundle: Bundle, modalities: Collection[str]) -> tuple[UnlikeScan, ...]:
+        """How images of some modalities were scanned unlike those that a bundle was trained on."""
+        from bids_brainage.models.cohorts.images import scans_of
+        from bids_brainage.models.ensembles.scans import ScanNorms, unlike_scans
+
+        ranges = bundle.record.cohort.scans
+        norms = {name: ScanNorms(own.voxels, own.smoothness) for name, own in ranges.items()}
+        known = [name for name in sorted(modalities) if name in norms]
+        return unlike_scans(scans_of(self.images, known), norms)
 
     @property
     def mask(self) -> nib.Nifti1Image:

@@ -98,11 +98,12 @@ def _result(
     maps, total = _maps(estimate, parts, grids, options)
     arrays = {name: part.input.array for name, part in parts.items()}
     unusual = unusual_inputs(arrays, bundle.norms(ensemble.name), bundle.mean_inputs(ensemble.name))
+    scans = maker.unlike_scans(bundle, {part.sub.modality for part in parts.values()})
     named = {own.name: own for own in maps}
     differences, lacking = _differences(bundle, estimate, parts, grids, person, options)
     facts = [own.facts for own in differences]
     record = estimate_record(
-        bundle, estimate, person, preparation, options, unusual, named, total, facts, lacking
+        bundle, estimate, person, preparation, options, unusual, scans, named, total, facts, lacking
     )
     shown = () if total is None else (*(maps if options.sub_ensemble_maps else ()), total)
     return EnsembleResult(record, shown, rows_of(maps), differences)

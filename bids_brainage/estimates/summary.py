@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bids_brainage.estimates.maps import MapFacts
     from bids_brainage.models.bundles.bundle import Bundle
     from bids_brainage.models.ensembles.ensemble import EnsembleEstimate, SubEnsembleEstimate
+    from bids_brainage.models.ensembles.scans import UnlikeScan
     from bids_brainage.models.ensembles.typicality import Unusual
 
 
@@ -35,6 +36,7 @@ def estimate_record(
     preparation: Preparation,
     options: EstimationOptions,
     unusual: Sequence[Unusual],
+    scans: Sequence[UnlikeScan],
     maps: Mapping[str, MapFacts],
     total: MapFacts | None,
     differences: Sequence[Difference] = (),
@@ -52,6 +54,8 @@ def estimate_record(
     options : EstimationOptions
     unusual : sequence of Unusual
         How the inputs differ from those in training.
+    scans : sequence of UnlikeScan
+        How they were scanned otherwise.
     maps : mapping of str to MapFacts
         By sub-ensemble, what its map adds up to; empty if nothing was explained.
     total : MapFacts or None
@@ -73,6 +77,7 @@ def estimate_record(
         trained_on=bool(trained_on),
         fold=fold,
         unusual=unusual,
+        scans=scans,
         left_out=preparation.left_out,
         altered=preparation.altered,
         compared_at=next((own.reference.age for own in differences if own.reference.kind == "dba"), None),

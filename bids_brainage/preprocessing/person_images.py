@@ -9,7 +9,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from nibabel.affines import apply_affine
+from nibabel.affines import apply_affine, voxel_sizes
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -17,6 +17,7 @@ from bids_brainage import messages
 from bids_brainage.errors import ImageError
 from bids_brainage.preprocessing.resampling import bounding_box
 from bids_brainage.preprocessing.smooth_input import Scanned, through
+from bids_brainage.preprocessing.smoothness import smoothness
 from bids_brainage.preprocessing.surface import BRIDGED, without_fluid
 from bids_brainage.preprocessing.templates import deep_white_matter
 from bids_brainage.preprocessing.transforms import Step, read_steps
@@ -67,6 +68,13 @@ class PersonImages:
         """The median of an image on the T1w grid over the template's deep white matter, brought there."""
         values = ndimage.map_coordinates(data, self._white_matter, order=1, mode="constant")
         return float(np.median(values))
+
+    def smoothness(self, modality: str) -> float | None:
+        """Of an image inside the brain mask, FWHM in mm; None if it is not defined."""
+        mask = self.brain(0.0)
+        part = bounding_box(mask, 0)
+        data = np.asarray(self.read(self.subject[modality]).dataobj[part], dtype=np.float32)
+        return smoothness(data, mask[part], voxel_sizes(self.brain_mask.affine))
 
     def brain(self, peeled: float) -> NDArray[np.bool_]:
         """The brain mask without fluid at its surface, down to so many mm.

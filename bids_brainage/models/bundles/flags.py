@@ -9,6 +9,7 @@ from bids_brainage import messages
 from bids_brainage.flags import FLAGS, MODALITY_LEFT_OUT, Severity
 from bids_brainage.models.bundles.bundle import Bundle
 from bids_brainage.models.ensembles.ensemble import EnsembleEstimate
+from bids_brainage.models.ensembles.scans import UnlikeScan
 from bids_brainage.models.ensembles.typicality import Unusual
 from bids_brainage.quoting import one_line
 
@@ -39,6 +40,7 @@ def estimate_flags(
     left_out: Mapping[str, str] | None = None,
     altered: str | None = None,
     compared_at: float | None = None,
+    scans: Sequence[UnlikeScan] = (),
 ) -> tuple[Flag, ...]:
     """All flags of an estimate.
 
@@ -65,6 +67,8 @@ def estimate_flags(
         What was injected into the images.
     compared_at : float, optional
         The age (or target's value) of the references that the person was compared with.
+    scans : sequence of UnlikeScan
+        What is unlike training in how the images were scanned.
     """
     return (
         *_altered_flags(altered),
@@ -76,6 +80,7 @@ def estimate_flags(
         *_left_out_flags(estimate, left_out or {}),
         *_ensemble_flags(bundle, estimate),
         *_image_flags(unusual),
+        *_scan_flags(scans),
     )
 
 
@@ -176,3 +181,19 @@ def _image_flags(unusual: Sequence[Unusual]) -> Iterator[Flag]:
         farthest = max(z_by_input.values())
         text = messages.IMAGE_UNUSUAL[measure].format(inputs=", ".join(z_by_input), upto=upto, z=farthest)
         yield Flag(f"image_unusual_{measure}", text)
+
+
+def _scan_flags(scans: Sequence[UnlikeScan]) -> Iterator[Flag]:
+    """One flag per measure, with every sequence that it concerns."""
+    for measure in dict.fromkeys(own.measure for own in scans):
+        each = [
+            messages.SCAN_UNLIKE.format(
+                modality=own.modality,
+                found=" x ".join(f"{size:.3g}" for size in own.found),
+                low=own.low,
+                high=own.high,
+            )
+            for own in scans
+            if own.measure == measure
+        ]
+        yield Flag(f"scan_unlike_{measure}", messages.SCANS_UNLIKE[measure].format(each="; ".join(each)))

@@ -219,6 +219,13 @@ class EnsembleRecord(Record):
         return self
 
 
+class ScanRange(Record):
+    """Images of one sequence: extent of scanned voxels (least, greatest) and smoothness (mean, sd), in mm."""
+
+    voxels: tuple[Size, Size] | None = None
+    smoothness: tuple[Size, Size] | None = None
+
+
 class Cohort(Record):
     """Whom the bundle was trained on; some of it may be unknown for imported bundles.
 
@@ -234,6 +241,7 @@ class Cohort(Record):
     sexes: dict[Name, Count] = Field(default_factory=dict)
     sites: dict[Name, Count] = Field(default_factory=dict)
     sequences: dict[Name, Count] = Field(default_factory=dict)
+    scans: dict[Name, ScanRange] = Field(default_factory=dict)
     datasets: tuple[Name, ...] = ()
     simulated: bool
     target_range: tuple[Number, Number] | None = None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from bids_brainage.models.ensembles.scans import Scan
 from bids_brainage.preprocessing.person_images import PersonImages
 from bids_brainage.preprocessing.smooth_input import Scanned
 
@@ -16,3 +18,14 @@ def person_images(images: PreparedImages) -> PersonImages:
     known = {modality: images.scanned(modality) for modality in images.subject}
     scanned = {modality: Scanned(*facts) for modality, facts in known.items() if facts is not None}
     return PersonImages(images.mask, images.forward, images.subject, images.standard, scanned)
+
+
+def scans_of(images: PersonImages, modalities: Iterable[str]) -> dict[str, Scan]:
+    """How the images of some modalities were scanned, and how smooth they are."""
+    return {
+        modality: Scan(
+            images.scanned[modality].extent if modality in images.scanned else None,
+            images.smoothness(modality),
+        )
+        for modality in modalities
+    }

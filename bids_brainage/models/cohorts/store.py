@@ -7,7 +7,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -20,6 +20,7 @@ from bids_brainage.atomic import write_text
 from bids_brainage.errors import InputError
 from bids_brainage.models.cohorts.people import TrainingPerson
 from bids_brainage.models.ensembles.base_model import BaseModel
+from bids_brainage.models.ensembles.scans import Scan
 from bids_brainage.preprocessing.input_spec import InputSpec
 
 if TYPE_CHECKING:
@@ -51,6 +52,14 @@ class VolumeStore:
     def volumes(self, key: str, mode: str = "r") -> np.memmap:
         """Memory-mapped uint8 array (n, *box) of one sub-ensemble."""
         return np.memmap(self.path / file_name(key), np.uint8, mode, shape=(self.n, *self.specs[key].box))  # type: ignore[call-overload]
+
+    def scans(self, person: int) -> dict[str, Scan]:
+        """How a person's images were scanned, by modality; empty in a store that does not tell it."""
+        text = _done(self.path, person).read_text(encoding="utf-8")
+        return {
+            name: Scan(facts["extent"] and tuple(facts["extent"]), facts["smoothness"])
+            for name, facts in (json.loads(text) if text else {}).items()
+        }
 
 
 def file_name(key: str) -> str:
@@ -116,7 +125,7 @@ def _of_a_store(path: Path) -> bool:
 
 def _prepare_person(store: VolumeStore, index: int, person: TrainingPerson) -> None:
     """Write one person's volumes, then say that they are done."""
-    from bids_brainage.models.cohorts.images import person_images
+    from bids_brainage.models.cohorts.images import person_images, scans_of
     from bids_brainage.preprocessing.model_input import uint8_volume
     from bids_brainage.preprocessing.network_input import network_input
 
@@ -125,7 +134,8 @@ def _prepare_person(store: VolumeStore, index: int, person: TrainingPerson) -> N
         volumes = store.volumes(key, "r+")
         volumes[index] = uint8_volume(network_input(images, spec))
         volumes.flush()
-    _done(store.path, index).touch()
+    scans = scans_of(images, dict.fromkeys(spec.modality for spec in store.specs.values()))
+    write_text(_done(store.path, index), json.dumps({name: asdict(scan) for name, scan in scans.items()}))
 
 
 def _done(path: Path, index: int) -> Path:

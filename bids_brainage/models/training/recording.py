@@ -6,6 +6,7 @@ import hashlib
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
@@ -26,12 +27,14 @@ from bids_brainage.models.bundles.schema import (
     Participants,
     Protocol,
     Reference,
+    ScanRange,
     SubEnsembleFold,
     SubEnsembleRecord,
 )
 from bids_brainage.models.cohorts.people import TrainingCohort
 from bids_brainage.models.cohorts.references import expect_inputs, whose, why_not
 from bids_brainage.models.cohorts.store import VolumeStore
+from bids_brainage.models.ensembles.scans import Scan, scan_norms
 from bids_brainage.models.ensembles.typicality import Norms, training_norms
 from bids_brainage.models.training.calibration import FittedFold, pooled_errors
 from bids_brainage.models.training.design import TrainingDesign
@@ -84,7 +87,7 @@ def bundle_record(
         description=plan.description,
         target=cohort.target,
         unit=cohort.unit,
-        cohort=_cohort(plan, cohort),
+        cohort=_cohort(plan, cohort, store, typical),
         protocol=_protocol(plan, splits),
         ensembles=tuple(_ensemble(e, store, tasks, fitted[e.name], norms) for e in plan.ensembles),
         participants=_participants(plan, cohort, splits),
@@ -103,7 +106,7 @@ def _mean_volume(store: VolumeStore, key: str, people: np.ndarray) -> np.ndarray
     return np.rint(np.asarray(total) / len(people)).astype(np.uint8)[..., None]
 
 
-def _cohort(plan: TrainingPlan, cohort: TrainingCohort) -> Cohort:
+def _cohort(plan: TrainingPlan, cohort: TrainingCohort, store: VolumeStore, typical: np.ndarray) -> Cohort:
     ages = np.array([person.age for person in cohort.people if np.isfinite(person.age)])
     values = cohort.values
     sexes = Counter(_name(person.sex) for person in cohort.people)
@@ -115,9 +118,19 @@ def _cohort(plan: TrainingPlan, cohort: TrainingCohort) -> Cohort:
         sexes=dict(sorted(sexes.items())),
         sites=dict(sorted(sites.items())),
         sequences={modality: len(values) for modality in plan.modalities},
+        scans=_scans(store, typical),
         datasets=(printable(cohort.dataset)[:LONGEST_NAME],),
         simulated=cohort.simulated,
     )
+
+
+def _scans(store: VolumeStore, people: np.ndarray) -> dict[str, ScanRange]:
+    """The range of voxels and smoothness of each sequence of some people."""
+    by_modality: dict[str, list[Scan]] = {}
+    for person in people:
+        for modality, scan in store.scans(int(person)).items():
+            by_modality.setdefault(modality, []).append(scan)
+    return {name: ScanRange(**asdict(scan_norms(scans))) for name, scans in by_modality.items()}
 
 
 def _name(text: str | None) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from bids_brainage.models.bundles.bundle import Bundle
 from bids_brainage.models.bundles.flags import estimate_flags
+from bids_brainage.models.ensembles.scans import UnlikeScan
 from bids_brainage.models.ensembles.typicality import Unusual
 
 
@@ -92,3 +93,15 @@ def test_a_large_brain_is_told_of_once(bundle):
     assert (size.code, brightness.code) == ("image_unusual_size", "image_unusual_brightness")
     assert "Cortical_T1w, Cortical_FLAIR lies up to 7 standard deviations" in size.text
     assert "in Cortical_T1w lies 5 standard deviations" in brightness.text
+
+
+def test_scans_unlike_training_are_told_with_their_sequences(bundle):
+    scans = [
+        UnlikeScan("FLAIR", "voxels", (0.5, 0.5, 5.0), 1.0, 2.0),
+        UnlikeScan("T1w", "voxels", (0.4, 0.4, 0.4), 1.0, 2.0),
+        UnlikeScan("FLAIR", "smoothness", (9.25,), 3.0, 5.0),
+    ]
+    voxels, smooth = estimate_flags(bundle, estimate(bundle), age=50, simulated=True, scans=scans)
+    assert (voxels.code, smooth.code) == ("scan_unlike_voxels", "scan_unlike_smoothness")
+    assert "FLAIR 0.5 x 0.5 x 5 mm (in training 1 to 2 mm); T1w 0.4 x 0.4 x 0.4 mm" in voxels.text
+    assert "FLAIR 9.25 mm (in training 3 to 5 mm)" in smooth.text

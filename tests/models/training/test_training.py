@@ -58,6 +58,11 @@ def test_a_trained_bundle_is_whole_and_honest(trained):
     assert record.cohort.n == 40
     assert record.cohort.simulated
     assert sum(record.cohort.age_counts) == 40
+    # The test's images do not say how they were scanned, but how smooth they are can be seen.
+    assert set(record.cohort.scans) == {"T1w", "FLAIR"}
+    for scans in record.cohort.scans.values():
+        assert scans.voxels is None
+        assert 0 < scans.smoothness[0] < 50
     assert record.protocol.n_training == (24,)
     assert record.protocol.n_validation == record.protocol.n_test == (8,)
     assert record.protocol.top_heads_fitted_on == "validation+test"
