@@ -542,7 +542,7 @@ LRP_ONLY = (
     "The model {model} has no inputs expected at an age, so that --explain dba explains nothing; "
     "bids_brainage_models references makes them from your own people."
 )
-REFERENCES_FITTING = "Fitting what is expected at an age to the inputs of {n} people"
+REFERENCES_MAPS = "What is expected and usual at each age: {key} ({number} of {total})"
 REFERENCES_NOT_TRAINED = "{reason} The bundle has none; bids_brainage_models references can add some later."
 NO_SUCH_ENSEMBLE = "The bundle {file} has no ensemble {name}; choose one of {names}."
 NO_SUCH_FOLD = "The bundle {file} has no fold {fold}; it has {n}, counted from 0."

@@ -19,6 +19,9 @@ from bids_brainage.records.relevance_map import AccountLine
 from bids_brainage.relevance.difference import QUADRATURE, REFERENCE, explain_difference
 from bids_brainage.relevance.regions import RegionSums
 
+#: Name of the account's line of what is usual at an age.
+USUAL = "usual"
+
 if TYPE_CHECKING:
     import nibabel as nib
 
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
 class DifferenceMap:
     """A map against a reference on one grid or several, and what it adds up to, in years.
 
-    reference_estimate + relevance_sum + quadrature = estimate, up to `closure_error`.
+    reference_estimate + usual + relevance_sum + quadrature = estimate, up to `closure_error`.
 
     Attributes
     ----------
@@ -40,6 +43,8 @@ class DifferenceMap:
     on : mapping of str to nibabel.Nifti1Image
         The map by space.
     estimate, reference_estimate : float
+    usual : float
+        Sum of the map that is usual at the reference's age, which was taken off this one.
     relevance_sum : float
     quadrature : float
         What the sum over points of the way from the reference leaves.
@@ -59,6 +64,7 @@ class DifferenceMap:
     on: Mapping[str, nib.Nifti1Image]
     estimate: float
     reference_estimate: float
+    usual: float
     relevance_sum: float
     quadrature: float
     points: int
@@ -69,20 +75,19 @@ class DifferenceMap:
     @property
     def closure_error(self) -> float:
         """What is not accounted for."""
-        return self.estimate - (self.reference_estimate + self.relevance_sum + self.quadrature)
+        accounted = self.reference_estimate + self.usual + self.relevance_sum + self.quadrature
+        return self.estimate - accounted
 
     @property
     def account(self) -> tuple[AccountLine, ...]:
         """From the estimate to the map."""
-        rest = self.estimate - self.reference_estimate
-        return (
-            AccountLine(
-                layer=REFERENCE, received=self.estimate, passed_on=rest, absorbed=self.reference_estimate
-            ),
-            AccountLine(
-                layer=QUADRATURE, received=rest, passed_on=self.relevance_sum, absorbed=self.quadrature
-            ),
-        )
+        kept = {REFERENCE: self.reference_estimate, QUADRATURE: self.quadrature, USUAL: self.usual}
+        lines, left = [], self.estimate
+        for layer, absorbed in kept.items():
+            passed = left - absorbed
+            lines.append(AccountLine(layer=layer, received=left, passed_on=passed, absorbed=absorbed))
+            left = passed
+        return tuple(lines)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +119,7 @@ class DifferenceMaps:
         return Difference(
             reference=self.reference,
             reference_estimate=self.total.reference_estimate,
+            usual=self.total.usual,
             relevance_sum=self.total.relevance_sum,
             quadrature=self.total.quadrature,
             parts=tuple(_part(own) for own in self.parts),
@@ -125,6 +131,7 @@ def _part(own: DifferenceMap) -> DifferencePart:
     return DifferencePart(
         name=own.name,
         reference_estimate=own.reference_estimate,
+        usual=own.usual,
         relevance_sum=own.relevance_sum,
         quadrature=own.quadrature,
         points=own.points,
@@ -205,8 +212,9 @@ def difference_maps(
     weights = dict(zip(parts, top.secants(estimates, starts)[0], strict=True))
 
     def brought_back(name: str) -> DifferenceMap:
-        part, own = parts[name], found[name]
-        image = restore(own.relevance, part.input, by="even")
+        part, own, usual = parts[name], found[name], references[name].usual
+        theirs = own.relevance if usual is None else own.relevance - usual
+        image = restore(theirs, part.input, by="even")
         return DifferenceMap(
             name=name,
             region=part.sub.region,
@@ -214,6 +222,7 @@ def difference_maps(
             on=grids.on(image, spaces),
             estimate=own.estimate,
             reference_estimate=own.reference_estimate,
+            usual=0.0 if usual is None else float(usual.sum(dtype=np.float64)),
             relevance_sum=image_sum(image),
             quadrature=own.quadrature,
             points=own.points,
@@ -243,6 +252,7 @@ def _total(maps: Sequence[DifferenceMap], estimate: float, start: float) -> Diff
         on=weighted_sum((own.weight, own.on) for own in maps),
         estimate=estimate,
         reference_estimate=start,
+        usual=sum(own.weight * own.usual for own in maps),
         relevance_sum=sum(own.weight * own.relevance_sum for own in maps),
         quadrature=sum(own.weight * own.quadrature for own in maps),
         points=max(own.points for own in maps),
@@ -253,6 +263,7 @@ def _total(maps: Sequence[DifferenceMap], estimate: float, start: float) -> Diff
 def _facts(kind: str, bundle: Bundle, reference: ReferenceInput) -> ReferenceFacts:
     expected, cohort = bundle.record.expected_inputs, bundle.record.cohort
     datasets = expected.datasets if expected is not None else cohort.datasets
+    n_usual = 0 if expected is None or reference.usual is None else expected.n_maps
     return ReferenceFacts.model_validate(
-        {"kind": kind, "age": reference.age, "n": reference.n, "datasets": datasets}
+        {"kind": kind, "age": reference.age, "n": reference.n, "n_usual": n_usual, "datasets": datasets}
     )

@@ -69,6 +69,7 @@ def reference_map_record(
         aggregation=aggregation,
         reference=ReferenceRecord.model_validate(reference.model_dump()),
         reference_estimate=own.reference_estimate,
+        usual=own.usual,
         quadrature=own.quadrature,
         points=own.points,
         estimate_minus_reference=own.estimate - own.reference_estimate,
@@ -149,6 +150,8 @@ def _difference_description(record: EstimateRecord, own: DifferenceMap, referenc
     else:
         other = f"the input expected at {record.target.name} {reference.age:.4g}"
     text = f"{unit} by which each voxel makes the estimate of {what} differ from that of {other}"
+    if reference.n_usual:
+        text += ", less what is usual at that age"
     if not own.name:
         parts = [part for found in record.differences if found.reference == reference for part in found.parts]
         turned = [part.name for part in parts if part.weight < 0]

@@ -128,6 +128,7 @@ class ReferenceFacts(Record):
         description="at which it is expected: the person's, or the nearest that is known; null for the mean"
     )
     n: int | None = Field(description="people whom it was made from; null if unknown")
+    n_usual: int = Field(default=0, description="people whose maps are known, and were taken as usual")
     datasets: tuple[str, ...] = Field(default=(), description="that they are of; empty if unknown")
 
 
@@ -136,7 +137,8 @@ class DifferencePart(Record):
 
     name: str = Field(description="of the sub-ensemble")
     reference_estimate: float = Field(description="its own estimate of the reference")
-    relevance_sum: float = Field(description="what its map adds to that")
+    usual: float = Field(default=0.0, description="what maps of people of that age usually add to that")
+    relevance_sum: float = Field(description="what its map adds to both")
     quadrature: float = Field(description="the rest: what the sum over points of the way leaves")
     points: int = Field(description="of the way from the reference, at which gradients were taken")
     weight: float = Field(description="years of the ensemble's difference per year of this one's")
@@ -144,14 +146,24 @@ class DifferencePart(Record):
 
 
 class Difference(Record):
-    """Why the estimate is not that of a reference: reference_estimate + relevance_sum + quadrature."""
+    """Why the estimate is not that of a reference.
+
+    reference_estimate + usual + relevance_sum + quadrature = brain_age; the first two are what the model
+    usually says of people of that age.
+    """
 
     reference: ReferenceFacts = Field(description="what the person's images are compared with")
     reference_estimate: float = Field(description="what the ensemble says of the reference")
-    relevance_sum: float = Field(description="what the ensemble's map adds to that")
+    usual: float = Field(default=0.0, description="what maps of people of that age usually add to that")
+    relevance_sum: float = Field(description="what the ensemble's map adds to both")
     quadrature: float = Field(description="the rest: what the sum over points of the way leaves")
     parts: tuple[DifferencePart, ...] = Field(description="by sub-ensemble")
     contributions: Contributions = Field(description="the parts' contributions, summed in two ways")
+
+    @property
+    def start(self) -> float:
+        """What the model says of the reference, or usually says of people like it."""
+        return self.reference_estimate + self.usual
 
 
 class EstimateRecord(Record):

@@ -82,11 +82,14 @@ class ReferenceRecord(ReferenceFacts):
 class ReferenceMapRecord(Sidecar):
     """Sidecar of a map against a reference.
 
-    ReferenceEstimate + RelevanceSum + Quadrature + Rounding + ClosureError = Estimate.
+    ReferenceEstimate + Usual + RelevanceSum + Quadrature + Rounding + ClosureError = Estimate.
     """
 
     reference: ReferenceRecord = Field(description="what the map compares with")
     reference_estimate: float = Field(description="the estimate of the reference")
+    usual: float = Field(
+        default=0.0, description="sum of the map that is usual at that age, which was taken off this one"
+    )
     quadrature: float = Field(description="what the sum over points of the way from the reference leaves")
     points: int = Field(description="of that way, at which gradients were taken, at most")
-    estimate_minus_reference: float = Field(description="what there is to account for")
+    estimate_minus_reference: float = Field(description="what there is to account for, beside what is usual")

@@ -119,6 +119,8 @@ class Facts:
     simulated : bool
         Whether all images were.
     lrp : tuple of ExplanationFacts
+    compared : tuple of str
+        The kinds of reference that people were compared with.
     """
 
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -129,6 +131,7 @@ class Facts:
     targets: tuple[str, ...] = ("age",)
     simulated: bool = False
     lrp: tuple[ExplanationFacts, ...] = ()
+    compared: tuple[str, ...] = ()
 
 
 def facts_of(records: Sequence[EstimateRecord], versions: Mapping[str, str] | None = None) -> Facts:
@@ -150,6 +153,7 @@ def facts_of(records: Sequence[EstimateRecord], versions: Mapping[str, str] | No
         targets=_unique(record.target.name for record in records) or ("age",),
         simulated=bool(records) and all(record.simulated_input for record in records),
         lrp=_unique(record.lrp for record in records if record.lrp is not None),
+        compared=_unique(own.reference.kind for record in records for own in record.differences),
     )
 
 

@@ -77,8 +77,8 @@ def account_of(record: EstimateRecord) -> Account | None:
 
 def account_of_difference(record: EstimateRecord, difference: Difference) -> Account:
     """The account of an estimate's difference from that of a reference."""
-    parts = (difference.reference_estimate, difference.relevance_sum, difference.quadrature)
-    sums = difference.reference_estimate + difference.relevance_sum + difference.quadrature
+    parts = (difference.start, difference.relevance_sum, difference.quadrature)
+    sums = difference.start + difference.relevance_sum + difference.quadrature
     words = words_of(record)
     # Of plain means, the maps do not add up to the estimate that the heads make.
     mean = record.lrp is not None and record.lrp.aggregation == "mean"

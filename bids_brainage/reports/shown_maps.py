@@ -67,10 +67,12 @@ def reference_caption(map_: FinishedMap[ReferenceMapRecord], words: Words) -> st
     """Say between what and what a map leads, and how many years it shows."""
     facts = map_.sidecar
     where = " (in template space)" if map_.standard else ""
-    who = "this sub-ensemble says" if map_.sub_ensemble else "the ensemble says"
+    who = "this sub-ensemble" if map_.sub_ensemble else "the ensemble"
+    says = "usually says" if facts.reference.n_usual else "says"
+    start = words.number(facts.reference_estimate + facts.usual)
     text = (
-        f"{map_name(map_)}{where}: of {reference_name(facts.reference, words)} {who} "
-        f"{words.number(facts.reference_estimate)} {words.unit}, of this one {words.number(facts.estimate)}; "
+        f"{map_name(map_)}{where}: of {reference_name(facts.reference, words)} {who} {says} "
+        f"{start} {words.unit}, of this one {words.number(facts.estimate)}; "
         f"the map sums to {words.signed(facts.relevance_sum)}"
     )
     return f"{text}; {_what_weight_does(facts)}" if map_.sub_ensemble else f"{text}."

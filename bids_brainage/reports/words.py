@@ -94,11 +94,11 @@ def words_of(record: EstimateRecord) -> Words:
 
 
 def reference_name(reference: ReferenceFacts, words: Words) -> str:
-    """What a person is compared with: the average brain of age 63.2, or of all people."""
+    """What a person is compared with: people of age 63.2, or the average brain (of that age)."""
     if reference.age is None:
         return "the average brain of all people"
     at = f"age {reference.age:.1f}" if words.of_age else f"{words.target} {reference.age:.4g}"
-    return f"the average brain of {at}"
+    return f"people of {at}" if reference.n_usual else f"the average brain of {at}"
 
 
 def spoken(label: str) -> str:

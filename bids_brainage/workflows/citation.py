@@ -48,7 +48,7 @@ def write_planned_citation(
     from bids_brainage.estimates.summary import model_facts
     from bids_brainage.records.versions import package_versions
     from bids_brainage.reports.boilerplate import Facts, ways_of, write_citation
-    from bids_brainage.workflows.participant import explanation_facts
+    from bids_brainage.workflows.participant import explained_against, explanation_facts
 
     prepared = ways_of(_planned(session, config) for session in sessions)
     others = {name for way in prepared for name in way.corrected}
@@ -66,6 +66,7 @@ def write_planned_citation(
             models=(model_facts(bundle),),
             targets=(bundle.record.target,),
             lrp=() if explained is None else (explained,),
+            compared=() if bundle.record.expected_inputs is None else explained_against(config),
         )
     write_citation(config.output_dir, facts)
 

@@ -136,12 +136,17 @@ def estimation_options(config: RunConfig, session: SessionInputs, threads: int =
     return EstimationOptions(
         modalities=tuple(modality for modality in config.modalities if modality in there),
         lrp=explanation_facts(config),
-        references=() if config.no_relevance else tuple(k for k in REFERENCE_MAPS if k in config.explain),
+        references=explained_against(config),
         aggregation=config.relevance_aggregation,
         spaces=tuple(space.partition(":")[0] for space in config.output_spaces),
         sub_ensemble_maps=config.maps == "sub-ensemble",
         threads=threads,
     )
+
+
+def explained_against(config: RunConfig) -> tuple[str, ...]:
+    """The kinds of reference that maps are made against."""
+    return () if config.no_relevance else tuple(kind for kind in REFERENCE_MAPS if kind in config.explain)
 
 
 def explanation_facts(config: RunConfig) -> ExplanationFacts | None:

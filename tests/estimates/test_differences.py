@@ -12,18 +12,21 @@ from bids_brainage.estimates.grids import image_sum
 from bids_brainage.estimates.session import EnsembleResult, estimate_session
 from bids_brainage.interfaces.estimation import outputs_of
 from bids_brainage.models.bundles.bundle import Bundle
-from bids_brainage.models.bundles.expected_inputs import pack_expected
+from bids_brainage.models.bundles.expected_inputs import Expectation, pack_expected
 from bids_brainage.models.bundles.extending import extend_bundle
 from bids_brainage.models.bundles.references import age_reference, mean_reference
 from bids_brainage.models.bundles.schema import EXPECTED_FILE, ExpectedInputs
 from bids_brainage.models.ensembles.ensemble import TopHead
 from bids_brainage.models.ensembles.expected import ExpectedInput
 from bids_brainage.models.ensembles.head_model import HeadModel
+from bids_brainage.models.ensembles.parabolas import Ages
 from bids_brainage.models.ensembles.spline_head import SplineHead
+from bids_brainage.models.ensembles.usual_map import UsualMap, cells_of
 from bids_brainage.records.reading import PreparedImages, SessionPlace, read_session
 from bids_brainage.records.writing import publish
 from tests.estimates.conftest import OPTIONS, PERSON, PREPARATION
 
+AGES = Ages(45.0, 10.0, (30.0, 60.0))
 BOTH = replace(OPTIONS, lrp=None, references=("reference", "dba"))
 STANDARD = "MNI152NLin6Asym"
 
@@ -37,11 +40,19 @@ def knowing(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
             axes = np.meshgrid(*[np.linspace(-1, 1, n) for n in sub.input.box], indexing="ij")
             voxels = sum(axis**2 for axis in axes) < 0.5
             terms = np.array([[90.0], [-10.0], [2.0]]) * np.ones(int(voxels.sum()))
-            expected[f"{ensemble.name}/{sub.name}"] = ExpectedInput(
-                voxels, terms.astype(np.float32), 45.0, 10.0, (30.0, 60.0)
+            usual = np.full((3, *cells_of(sub.input.box)), 1e-4, np.float32)
+            expected[f"{ensemble.name}/{sub.name}"] = Expectation(
+                ExpectedInput(voxels, terms.astype(np.float32), AGES), UsualMap(usual, AGES, sub.input.box)
             )
     facts = ExpectedInputs(
-        file=EXPECTED_FILE, n=40, centre=45, spread=10, ends=(30, 60), datasets=("Balls",), simulated=True
+        file=EXPECTED_FILE,
+        n=40,
+        n_maps=30,
+        centre=45,
+        spread=10,
+        ends=(30, 60),
+        datasets=("Balls",),
+        simulated=True,
     )
     return extend_bundle(bundle, tmp_path_factory.mktemp("knowing"), facts, pack_expected(expected))
 
@@ -61,16 +72,17 @@ def test_what_the_model_says_of_the_reference_and_the_map_are_the_estimate(resul
         assert [own.reference.kind for own in record.differences] == ["reference", "dba"]
         assert [own.reference.age for own in record.differences] == [None, 40.0]
         for own in record.differences:
-            total = own.reference_estimate + own.relevance_sum + own.quadrature
+            total = own.start + own.relevance_sum + own.quadrature
             assert total == pytest.approx(record.brain_age, abs=1e-3)
             assert own.reference.n == 40
+            assert own.reference.n_usual == (30 if own.reference.kind == "dba" else 0)
             assert own.reference.datasets == ("Balls",)
             assert sum(own.contributions.modality.values()) == pytest.approx(own.relevance_sum, abs=1e-6)
             assert sum(own.contributions.region.values()) == pytest.approx(own.relevance_sum, abs=1e-6)
             for part, known in zip(own.parts, record.sub_ensembles, strict=True):
                 assert part.name == known.name
                 assert part.weight == known.weight
-                explained = part.reference_estimate + part.relevance_sum + part.quadrature
+                explained = part.reference_estimate + part.usual + part.relevance_sum + part.quadrature
                 assert explained == pytest.approx(known.brain_age, abs=1e-3)
 
 
@@ -86,6 +98,20 @@ def test_the_references_estimate_is_that_of_its_input(results, knowing: Bundle) 
             else:
                 inputs = {sub: mean_reference(knowing, name, sub).array for sub in subs}
             assert own.reference_estimate == pytest.approx(ensemble.predict(inputs).brain_age, abs=1e-6)
+
+
+def test_what_is_usual_at_that_age_is_taken_off(results, knowing: Bundle) -> None:
+    """1e-4 years in each voxel of the box, of which mean, slope and curvature are the same here: z = -0.5."""
+    for result in results:
+        for own in result.record.differences:
+            boxes = {
+                sub.name: sub.input.box
+                for sub in knowing.ensemble_record(result.record.ensemble).sub_ensembles
+            }
+            for part in own.parts:
+                expected = 1e-4 * (1 - 0.5 + 0.25 - 1) * np.prod(boxes[part.name])
+                known = expected if own.reference.kind == "dba" else 0.0
+                assert part.usual == pytest.approx(known, rel=0.01)
 
 
 def test_maps_and_regions_hold_the_sums_that_are_recorded(results: list[EnsembleResult]) -> None:
@@ -139,7 +165,7 @@ def test_a_head_that_is_curved_closes_as_well(knowing, images, monkeypatch) -> N
     assert isinstance(ensemble.top_heads[0], TopHead)
     record = next(estimate_session(knowing, ["TypeI"], images, PREPARATION, PERSON, BOTH)).record
     for own in record.differences:
-        total = own.reference_estimate + own.relevance_sum + own.quadrature
+        total = own.start + own.relevance_sum + own.quadrature
         assert total == pytest.approx(record.brain_age, abs=1e-3)
 
 
@@ -170,7 +196,7 @@ def test_files_are_named_after_the_reference_and_read_back(results, tmp_path: Pa
     for own in session.reference_maps:
         facts = own.sidecar.as_json()
         assert facts["Rule"] == "integrated gradients"
-        total = facts["ReferenceEstimate"] + facts["RelevanceSum"] + facts["Quadrature"]
+        total = facts["ReferenceEstimate"] + facts["Usual"] + facts["RelevanceSum"] + facts["Quadrature"]
         assert total + facts["Rounding"] + facts["ClosureError"] == pytest.approx(facts["Estimate"], abs=1e-9)
         assert abs(facts["ClosureError"]) < 1e-3
         assert facts["Points"] + 2 <= 12

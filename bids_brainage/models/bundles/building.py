@@ -34,10 +34,11 @@ def _sub_ensemble(record: SubEnsembleRecord, fold: int, files: BundleFiles) -> S
         )
         for index, file in enumerate(trained.base_models)
     )
-    return SubEnsemble(record.name, record.input, models, _head(trained.head))
+    return SubEnsemble(record.name, record.input, models, make_head(trained.head))
 
 
-def _head(record: HeadRecord) -> Head:
+def make_head(record: HeadRecord) -> Head:
+    """The head that a record describes."""
     linear = HeadModel(np.array(record.coefficients, dtype=np.float64), record.intercept)
     if not record.curves:
         return linear
@@ -53,7 +54,7 @@ def _top_head(record: TopHeadRecord) -> TopHead:
     return TopHead(
         modalities=record.modalities,
         sub_ensembles=record.sub_ensembles,
-        head=_head(record.head),
+        head=make_head(record.head),
         half_widths=dict(record.half_widths),
         disagreement_99=record.disagreement_99,
         normalised=NormalisedInterval(normalised.offset, dict(normalised.quantiles)) if normalised else None,

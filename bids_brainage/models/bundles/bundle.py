@@ -16,7 +16,7 @@ from bids_brainage.atomic import write_text
 from bids_brainage.errors import BundleError
 from bids_brainage.faults import first_fault
 from bids_brainage.models.bundles.building import build_ensemble
-from bids_brainage.models.bundles.expected_inputs import unpack_expected
+from bids_brainage.models.bundles.expected_inputs import Expectation, unpack_expected
 from bids_brainage.models.bundles.files import BundleFiles, Identity, identity, read_bundle_file
 from bids_brainage.models.bundles.finding import FILE_NAME, find_bundle
 from bids_brainage.models.bundles.schema import (
@@ -30,7 +30,6 @@ from bids_brainage.models.bundles.schema import (
     SubEnsembleRecord,
 )
 from bids_brainage.models.ensembles.ensemble import MultiLevelEnsemble
-from bids_brainage.models.ensembles.expected import ExpectedInput
 from bids_brainage.models.ensembles.typicality import Norms
 from bids_brainage.networks.weights_file import write_arrays
 from bids_brainage.quoting import printable
@@ -215,8 +214,8 @@ class Bundle:
         }
 
     @cached_property
-    def expected(self) -> dict[str, ExpectedInput]:
-        """The inputs expected at an age, by ``<ensemble>/<sub-ensemble>``; empty if the bundle has none."""
+    def expected(self) -> dict[str, Expectation]:
+        """What inputs and maps are like at an age, by ``<ensemble>/<sub-ensemble>``; empty if unknown."""
         facts = self.record.expected_inputs
         if facts is None:
             return {}

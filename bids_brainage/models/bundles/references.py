@@ -22,18 +22,21 @@ class ReferenceInput:
         At which it is expected, or the target's value; None if it is the mean over all people.
     n : int or None
         How many people it was made from; None if unknown.
+    usual : float32 array (*box, 1), optional
+        The map of people against it that is usual at that age, in years of the sub-ensemble's own estimate.
     """
 
     array: NDArray[np.float32]
     age: float | None
     n: int | None
+    usual: NDArray[np.float32] | None = None
 
 
 def mean_reference(bundle: Bundle, ensemble: str, sub_ensemble: str) -> ReferenceInput | None:
     """The mean input of the people whom references were made from; None if it is not known."""
     own, facts = bundle.expected.get(f"{ensemble}/{sub_ensemble}"), bundle.record.expected_inputs
     if own is not None and facts is not None:
-        return ReferenceInput(own.mean, None, facts.n)
+        return ReferenceInput(own.input.mean, None, facts.n)
     if sub_ensemble not in bundle.norms(ensemble):
         # Imported: its reference input is nobody's.
         return None
@@ -47,4 +50,5 @@ def age_reference(bundle: Bundle, ensemble: str, sub_ensemble: str, age: float) 
     own, facts = bundle.expected.get(f"{ensemble}/{sub_ensemble}"), bundle.record.expected_inputs
     if own is None or facts is None:
         return None
-    return ReferenceInput(own.at(age), own.nearest(age), facts.n)
+    usual = None if own.usual is None else own.usual.at(age)
+    return ReferenceInput(own.input.at(age), own.input.ages.nearest(age), facts.n, usual)

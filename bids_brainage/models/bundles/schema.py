@@ -313,11 +313,13 @@ class Reference(Record):
 class ExpectedInputs(Record):
     """What inputs are expected to be like by age (or the target's value), and from whom this is known.
 
-    `file` holds a packed `ExpectedInput` by ``<ensemble>/<sub-ensemble>``.
+    `file` holds a packed `ExpectedInput` by ``<ensemble>/<sub-ensemble>``, from `n` people, and may hold a
+    packed `UsualMap`, from `n_maps`.
     """
 
     file: RelativePath
     n: Count
+    n_maps: Count = 0
     centre: Number
     spread: Annotated[float, Field(gt=0, le=LARGEST_NUMBER)]
     ends: tuple[Number, Number]

@@ -1,4 +1,4 @@
-"""The input that is expected at an age: in each voxel a parabola of age, from many people's inputs."""
+"""The input that is expected at an age."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-#: As many people's worth of doubt whether anything depends on age: it steadies slopes where people are few.
-RIDGE = 2.0
-#: Numbers of a voxel: mean, slope, curvature.
-TERMS = 3
+from bids_brainage.models.ensembles.parabolas import TERMS, Ages, fit_parabolas
+
 #: Arrays of a packed input: which voxels (one bit each), their numbers as bytes, and what these mean.
 VOXELS, LEVELS, SCALES = "voxels", "levels", "scales"
 
@@ -20,30 +18,23 @@ VOXELS, LEVELS, SCALES = "voxels", "levels", "scales"
 class ExpectedInput:
     """What a sub-ensemble's input is like on average, by age (or by what else is estimated).
 
-    expected = mean + slope * z + curvature * (z^2 - 1), with z = (age - centre) / spread; so the mean over
-    the people whom it was fitted on is theirs.
-
     Attributes
     ----------
     voxels : bool array (*box,)
         Where anything but zero is expected.
     coefficients : float32 array (3, n)
-        Mean, slope and curvature of these voxels, grey values 0 to 255.
-    centre, spread : float
-        Mean and standard deviation (population) of the people's ages.
-    ends : tuple of float
-        Youngest and oldest; outside, nothing is known.
+        Mean, slope and curvature of these voxels, grey values 0 to 255; see `Ages.terms`.
+    ages : Ages
+        Of the people whom it was fitted on.
     """
 
     voxels: NDArray[np.bool_]
     coefficients: NDArray[np.float32]
-    centre: float
-    spread: float
-    ends: tuple[float, float]
+    ages: Ages
 
     @classmethod
     def fit(cls, volumes: np.ndarray, people: np.ndarray, ages: np.ndarray) -> ExpectedInput:
-        """Fit by least squares, slope and curvature with a ridge penalty.
+        """Fit to some people.
 
         Parameters
         ----------
@@ -55,32 +46,20 @@ class ExpectedInput:
             Of everybody; those of `people` must not all be the same.
         """
         own = np.asarray(ages, np.float64)[people]
-        centre, spread = float(own.mean()), float(own.std())
-        basis = _basis(own, centre, spread)
-        sums = np.zeros((TERMS, *volumes.shape[1:]))
-        for person, row in zip(people, basis, strict=True):
-            volume = np.asarray(volumes[person], np.float64)
-            for term, value in zip(sums, row, strict=True):
-                term += value * volume
-        matrix = basis.T @ basis + np.diag([0.0, RIDGE, RIDGE])
-        solved = np.linalg.solve(matrix, sums.reshape(TERMS, -1)).reshape(sums.shape)
+        known = Ages.of(own)
+        read = (np.asarray(volumes[person], np.float64) for person in people)
+        solved = fit_parabolas(read, own, known, volumes.shape[1:])
         voxels = np.rint(solved[0]) > 0
-        ends = (float(own.min()), float(own.max()))
-        return cls(voxels, solved[:, voxels].astype(np.float32), centre, spread, ends)
+        return cls(voxels, solved[:, voxels].astype(np.float32), known)
 
     @property
     def mean(self) -> NDArray[np.float32]:
         """Mean over the people (*box, 1), in [0, 1]."""
         return self._volume(self.coefficients[0])
 
-    def nearest(self, age: float) -> float:
-        """The age itself, or the nearest for which anything is known."""
-        return float(np.clip(age, *self.ends))
-
     def at(self, age: float) -> NDArray[np.float32]:
         """The expected input (*box, 1), in [0, 1], at the nearest known age."""
-        basis = _basis(np.array([self.nearest(age)]), self.centre, self.spread)[0]
-        return self._volume(basis.astype(np.float32) @ self.coefficients)
+        return self._volume(self.ages.terms(self.ages.nearest(age)).astype(np.float32) @ self.coefficients)
 
     def _volume(self, grey: NDArray[np.float32]) -> NDArray[np.float32]:
         volume = np.zeros(self.voxels.shape, np.float32)
@@ -102,14 +81,7 @@ class ExpectedInput:
         }
 
     @classmethod
-    def unpacked(
-        cls,
-        arrays: Mapping[str, np.ndarray],
-        box: tuple[int, ...],
-        centre: float,
-        spread: float,
-        ends: tuple[float, float],
-    ) -> ExpectedInput:
+    def unpacked(cls, arrays: Mapping[str, np.ndarray], box: tuple[int, ...], ages: Ages) -> ExpectedInput:
         """What `packed` made arrays of; ValueError if these are not for inputs of `box`."""
         size = int(np.prod(box))
         bits, levels, scales = arrays[VOXELS], arrays[LEVELS], arrays[SCALES]
@@ -121,10 +93,4 @@ class ExpectedInput:
         if scales.dtype != np.float32 or scales.shape != (TERMS, 2) or not np.isfinite(scales).all():
             raise ValueError("its scales are not two finite numbers for each term")
         coefficients = (scales[:, :1] + scales[:, 1:] * levels).astype(np.float32)
-        return cls(voxels, coefficients, centre, spread, ends)
-
-
-def _basis(ages: NDArray[np.float64], centre: float, spread: float) -> NDArray[np.float64]:
-    """1, z and z^2 - 1 (n, 3): the last two have no mean over the people."""
-    z = (ages - centre) / spread
-    return np.stack([np.ones_like(z), z, z**2 - 1], axis=1)
+        return cls(voxels, coefficients, ages)

@@ -14,6 +14,7 @@ import numpy as np
 
 import bids_brainage
 from bids_brainage import messages
+from bids_brainage.models.bundles.building import make_head
 from bids_brainage.models.bundles.bundle import participant_key
 from bids_brainage.models.bundles.expected_inputs import pack_expected
 from bids_brainage.models.bundles.schema import (
@@ -32,7 +33,7 @@ from bids_brainage.models.bundles.schema import (
     SubEnsembleRecord,
 )
 from bids_brainage.models.cohorts.people import TrainingCohort
-from bids_brainage.models.cohorts.references import expect_inputs, whose, why_not
+from bids_brainage.models.cohorts.references import FEWEST, Judges, expect, over_ages, whose, why_not
 from bids_brainage.models.cohorts.store import VolumeStore
 from bids_brainage.models.ensembles.scans import Scan, scan_norms
 from bids_brainage.models.ensembles.typicality import Norms, training_norms
@@ -58,6 +59,7 @@ def bundle_record(
     cohort: TrainingCohort,
     fitted: Mapping[str, Sequence[FittedFold]],
     parents: tuple[Parent, ...] = (),
+    threads: int = 1,
 ) -> tuple[BundleRecord, dict[str, dict[str, np.ndarray]]]:
     """The bundle's record and its files' arrays."""
     plan, store, splits, tasks = design.plan, design.store, design.splits, design.tasks()
@@ -76,8 +78,12 @@ def bundle_record(
     if reason := why_not(cohort, cohort.values[typical]):
         _log.warning("%s", messages.REFERENCES_NOT_TRAINED.format(reason=reason))
     else:
-        expected = whose(cohort, typical, cohort.values)
-        arrays[EXPECTED_FILE] = pack_expected(expect_inputs(store, typical, cohort.values))
+        held_out = splits[0].held_out
+        unseen = over_ages(held_out if len(held_out) >= FEWEST else typical, cohort.values)
+        judges = {key: _judges(tasks[key, 0], fitted, key) for key in store.specs}
+        known = expect(store, typical, cohort.values, judges, unseen, threads)
+        expected = whose(cohort, typical, cohort.values, len(unseen))
+        arrays[EXPECTED_FILE] = pack_expected(known)
     record = BundleRecord.model_construct(
         schema_version=1,
         name=plan.name,
@@ -97,6 +103,12 @@ def bundle_record(
         files={},
     )
     return record, arrays
+
+
+def _judges(tasks: Sequence[TrainingTask], fitted: Mapping[str, Sequence[FittedFold]], key: str) -> Judges:
+    """The networks and the head of a sub-ensemble's first fold."""
+    ensemble, _, name = key.partition("/")
+    return [load_trained(task).network for task in tasks], make_head(fitted[ensemble][0].heads[name])
 
 
 def _mean_volume(store: VolumeStore, key: str, people: np.ndarray) -> np.ndarray:

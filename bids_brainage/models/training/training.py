@@ -104,7 +104,9 @@ def train_bundle(
     results = _results(design, nprocs, run)
     tasks = design.tasks()
     fitted = {e.name: fit_ensemble(e, design, tasks) for e in plan.ensembles}
-    record, arrays = bundle_record(design, cohort, fitted, transfer.parents() if transfer else ())
+    record, arrays = bundle_record(
+        design, cohort, fitted, transfer.parents() if transfer else (), threads=nprocs
+    )
     return Trained(write_bundle(out, record, arrays), cohort, results, fitted)
 
 

@@ -13,8 +13,11 @@ from bids_brainage.errors import BundleError
 from bids_brainage.models.bundles.bundle import Bundle, load_bundle, write_bundle
 from bids_brainage.models.bundles.references import age_reference, mean_reference
 from bids_brainage.models.bundles.schema import EXPECTED_FILE
+from bids_brainage.models.cohorts.people import read_cohort
 from bids_brainage.models.cohorts.references import make_references
+from bids_brainage.models.cohorts.store import build_store
 from bids_brainage.networks.weights_file import read_arrays
+from bids_brainage.relevance.difference import explain_difference
 from tests.integration.small_bundle import make_bundle
 from tests.models.synthetic import write_people
 
@@ -80,6 +83,27 @@ def test_the_older_the_larger_the_hole(made: Bundle) -> None:
     mean = mean_reference(made, "TypeI", SUB)
     assert mean.age is None
     assert middles[0] > _grey_of_hole(mean.array) > middles[2]
+
+
+def test_what_is_usual_leads_from_the_mean_brain_to_the_people(made: Bundle, people, tmp_path: Path) -> None:
+    """On average, estimate = that of the expected input + what is usual + what quadrature leaves."""
+    out, raw = people
+    cohort = read_cohort([out], raw / "participants.tsv", ["T1w"])
+    sub = made.ensemble("TypeI").sub_ensembles[SUB]
+    store = build_store(tmp_path / "store", cohort.people, {f"TypeI/{SUB}": sub.input})
+    apart, maps = [], []
+    for age, volume in zip(cohort.values, store.volumes(f"TypeI/{SUB}"), strict=True):
+        reference = age_reference(made, "TypeI", SUB, float(age))
+        image = volume[..., None].astype(np.float32) / 255
+        networks = [model.network for model in sub.base_models]
+        found = explain_difference(networks, image, reference.array, sub.head)
+        apart.append(found.estimate - found.reference_estimate - reference.usual.sum() - found.quadrature)
+        maps.append(found.relevance - reference.usual)
+    size = np.abs(np.mean([own.sum() for own in maps]) - np.mean(apart))
+    assert size < 1e-3
+    spread = np.std([own.sum() for own in maps])
+    assert abs(np.mean(apart)) < 0.05 * spread + 0.01
+    assert made.record.expected_inputs.n_maps == 30
 
 
 def _grey_of_hole(array: np.ndarray) -> float:
@@ -158,6 +182,6 @@ def test_references_of_another_grid_are_refused(made: Bundle, tmp_path: Path) ->
 def test_a_file_of_references_is_small(made: Bundle) -> None:
     content = (made.path / EXPECTED_FILE).read_bytes()
     arrays = read_arrays(content, "")
-    voxels = sum(array.shape[1] for name, array in arrays.items() if name.endswith("levels"))
-    assert len(content) < 3 * voxels + 2 * 24 * 26 * 28 / 8 + 3000
+    voxels = sum(array.shape[1] for name, array in arrays.items() if name.endswith("/levels"))
+    assert len(content) < 3 * voxels + 2 * 24 * 26 * 28 / 8 * (1 + 3) + 3000
     assert json.loads((made.path / "bundle.json").read_text())["expected_inputs"]["file"] == EXPECTED_FILE

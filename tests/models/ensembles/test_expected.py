@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bids_brainage.models.ensembles import expected
+from bids_brainage.models.ensembles import parabolas
 from bids_brainage.models.ensembles.expected import ExpectedInput
+from bids_brainage.models.ensembles.parabolas import Ages
 
 BOX = (3, 4, 5)
 
 
-def parabolas(ages, rng):
+def bent_volumes(ages, rng):
     """Volumes that are a parabola of age in each voxel, but for rounding; the last voxel is outside."""
     start, slope, bend = 120 + 20 * rng.random(BOX), rng.uniform(-1, 1, BOX), rng.uniform(-0.01, 0.01, BOX)
     start[-1, -1, -1] = slope[-1, -1, -1] = bend[-1, -1, -1] = 0
@@ -30,9 +31,9 @@ def random():
 
 
 def test_parabolas_are_found_again(random, monkeypatch):
-    monkeypatch.setattr(expected, "RIDGE", 0.0)
+    monkeypatch.setattr(parabolas, "RIDGE", 0.0)
     ages = random.uniform(20, 80, 200)
-    volumes, at = parabolas(ages, random)
+    volumes, at = bent_volumes(ages, random)
     found = ExpectedInput.fit(volumes, np.arange(200), ages)
     for age in (25, 50, 75):
         np.testing.assert_allclose(255 * found.at(age)[..., 0], at(age), atol=0.4)
@@ -48,23 +49,23 @@ def test_it_is_ridge_regression_of_some_of_the_people(random):
     volumes = random.integers(60, 200, (60, *BOX)).astype(np.uint8)
     found = ExpectedInput.fit(volumes, people, ages)
     z = (ages[people] - ages[people].mean()) / ages[people].std()
-    model = Ridge(expected.RIDGE).fit(np.stack([z, z**2 - 1], axis=1), volumes[people].reshape(30, -1))
+    model = Ridge(parabolas.RIDGE).fit(np.stack([z, z**2 - 1], axis=1), volumes[people].reshape(30, -1))
     new = (62.0 - ages[people].mean()) / ages[people].std()
     np.testing.assert_allclose(255 * found.at(62.0).ravel(), model.predict([[new, new**2 - 1]])[0], rtol=1e-4)
 
 
 def test_its_mean_is_that_of_the_people(random):
     ages = random.uniform(20, 80, 40)
-    volumes, _ = parabolas(ages, random)
+    volumes, _ = bent_volumes(ages, random)
     found = ExpectedInput.fit(volumes, np.arange(40), ages)
     np.testing.assert_allclose(255 * found.mean[..., 0], volumes.mean(axis=0), atol=0.5)
 
 
 def test_beyond_the_youngest_and_the_oldest_it_is_theirs(random):
     ages = np.linspace(30, 70, 41)
-    volumes, _ = parabolas(ages, random)
+    volumes, _ = bent_volumes(ages, random)
     found = ExpectedInput.fit(volumes, np.arange(41), ages)
-    assert [found.nearest(age) for age in (12, 30, 55.5, 99)] == [30, 30, 55.5, 70]
+    assert [found.ages.nearest(age) for age in (12, 30, 55.5, 99)] == [30, 30, 55.5, 70]
     np.testing.assert_array_equal(found.at(99), found.at(70))
     np.testing.assert_array_equal(found.at(12), found.at(30))
 
@@ -76,9 +77,9 @@ def test_bytes_lose_at_most_half_a_step_of_each_term(seed, age):
     ages = rng.uniform(20, 80, 30)
     volumes = rng.integers(0, 256, (30, *BOX)).astype(np.uint8)
     found = ExpectedInput.fit(volumes, np.arange(30), ages)
-    back = ExpectedInput.unpacked(found.packed(), BOX, found.centre, found.spread, found.ends)
+    back = ExpectedInput.unpacked(found.packed(), BOX, found.ages)
     np.testing.assert_array_equal(back.voxels, found.voxels)
-    z = (found.nearest(age) - found.centre) / found.spread
+    z = (found.ages.nearest(age) - found.ages.centre) / found.ages.spread
     steps = np.ptp(found.coefficients, axis=1) / 255
     most = steps @ np.abs([1, z, z**2 - 1]) / 2
     assert 255 * np.abs(back.at(age) - found.at(age)).max() <= most + 1e-3
@@ -86,10 +87,10 @@ def test_bytes_lose_at_most_half_a_step_of_each_term(seed, age):
 
 def test_arrays_of_another_box_are_refused(random):
     ages = random.uniform(20, 80, 30)
-    packed = ExpectedInput.fit(parabolas(ages, random)[0], np.arange(30), ages).packed()
+    packed = ExpectedInput.fit(bent_volumes(ages, random)[0], np.arange(30), ages).packed()
     for box in ((3, 4, 4), (9, 9, 9)):
         with pytest.raises(ValueError, match=r"box|voxel"):
-            ExpectedInput.unpacked(packed, box, 50, 10, (20, 80))
+            ExpectedInput.unpacked(packed, box, Ages(50, 10, (20, 80)))
     scales = np.full((3, 2), np.nan, np.float32)
     with pytest.raises(ValueError, match="finite"):
-        ExpectedInput.unpacked({**packed, "scales": scales}, BOX, 50, 10, (20, 80))
+        ExpectedInput.unpacked({**packed, "scales": scales}, BOX, Ages(50, 10, (20, 80)))

@@ -74,9 +74,10 @@ def test_training_keeps_what_is_expected_at_an_age(trained: tuple[Bundle, Path])
     facts = bundle.record.expected_inputs
     assert facts is not None
     assert facts.n == bundle.record.protocol.n_training[0] == 36
+    assert facts.n_maps == 36  # those held out are too few
     assert facts.datasets == ("Balls",)
     for name, grey in bundle.mean_inputs("TypeI").items():
-        np.testing.assert_allclose(255 * bundle.expected[f"TypeI/{name}"].mean[..., 0], grey, atol=1.2)
+        np.testing.assert_allclose(255 * bundle.expected[f"TypeI/{name}"].input.mean[..., 0], grey, atol=1.2)
 
 
 def test_an_interval_holds_those_it_says(evaluated: Evaluation) -> None:

@@ -1,0 +1,159 @@
+"""The comparison with people of the same age: numbers, bars, maps, and why there is none."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from bids_brainage.records.estimate import (
+    Contributions,
+    Difference,
+    DifferencePart,
+    EstimateRecord,
+    ReferenceFacts,
+)
+from bids_brainage.records.reading import SessionPlace
+from bids_brainage.records.relevance_map import ReferenceMapRecord, ReferenceRecord
+from bids_brainage.records.tables import table_text
+from bids_brainage.records.writing import Output, publish
+from bids_brainage.reports.participant import write_participant_report
+from bids_brainage.terms import STANDARD_SPACE
+from tests.reports.conftest import estimate_of, publish_images, template_head
+from tests.reports.test_participant import Page
+
+REFERENCE = ReferenceFacts(kind="dba", age=63.2, n=240, n_usual=60, datasets=("Balls & more",))
+QUADRATURE, MEAN_BRAIN, USUAL = -0.3, 30.0, 31.5
+
+
+def compared(record: EstimateRecord, reference: ReferenceFacts = REFERENCE) -> Difference:
+    """Half of the years in T1w, the other half in FLAIR and T2*w."""
+    years = record.brain_age - MEAN_BRAIN - USUAL - QUADRATURE
+    shares = dict(zip([part.name for part in record.sub_ensembles], (0.5, 0.3, 0.2), strict=True))
+    parts = tuple(
+        DifferencePart(
+            name=part.name,
+            reference_estimate=30.0,
+            usual=20.0,
+            relevance_sum=shares[part.name] * years / part.weight,
+            quadrature=0.1,
+            points=9,
+            weight=part.weight,
+            contribution=shares[part.name] * years,
+        )
+        for part in record.sub_ensembles
+    )
+    by_modality = {part.modality: shares[part.name] * years for part in record.sub_ensembles}
+    return Difference(
+        reference=reference,
+        reference_estimate=MEAN_BRAIN,
+        usual=USUAL,
+        relevance_sum=years,
+        quadrature=QUADRATURE,
+        parts=parts,
+        contributions=Contributions(modality=by_modality, region={"WholeBrain": years}),
+    )
+
+
+def sidecar(record: EstimateRecord, own: Difference, name: str) -> ReferenceMapRecord:
+    return ReferenceMapRecord(
+        description="made up",
+        units="years",
+        space="made up",
+        ensemble="TypeI",
+        sub_ensemble=name or "all",
+        weight=-0.25 if name else 1.0,
+        rule="integrated gradients",
+        backend="native",
+        aggregation="heads",
+        relevance_sum=own.relevance_sum,
+        rounding=0.0,
+        step=1e-6,
+        estimate=record.brain_age,
+        closure_error=0.0,
+        account=(),
+        quality={},
+        model=record.model,
+        sources=(),
+        reference=ReferenceRecord.model_validate(own.reference.model_dump()),
+        reference_estimate=own.reference_estimate,
+        usual=own.usual,
+        quadrature=own.quadrature,
+        points=9,
+        estimate_minus_reference=record.brain_age - own.reference_estimate,
+    )
+
+
+def write(out: Path, record: EstimateRecord) -> Page:
+    """A page of an estimate by type I, explained by DBA maps alone."""
+    place = SessionPlace.of(out, "sub-01", None)
+    publish_images(place)
+    outputs = [Output("estimate", place.path("brainage", ensemble="TypeI"), record.write)]
+    for own in record.differences:
+        row = {"region": "Putamen", "hemisphere": "L", "contribution": own.relevance_sum}
+        text = table_text([row], {name: {} for name in row})
+        path = place.path("reference_regions", ensemble="TypeI", map="DBA")
+        write_text = partial(Path.write_text, data=text)
+        outputs.append(Output("reference_regions", path, write_text, {"kind": "dba"}, {}))
+        brain = template_head(4)
+        data = np.asarray(brain.dataobj) * own.relevance_sum / 1e6
+        picture = nib.Nifti1Image(data.astype(np.float32), brain.affine)
+        for name, modality in (("", "T1w"), ("WholeBrain_T2starw", "T2starw")):
+            region = name.split("_")[0]
+            entities = {"sub_ensemble": region, "map": "DBA", "suffix": modality}
+            about = {"sub_ensemble": name, "region": region, "modality": modality, "space": STANDARD_SPACE}
+            path = place.path("reference_map_standard", ensemble="TypeI", **entities)
+            facts = sidecar(record, own, name).as_json()
+            outputs.append(Output("reference_map", path, picture.to_filename, about, facts))
+    publish(place, ("estimate", "TypeI"), "made up", outputs, model=record.model.sha256)
+    return Page(write_participant_report(out, "sub-01").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def record() -> EstimateRecord:
+    plain = estimate_of(relevance=False)
+    return plain.model_copy(update={"differences": (compared(plain),)})
+
+
+def test_it_leads_from_what_is_usual_to_this_brain(tmp_path: Path, record: EstimateRecord) -> None:
+    page = write(tmp_path, record)
+    own = record.differences[0]
+    assert "why it is not the average of its age" in page.text
+    assert (
+        "Of people of age 63.2 (known from 240 people of Balls & more) the model usually says 61.5"
+        in page.text
+    )
+    change = record.brain_age - 61.5
+    assert f"{abs(change):.1f} years {'older' if change > 0 else 'younger'}" in page.text
+    assert "would get 30.0 years: it is smoother than any brain" in page.text
+    titles = " ".join(page.titles())
+    sign = "\N{MINUS SIGN}" if own.relevance_sum < 0 else "+"
+    assert f"People of age 63.2 61.5; left Putamen {sign}{abs(own.relevance_sum):.1f}" in titles
+    assert "Left by quadrature \N{MINUS SIGN}0.3" in titles
+    assert (
+        "All sub-ensembles together (in template space): of people of age 63.2 the ensemble usually" in titles
+    )
+    assert "Its weight is negative" in titles
+    assert "Target bias" not in titles
+
+
+def test_without_a_usual_map_it_is_the_average_brain(tmp_path: Path) -> None:
+    plain = estimate_of(relevance=False)
+    own = compared(plain, REFERENCE.model_copy(update={"n_usual": 0})).model_copy(update={"usual": 0.0})
+    page = write(tmp_path, plain.model_copy(update={"differences": (own,)}))
+    assert (
+        "Of the average brain of age 63.2 (known from 240 people of Balls & more) the model says 30.0"
+        in page.text
+    )
+    assert "smoother" not in page.text
+
+
+def test_why_there_is_none_is_told(tmp_path: Path) -> None:
+    reason = "There is no DBA map: the person's age is not known."
+    record = estimate_of(relevance=False).model_copy(update={"not_explained": {"dba": reason}})
+    page = write(tmp_path, record)
+    assert reason in page.text
+    assert "DBA" not in " ".join(page.titles())
