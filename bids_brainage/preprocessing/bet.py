@@ -35,7 +35,8 @@ ITERATIONS = 400  # enough for a rough surface; the template and the tissue do t
 # mm of the head that are kept around the brain; below it less, because a neck misleads BET.
 MARGINS = np.array([[30.0, 30.0, 20.0], [30.0, 30.0, 30.0]])
 TEMPLATE_REACH = 5.0  # mm by which a brain may extend beyond the affine template mask
-CORE_DEPTH = 4.0  # mm inside it, where everything counts as brain
+CORE_DEPTH = 4.0  # mm inside it, where all tissue counts as brain
+FILLED_DEPTH = 8.0  # mm inside it, where everything does
 TISSUE = (0.6, 1.5)  # grey and white matter, against the mean nearby
 BIAS_SIGMA = 25.0  # mm over which that mean is taken
 BRIDGE = 3.0  # mm: what is connected by less is meninges or orbit
@@ -94,7 +95,9 @@ def follow_tissue(
     border = int(np.ceil(SULCUS / VOXEL_SIZE)) + 1
     closed = erode(dilate(np.pad(free, border), SULCUS, SIZES), SULCUS, SIZES)
     closed = closed[border:-border, border:-border, border:-border]
-    filled = ndimage.binary_fill_holes((closed | core) & room)
+    # Not all of the core: how much fluid around the brain it holds depends on the affine.
+    deep = surface & erode(prior, FILLED_DEPTH, SIZES)
+    filled = ndimage.binary_fill_holes((closed | deep) & room)
     return largest_component(ndimage.binary_opening(filled, ball(BRIDGE, SIZES)))
 
 

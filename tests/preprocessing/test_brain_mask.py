@@ -13,6 +13,7 @@ import pytest
 from bids_brainage.cli.simulate import main as simulate
 from bids_brainage.errors import ImageError, InputError
 from bids_brainage.preprocessing import brain_mask
+from bids_brainage.preprocessing.bet import follow_tissue
 from bids_brainage.preprocessing.brain_mask import extract_brain
 from bids_brainage.preprocessing.templates import template_brain, template_mask
 
@@ -134,3 +135,13 @@ def test_bet_finds_the_brain_of_simulated_heads(tmp_path: Path) -> None:
         truth = brain.get_fdata() > 0
         dice = 2 * (found & truth).sum() / (found.sum() + truth.sum())
         assert dice > 0.95, (label, dice)
+
+
+def test_a_larger_template_mask_adds_no_fluid_around_the_brain() -> None:
+    """A ball of tissue in fluid: how far the template's mask reaches beyond it must not matter."""
+    radius = np.sqrt(((np.indices((80, 80, 80)) - 39.5) ** 2).sum(axis=0)) * 2
+    data = np.where(radius < 60, 100, np.where(radius < 74, 20, 0)).astype(np.float32)
+    surface = radius < 76
+    found = [follow_tissue(data, surface, radius < reach) for reach in (60.0, 66.0)]
+    volumes = [mask.sum() / (radius < 60).sum() for mask in found]
+    assert volumes == pytest.approx([1, 1], abs=0.02)
