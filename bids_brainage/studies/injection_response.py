@@ -159,13 +159,15 @@ def _common(own: pd.DataFrame) -> Row:
     gained = own["gained"].astype(float)
     moved = own[gained.abs() > RESPONDING]
     shares = (moved["near"] / moved["gained"]).astype(float)
+    # Some gain years and others lose some.
+    weights = moved["gained"].astype(float).abs()
     sided = own["side"].iloc[0] != "both"
     return {
         "n": len(own),
         "gained": float(gained.mean()),
         "gained_sd": _known(gained.std()),
         "responding": len(moved),
-        "near_share": _known(moved["near"].sum() / moved["gained"].sum()) if len(moved) else None,
+        "near_share": _known((shares * weights).sum() / weights.sum()) if len(moved) else None,
         "near_share_least": _known(shares.min()) if len(moved) else None,
         "moved_near": _known(moved["moved_near"].astype(float).mean()),
         "chance": _known(own["chance"].astype(float).mean()),

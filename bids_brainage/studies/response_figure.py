@@ -13,7 +13,20 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Row = dict[str, Any]
-_COLOURS = ("#1b6ca8", "#c8553d", "#588157", "#8e5ea2", "#d98e04", "#3a9d9d", "#7a4b2b", "#5b6670", "#c2417d")
+_COLOURS = (
+    "#1b6ca8",
+    "#c8553d",
+    "#588157",
+    "#8e5ea2",
+    "#d98e04",
+    "#3a9d9d",
+    "#7a4b2b",
+    "#5b6670",
+    "#c2417d",
+    "#33312e",
+    "#a3b18a",
+    "#4d7ea8",
+)
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 
 

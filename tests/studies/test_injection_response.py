@@ -82,11 +82,11 @@ def test_people_who_respond_are_asked_where():
     high, low = summarise(rows)
     assert (high["n"], high["responding"], high["own_side"]) == (4, 3, 2)
     assert high["gained"] == pytest.approx(9 / 4)
-    assert high["near_share"] == pytest.approx(3 / 8)
+    assert high["near_share"] == pytest.approx((8 + 1 + 6) / 20)
     assert high["moved_near"] == pytest.approx((0.8 + 0.1 - 0.6) / 3)
     assert high["near_share_least"] == pytest.approx(0.25)
     assert (low["responding"], low["near_share"], low["gained_sd"]) == (0, None, None)
-    assert "38 % near the change (chance 10 %), right side in 2; 3 of 4" in short_table([high, low])
+    assert "75 % near the change (chance 10 %), right side in 2; 3 of 4" in short_table([high, low])
     assert summarise([row(0.4, 10.0, 8.0, 9.0, 1.0, side="both")])[0]["own_side"] is None
     assert "No estimate" in short_table([low])
 
