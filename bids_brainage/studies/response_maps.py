@@ -68,6 +68,7 @@ def _difference(
 ) -> NDArray[np.float64]:
     from bids_brainage.relevance.difference import explain_difference
 
+    # What is usual at an age is taken off DBA maps; between before and after, it makes no difference.
     networks = [model.network for model in sub.base_models]
     return _on_box(explain_difference(networks, array, reference.array, sub.head).relevance, array)
 
