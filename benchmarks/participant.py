@@ -1,11 +1,13 @@
 """How long do participants take, how much memory, how much disk? One JSON line.
 
 Runs the participant level on some people from raw images: first up to the prepared images, then what
-follows (estimates, relevance maps, page), then again with nothing left to do. With ``--against`` another
+follows (estimates, maps, page), then again with nothing left to do, and at last with relevance maps alone,
+which tells what DBA maps cost (nothing, if the model has no references). With ``--against`` another
 checkout of this project does the same in the same run, the two taking turns. Without it the peer is what a
 laboratory would do by hand with the same library at full resolution: N4 and SyN of one T1w image at 1 mm.
 
-    python benchmarks/participant.py BIDS_DIR [--participant-label 01 02] [--against CHECKOUT] [--repeats 1]
+    python benchmarks/participant.py BIDS_DIR [--participant-label 01 02] [--model MODEL]
+        [--against CHECKOUT] [--repeats 1]
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ def main() -> None:
     parser.add_argument("bids_dir", type=Path)
     parser.add_argument("--participant-label", nargs="+", default=[])
     parser.add_argument("--nprocs", default="2")
+    parser.add_argument("--model", default="demo")
     parser.add_argument("--against", type=Path, help="another checkout of this project")
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--no-peer", action="store_true")
@@ -63,11 +66,12 @@ def run_level(checkout: Path, options: argparse.Namespace) -> dict[str, float]:
         out, work = Path(name) / "out", Path(name) / "work"
         command = [sys.executable, "-m", "bids_brainage", str(options.bids_dir.resolve()), str(out)]
         command += ["participant", "-w", str(work), "--nprocs", options.nprocs, "--skip-bids-validation"]
+        command += ["--model", options.model]
         if options.participant_label:
             command += ["--participant-label", *options.participant_label]
         prepared = measure([*command, "--preproc-only"], checkout)
         rest, again = measure(command, checkout), measure(command, checkout)
-        return {
+        figures = {
             "seconds": round(prepared["seconds"] + rest["seconds"], 1),
             "seconds_after_preprocessing": rest["seconds"],
             "seconds_again": again["seconds"],
@@ -77,6 +81,11 @@ def run_level(checkout: Path, options: argparse.Namespace) -> dict[str, float]:
             "work_mb": size_mb(work),
             "work_files": count_files(work),
         }
+        if checkout == HERE:
+            alone = measure([*command, "--explain", "lrp"], checkout)
+            figures["seconds_of_dba_maps"] = round(rest["seconds"] - alone["seconds"], 1)
+            figures["mb_of_dba_maps"] = round(figures["output_mb"] - size_mb(out), 1)
+        return figures
 
 
 PEER = """
