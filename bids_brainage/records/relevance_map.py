@@ -93,3 +93,9 @@ class ReferenceMapRecord(Sidecar):
     quadrature: float = Field(description="what the sum over points of the way from the reference leaves")
     points: int = Field(description="of that way, at which gradients were taken, at most")
     estimate_minus_reference: float = Field(description="what there is to account for, beside what is usual")
+
+    def as_json(self) -> dict[str, Any]:
+        """The sidecar's content, without what is not known."""
+        content = super().as_json()
+        reference = {key: value for key, value in content["Reference"].items() if value is not None}
+        return content | {"Reference": reference}

@@ -13,6 +13,8 @@ TURNED_ROUND = (
     "Its weight is negative, so the ensemble's estimate turns its colours round: what is red here takes "
     "away from that estimate, and what is blue adds to it."
 )
+#: Sub-ensembles whose maps against a reference are shown: a page with all would be twice as large.
+MOST_COMPARED = 3
 LEFT_ASIDE = "Its weight is zero: the ensemble's estimate takes nothing from it."
 
 
@@ -38,10 +40,12 @@ def shown_maps(maps: Sequence[FinishedMap[S]], ensemble: str) -> list[FinishedMa
 def shown_reference_maps(
     maps: Sequence[FinishedMap[ReferenceMapRecord]], ensemble: str, kind: str
 ) -> list[FinishedMap[ReferenceMapRecord]]:
-    """The maps against a kind of reference: the ensemble's own, then those of its sub-ensembles."""
+    """The maps against a kind of reference: the ensemble's own, then those that add or take away most."""
     of_kind = [map_ for map_ in maps if map_.sidecar.reference.kind == kind]
     whole = shown_maps([map_ for map_ in of_kind if not map_.sub_ensemble], ensemble)
-    return [*whole, *shown_maps([map_ for map_ in of_kind if map_.sub_ensemble], ensemble)]
+    parts = shown_maps([map_ for map_ in of_kind if map_.sub_ensemble], ensemble)
+    ranked = sorted(parts, key=lambda map_: -abs(map_.sidecar.weight * map_.sidecar.relevance_sum))
+    return [*whole, *(map_ for map_ in parts if map_ in ranked[:MOST_COMPARED])]
 
 
 def map_name(map_: FinishedMap[Any]) -> str:
