@@ -44,7 +44,8 @@ class DifferenceMap:
         The map by space.
     estimate, reference_estimate : float
     usual : float
-        Sum of the map that is usual at the reference's age, which was taken off this one.
+        Sum of the map that is usual at the reference's age, which was taken off this one, and of what its
+        quadrature usually leaves.
     relevance_sum : float
     quadrature : float
         What the sum over points of the way from the reference leaves.
@@ -212,7 +213,8 @@ def difference_maps(
     weights = dict(zip(parts, top.secants(estimates, starts)[0], strict=True))
 
     def brought_back(name: str) -> DifferenceMap:
-        part, own, usual = parts[name], found[name], references[name].usual
+        part, own = parts[name], found[name]
+        usual, left = references[name].usual, references[name].usually_left
         theirs = own.relevance if usual is None else own.relevance - usual
         image = restore(theirs, part.input, by="even")
         return DifferenceMap(
@@ -222,9 +224,9 @@ def difference_maps(
             on=grids.on(image, spaces),
             estimate=own.estimate,
             reference_estimate=own.reference_estimate,
-            usual=0.0 if usual is None else float(usual.sum(dtype=np.float64)),
+            usual=0.0 if usual is None else float(usual.sum(dtype=np.float64)) + left,
             relevance_sum=image_sum(image),
-            quadrature=own.quadrature,
+            quadrature=own.quadrature - left,
             points=own.points,
             weight=float(weights[name]),
             regions=grids.regions(image),

@@ -125,9 +125,10 @@ class ReferenceFacts(Record):
         description="reference: the mean input of many people; dba: that expected at the person's own age"
     )
     age: float | None = Field(
-        description="at which it is expected: the person's, or the nearest that is known; null for the mean"
+        default=None,
+        description="at which it is expected: the person's, or the nearest that is known; null for the mean",
     )
-    n: int | None = Field(description="people whom it was made from; null if unknown")
+    n: int | None = Field(default=None, description="people whom it was made from; null if unknown")
     n_usual: int = Field(default=0, description="people whose maps are known, and were taken as usual")
     datasets: tuple[str, ...] = Field(default=(), description="that they are of; empty if unknown")
 

@@ -42,7 +42,8 @@ def knowing(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
             terms = np.array([[90.0], [-10.0], [2.0]]) * np.ones(int(voxels.sum()))
             usual = np.full((3, *cells_of(sub.input.box)), 1e-4, np.float32)
             expected[f"{ensemble.name}/{sub.name}"] = Expectation(
-                ExpectedInput(voxels, terms.astype(np.float32), AGES), UsualMap(usual, AGES, sub.input.box)
+                ExpectedInput(voxels, terms.astype(np.float32), AGES),
+                UsualMap(usual, np.array([0.2, 0, 0], np.float32), AGES, sub.input.box),
             )
     facts = ExpectedInputs(
         file=EXPECTED_FILE,
@@ -101,7 +102,7 @@ def test_the_references_estimate_is_that_of_its_input(results, knowing: Bundle) 
 
 
 def test_what_is_usual_at_that_age_is_taken_off(results, knowing: Bundle) -> None:
-    """1e-4 years in each voxel of the box, of which mean, slope and curvature are the same here: z = -0.5."""
+    """Of mean, slope and curvature 1e-4 years in each voxel of the box (z is -0.5), and 0.2 of quadrature."""
     for result in results:
         for own in result.record.differences:
             boxes = {
@@ -109,7 +110,7 @@ def test_what_is_usual_at_that_age_is_taken_off(results, knowing: Bundle) -> Non
                 for sub in knowing.ensemble_record(result.record.ensemble).sub_ensembles
             }
             for part in own.parts:
-                expected = 1e-4 * (1 - 0.5 + 0.25 - 1) * np.prod(boxes[part.name])
+                expected = 1e-4 * (1 - 0.5 + 0.25 - 1) * np.prod(boxes[part.name]) + 0.2
                 known = expected if own.reference.kind == "dba" else 0.0
                 assert part.usual == pytest.approx(known, rel=0.01)
 

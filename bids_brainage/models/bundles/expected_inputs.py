@@ -15,7 +15,14 @@ from bids_brainage.models.ensembles.expected import ExpectedInput
 from bids_brainage.models.ensembles.parabolas import Ages
 from bids_brainage.models.ensembles.usual_map import UsualMap
 
-_ARRAYS = (expected.VOXELS, expected.LEVELS, expected.SCALES, usual_map.LEVELS, usual_map.STEPS)
+_ARRAYS = (
+    expected.VOXELS,
+    expected.LEVELS,
+    expected.SCALES,
+    usual_map.LEVELS,
+    usual_map.STEPS,
+    usual_map.LEFT,
+)
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,12 +24,15 @@ class ReferenceInput:
         How many people it was made from; None if unknown.
     usual : float32 array (*box, 1), optional
         The map of people against it that is usual at that age, in years of the sub-ensemble's own estimate.
+    usually_left : float
+        What its quadrature usually leaves.
     """
 
     array: NDArray[np.float32]
     age: float | None
     n: int | None
     usual: NDArray[np.float32] | None = None
+    usually_left: float = 0.0
 
 
 def mean_reference(bundle: Bundle, ensemble: str, sub_ensemble: str) -> ReferenceInput | None:
@@ -50,5 +53,7 @@ def age_reference(bundle: Bundle, ensemble: str, sub_ensemble: str, age: float) 
     own, facts = bundle.expected.get(f"{ensemble}/{sub_ensemble}"), bundle.record.expected_inputs
     if own is None or facts is None:
         return None
-    usual = None if own.usual is None else own.usual.at(age)
-    return ReferenceInput(own.input.at(age), own.input.ages.nearest(age), facts.n, usual)
+    image, nearest = own.input.at(age), own.input.ages.nearest(age)
+    if own.usual is None:
+        return ReferenceInput(image, nearest, facts.n)
+    return ReferenceInput(image, nearest, facts.n, own.usual.at(age), own.usual.left_at(age))

@@ -76,13 +76,14 @@ def _maps(
     people: np.ndarray,
     ages: np.ndarray,
     threads: int,
-) -> Iterator[np.ndarray]:
-    """Each person's map (*box,) against what is expected at their age."""
+) -> Iterator[tuple[np.ndarray, float]]:
+    """Each person's map (*box,) against what is expected at their age, and what its quadrature leaves."""
     networks, head = judges
     for person in people:
         image = np.asarray(volumes[person], np.float32)[..., None] / np.float32(255)
         reference = expected.at(float(ages[person]))
-        yield explain_difference(networks, image, reference, head, threads=threads).relevance[..., 0]
+        found = explain_difference(networks, image, reference, head, threads=threads)
+        yield found.relevance[..., 0], found.quadrature
 
 
 def over_ages(people: np.ndarray, ages: np.ndarray, most: int = MOST_MAPS) -> np.ndarray:
