@@ -63,6 +63,8 @@ def test_dashes_stand_for_underscores_and_one_word_for_a_list(tmp_path):
         ("nprocs = 1.5", "a whole number is expected"),
         ("no_relevance = 1", "true or false"),
         ('lrp_rule = "magic"', "choose from preset-a"),
+        ('explain = ["lrp", "magic"]', "choose from lrp, reference, dba"),
+        ("explain = []", "it is empty"),
         ('output_spaces = ["fsaverage"]', "choose from T1w"),
         ('maps = "all"', "choose from ensemble"),
         ("participant_label = 1", "a list"),

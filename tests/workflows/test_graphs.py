@@ -24,7 +24,7 @@ from bids_brainage.records.session import FIRST, TEMPLATE, Role, StageKey
 from bids_brainage.records.writing import Output, publish
 from bids_brainage.terms import STANDARD_SPACE
 from bids_brainage.workflows.completion import session_state
-from bids_brainage.workflows.participant import Task, init_session_wf, workflow_name
+from bids_brainage.workflows.participant import Task, estimation_options, init_session_wf, workflow_name
 from bids_brainage.workflows.preprocessing import init_preprocessing_wf
 from bids_brainage.workflows.run import _batches
 
@@ -196,6 +196,8 @@ def test_estimates_depend_on_age_model_rule_and_modalities(tmp_path: Path, confi
         session_state(replace(session, age=51.0), config, "sum"),
         session_state(session, config, "other sum"),
         session_state(session, replace(config, lrp_rule="gamma"), "sum"),
+        session_state(session, replace(config, explain=("lrp",)), "sum"),
+        session_state(session, replace(config, no_relevance=True), "sum"),
         session_state(session, replace(config, modalities=("T1w",)), "sum"),
     ]
     assert len({state.estimates["TypeI"] for state in states}) == len(states)
@@ -262,3 +264,20 @@ def test_transforms_and_an_aligned_flair_of_derivatives_are_used(tmp_path: Path,
     raw = image(tmp_path, "raw/sub-01_FLAIR.nii.gz")
     nodes = graph(SessionInputs("01", None, {"FLAIR": (raw,)}, derivative=derivative), config)
     assert isinstance(nodes["flair_wf.align"].interface, RegisterRigid)
+
+
+@pytest.mark.parametrize(
+    ("settings", "lrp", "references"),
+    [
+        ({}, True, ("dba",)),
+        ({"explain": ("dba", "reference")}, False, ("reference", "dba")),
+        ({"explain": ("lrp",)}, True, ()),
+        ({"no_relevance": True, "explain": ("lrp", "dba")}, False, ()),
+    ],
+)
+def test_what_is_explained_is_what_is_asked_for(
+    tmp_path: Path, config: RunConfig, settings: dict, lrp: bool, references: tuple[str, ...]
+) -> None:
+    options = estimation_options(replace(config, **settings), inputs(tmp_path))
+    assert (options.lrp is not None) == lrp
+    assert options.references == references
