@@ -25,7 +25,7 @@ HEAD = 0.1  # of the 98th percentile: brighter is head
 MOST_OF_ONE_VALUE = 0.3  # part of the head
 SAMPLE = 100_000  # voxels, enough to see that
 THICK_SLICES = 3.5  # mm
-THICK_AGAINST_PLANE = 2.0  # times the voxels within a slice
+THICK_AGAINST_PLANE = 1.5  # times the voxels within a slice
 FAINTEST_SIGNAL = 1e-6  # spread of the values against their size
 
 

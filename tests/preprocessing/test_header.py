@@ -187,8 +187,8 @@ def _is_one_sentence(error: Exception, path: Path, expected: str) -> None:
     assert "\n" not in text
 
 
-@pytest.mark.parametrize(("sizes", "thick"), [((1, 1, 5), True), ((4, 4, 4), False), ((1, 1, 3), False)])
-def test_thick_slices_are_told(tmp_path: Path, sizes: tuple[float, ...], thick: bool) -> None:
+@pytest.mark.parametrize(("sizes", "thick"), [((1, 1, 5), True), ((2, 2, 3.8), True), ((4, 4, 4), False), ((1,
+1, 3), False)]) def test_thick_slices_are_told(tmp_path: Path, sizes: tuple[float, ...], thick: bool) -> None:
     shape = tuple(int(160 / size) for size in sizes)
     x, y, z = (np.abs(np.linspace(-1, 1, n)) for n in shape)
     radius = np.sqrt(x[:, None, None] ** 2 + y[None, :, None] ** 2 + z[None, None, :] ** 2)
@@ -197,4 +197,4 @@ def test_thick_slices_are_told(tmp_path: Path, sizes: tuple[float, ...], thick: 
     image.set_sform(image.affine, 1)
     image.to_filename(tmp_path / "sub-01_T1w.nii.gz")
     warnings = read_image(tmp_path / "sub-01_T1w.nii.gz").warnings
-    assert any("slices of 5 mm" in text for text in warnings) == thick
+    assert any(f"slices of {max(sizes):g} mm" in text for text in warnings) == thick
