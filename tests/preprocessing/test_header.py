@@ -187,8 +187,11 @@ def _is_one_sentence(error: Exception, path: Path, expected: str) -> None:
     assert "\n" not in text
 
 
-@pytest.mark.parametrize(("sizes", "thick"), [((1, 1, 5), True), ((2, 2, 3.8), True), ((4, 4, 4), False), ((1,
-1, 3), False)]) def test_thick_slices_are_told(tmp_path: Path, sizes: tuple[float, ...], thick: bool) -> None:
+@pytest.mark.parametrize(
+    ("sizes", "thick"),
+    [((1, 1, 5), True), ((2, 2, 3.8), True), ((4, 4, 4), False), ((1, 1, 3), False)],
+)
+def test_thick_slices_are_told(tmp_path: Path, sizes: tuple[float, ...], thick: bool) -> None:
     shape = tuple(int(160 / size) for size in sizes)
     x, y, z = (np.abs(np.linspace(-1, 1, n)) for n in shape)
     radius = np.sqrt(x[:, None, None] ** 2 + y[None, :, None] ** 2 + z[None, None, :] ** 2)
