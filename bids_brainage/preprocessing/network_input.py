@@ -61,12 +61,13 @@ def _sampled(images: PersonImages, spec: InputSpec, rule: SamplingRule) -> Model
     path = images.subject[spec.modality]
     image, brain = images.read(path), images.brain(rule.peeled)
     data = np.asarray(image.dataobj, dtype=np.float32)
-    level = images.white_level(data)
     if spec.intensity.anchor == "median":
-        level = float(np.median(data[brain & (data > 0)])) if (data[brain] > 0).any() else 0.0
-    if level <= 0:
-        raise ImageError(messages.NOTHING_IN_MASK.format(file=path.name))
-    grey = block_input.scaled(data, level, spec.intensity)
+        grey = block_input.grey_values(data, brain, spec.intensity, path.name)
+    else:
+        level = images.white_level(data)
+        if level <= 0:
+            raise ImageError(messages.NOTHING_IN_MASK.format(file=path.name))
+        grey = block_input.scaled(data, level, spec.intensity)
     scanned = images.scanned.get(spec.modality)
     missing = variance_of(rule.resolution) - (scanned.variance if scanned else np.zeros(3))
     placement = smooth_placement(grey, brain, image, _points(images, spec, path.name), spec.box, missing)

@@ -21,10 +21,8 @@ from scipy import ndimage
 from bids_brainage.preprocessing.input_spec import Triple
 from bids_brainage.preprocessing.model_input import By
 from bids_brainage.preprocessing.resampling import FWHM_PER_SIGMA, TRUNCATE, bounding_box, image_like
-from bids_brainage.preprocessing.transforms import Linear, Step, move
+from bids_brainage.preprocessing.transforms import LPS, Linear, Step, move
 
-# NIfTI's world is RAS, that of transforms is LPS.
-_LPS = np.array([-1.0, -1.0, 1.0])
 # Of a network's voxel, this much of its smoothing kernel must lie in the brain for relevance to stay inside.
 LEAST_INSIDE = 0.05
 # Variance, in voxels, of linear interpolation at places that fall anywhere between voxels.
@@ -188,20 +186,20 @@ class Frame:
         """
         affine = next(step for step in steps if isinstance(step, Linear))
         left, _, right = np.linalg.svd(affine.matrix)
-        return cls(left @ right, affine((centre * _LPS)[None])[0])
+        return cls(left @ right, affine((centre * LPS)[None])[0])
 
     def to_person(self, offsets: NDArray[np.float64]) -> NDArray[np.float64]:
         """Points (n, 3) of the frame as points of the person, both RAS mm."""
-        return (offsets * _LPS @ self.rotation.T + self.middle) * _LPS
+        return (offsets * LPS @ self.rotation.T + self.middle) * LPS
 
     def to_frame(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """The reverse of `to_person`."""
-        return (points * _LPS - self.middle) @ self.rotation * _LPS
+        return (points * LPS - self.middle) @ self.rotation * LPS
 
 
 def through(steps: Sequence[Step], points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Take points (n, 3) of the template to the person, both RAS mm."""
-    return move(points * _LPS, steps) * _LPS
+    return move(points * LPS, steps) * LPS
 
 
 def voxel_offsets(box: Triple, voxel_size: float, orientation: str) -> NDArray[np.float64]:

@@ -45,7 +45,8 @@ class RoundedImage:
         largest = float(np.abs(data).max(initial=0))
         # The header holds the step in single precision, so that is what values are divided by.
         step = max(np.float32(largest / STEPS), np.finfo(np.float32).tiny)
-        whole = np.clip(np.rint(data / step), -STEPS, STEPS).astype(np.int16)
+        steps = np.divide(data, step, dtype=np.float64)
+        whole = np.clip(np.rint(steps, out=steps), -STEPS, STEPS).astype(np.int16)
         return cls(whole, float(step), image.affine)
 
     @cached_property

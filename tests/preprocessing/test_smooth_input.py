@@ -133,12 +133,12 @@ def test_one_resolution_whatever_the_scanners_voxel(size: int) -> None:
     extent = (float(size),) * 3
     how = Scanned(extent, "none" if size == 1 else "linear")
     points = np.stack([np.arange(20, 44, 2.0), np.full(12, 4.0), np.full(12, 4.0)], axis=1)
-    missing = variance_of(8.0) - how.variance
+    missing = variance_of(6.0) - how.variance
     placement = smooth_placement(
         image, np.ones(image.shape, bool), grid, points, (12, 1, 1), missing * [1, 0, 0]
     )
 
-    expected = 100 * norm.cdf(points[:, 0], 31.3 - 0.5 + 0.5, np.sqrt(variance_of(8.0)))
+    expected = 100 * norm.cdf(points[:, 0], 31.3 - 0.5 + 0.5, np.sqrt(variance_of(6.0)))
     inside = slice(2, 10)
     seen = placement.kernel.read(placement.grey)
     assert np.abs(seen - expected)[inside].max() < 2.5

@@ -22,8 +22,7 @@ from bids_brainage.records.rounding import STEPS, RoundedImage, write_rounded
 def test_values_move_by_half_a_step_at_most(data: np.ndarray) -> None:
     stored = RoundedImage.of(nib.Nifti1Image(data, np.eye(4)))
     back = stored.whole.astype(np.float64) * stored.step
-    # In single precision, a value of 32,000 steps is known to 0.002 of a step.
-    assert np.abs(back - data).max() <= 0.502 * stored.step
+    assert np.abs(back - data).max() <= 0.5001 * stored.step
     assert (stored.whole[data == 0] == 0).all()
     assert stored.sum == pytest.approx(back.sum(), abs=1e-9 * stored.step * STEPS)
 
