@@ -1,0 +1,1 @@
+"""Group statistics: designs, permutation tests, regions, biomarkers, norms; NumPy in, NumPy out."""
