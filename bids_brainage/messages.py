@@ -1042,3 +1042,27 @@ WORKER_DIED = (
 PLUGIN_FILE = (
     "--use-plugin {path} cannot be used ({reason}); write 'plugin: NAME' and 'plugin_args:' into it."
 )
+
+# --- group level -----------------------------------------------------------------------------------
+GROUP_NOBODY = "{path} has no finished estimate; run the participant level first, into the same folder."
+GROUP_NOT_THERE = (
+    "{path} has no results of {names}; correct --participant-label, or run the participant level for them."
+)
+GROUP_MODELS = (
+    "The estimates are of different models: {n} of {usual}, and of {others} those of {names}; run the participant "
+    "level again for these, or leave them out with --participant-label: different models are not compared as one group."
+)
+GROUP_RULES = (
+    "The relevance maps are by different rules: {n} by {usual}, and by {others} those of {names}; run the "
+    "participant level again for these with the same --lrp-rule."
+)
+GROUP_TARGETS = (
+    "{path} has estimates of {targets}; a group is of one of them: select people with --participant-label."
+)
+GROUP_UNFINISHED = "{n} without a finished estimate are left out: {names}."
+GROUP_EMPTY_MAPS = "The maps of more than half of the people hold nothing but zeros (the first is in {path}); run the participant level again for them."
+GROUP_MAP_UNREADABLE = "{path} cannot be read; run the participant level again for that person."
+GROUP_MAP_GRID = "{path} does not lie on the 2 mm grid of MNI152NLin6Asym; run the participant level again for that person."
+GROUP_MAP_NOT_FINITE = (
+    "{path} holds values that are not finite; run the participant level again for that person."
+)

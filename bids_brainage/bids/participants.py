@@ -72,6 +72,18 @@ class ParticipantsTable:
         names = self._people.table.columns if self._people else ()
         return tuple(name for name in names if name and name.lower() not in ID_COLUMNS)
 
+    def session_columns(self, participant: str) -> tuple[str, ...]:
+        """Names of the columns of a participant's sessions.tsv, ``session_id`` left out; none without it.
+
+        Raises
+        ------
+        InputError
+            If the table cannot be used.
+        """
+        own = self._of_sessions(participant)
+        names = own.table.columns if own else ()
+        return tuple(name for name in names if name and name.lower() not in ID_COLUMNS)
+
     @property
     def notes(self) -> tuple[str, ...]:
         """Sentences about rows that cannot belong to anyone, and about ages in a column of another name."""
