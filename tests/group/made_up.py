@@ -129,8 +129,6 @@ def write_dataset(bids_dir: Path, rows: Sequence[Mapping[str, Any]], **tables: s
     bids_dir.mkdir(parents=True, exist_ok=True)
     about = {"Name": "Made up", "BIDSVersion": "1.10.0"}
     (bids_dir / "dataset_description.json").write_text(json.dumps(about))
-        json.dumps({"Name": "Made up", "BIDSVersion": "1.10.0"})
-    )
     (bids_dir / "participants.tsv").write_text(table_text(rows, {name: {} for name in rows[0]}))
     for row in rows:
         (bids_dir / str(row["participant_id"])).mkdir(exist_ok=True)
@@ -166,8 +164,9 @@ def _regions(place: SessionPlace, ensemble: str, own: Mapping[str, np.ndarray]) 
         rows += [
             {
                 "sub_ensemble": name, "modality": name.split("_")[1], "index": index, "region": "Half",
-                "hemisphere": side, "weight": SUB_ENSEMBLES[name], "relevance": total, "positive": max(total, 0),
-                "negative": min(total, 0), "contribution": SUB_ENSEMBLES[name] * total, "voxels": 100,
+                "hemisphere": side, "weight": SUB_ENSEMBLES[name], "relevance": total,
+                "positive": max(total, 0), "negative": min(total, 0),
+                "contribution": SUB_ENSEMBLES[name] * total, "voxels": 100,
             }
             for index, (side, total) in enumerate(sums.items(), start=1)
         ]  # fmt: skip
