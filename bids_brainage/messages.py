@@ -1024,6 +1024,16 @@ REPORT_FAILED = (
     "Some steps failed for this participant; results finished before that are shown. See Errors below."
 )
 
+# --- statistics of tables of people ------------------------------------------------------------------
+LINE_TOO_FEW = (
+    "DBA cannot be corrected for age with {n} people whose ages differ: at least 3 are needed to fit a line (in "
+    "each fold); take more people, or leave the correction out."
+)
+COMPARISON_TOO_FEW = (
+    "Two estimates cannot be compared on {n} people: at least {least} with both estimates and an age are needed; "
+    "choose ensembles that more people have."
+)
+
 # --- workflows -------------------------------------------------------------------------------------
 FINISHED_BEFORE = "{name}: finished by an earlier run, nothing to do."
 SESSION_DONE = "{name}: done ({number} of {total})."

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from bids_brainage.models.bundles.schema import Errors
+from bids_brainage.statistics.people.accuracy import measure_accuracy
 
 
 def measure_errors(
@@ -18,17 +19,15 @@ def measure_errors(
     guess: np.ndarray | float,
 ) -> Errors:
     """MAE, RMSE (years), R2 and r of estimates (n,), with the MAE of guessing the mean age."""
-    errors = estimates - ages
-    spread = float(np.sum((ages - ages.mean()) ** 2))
-    varies = len(ages) > 1 and np.ptp(estimates) > 0 and np.ptp(ages) > 0
+    found = measure_accuracy(estimates, ages, guess=guess)
     return Errors(
         level=level,
         name=name,
         modalities=modalities,
-        n=len(ages),
-        mae=float(np.mean(np.abs(errors))),
-        rmse=float(np.sqrt(np.mean(errors**2))),
-        r2=1 - float(np.sum(errors**2)) / spread if spread > 0 else 0.0,
-        r=float(np.corrcoef(estimates, ages)[0, 1]) if varies else None,
-        guess_mae=float(np.mean(np.abs(ages - guess))),
+        n=found.n,
+        mae=found.mae,
+        rmse=found.rmse,
+        r2=found.r2 if np.isfinite(found.r2) else 0.0,
+        r=found.r if np.isfinite(found.r) else None,
+        guess_mae=found.guess_mae,
     )

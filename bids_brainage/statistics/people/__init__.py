@@ -1,0 +1,1 @@
+"""What tables of people say: accuracy, repeated measures, biomarkers, norms, splits, profiles."""
