@@ -1029,6 +1029,14 @@ LINE_TOO_FEW = (
     "DBA cannot be corrected for age with {n} people whose ages differ: at least 3 are needed to fit a line (in "
     "each fold); take more people, or leave the correction out."
 )
+AGREEMENT_TOO_FEW = (
+    "Agreement between sessions cannot be measured on {people} people with {sessions} sessions: at least 2 "
+    "people seen at least twice are needed; leave it out where people were seen once."
+)
+CHANGE_TOO_FEW = (
+    "Change a year cannot be measured: {people} people were seen over {span:g} years or more, and at least 2 are "
+    "needed; leave it out where sessions are closer together."
+)
 COMPARISON_TOO_FEW = (
     "Two estimates cannot be compared on {n} people: at least {least} with both estimates and an age are needed; "
     "choose ensembles that more people have."
