@@ -17,7 +17,7 @@ from bids_brainage.reading import MB, read_text
 from bids_brainage.suggestions import suggestion
 from bids_brainage.terms import MODALITIES
 
-LEVELS = ("participant", "train")
+LEVELS = ("participant", "group", "train")
 SKULL_STRIP = ("auto", "bet", "deepbet", "synthstrip", "none")
 LRP_RULES = ("preset-a", "preset-a-flat", "preset-b", "epsilon-plus", "gamma", "innvestigate-preset-a")
 LRP_BACKENDS = ("native", "innvestigate")
@@ -27,6 +27,11 @@ REFITS = ("heads", "all")
 STANDARD_SPACE = f"{terms.STANDARD_SPACE}:res-2"
 OUTPUT_SPACES = (terms.T1W_SPACE, STANDARD_SPACE)
 MAPS = ("ensemble", "sub-ensemble")
+GROUP_MAPS = ("lrp", "dba")
+GROUP_TESTS = ("voxels", "regions")
+INFERENCES = ("tfce", "voxel", "extent", "mass")
+FAMILIES = ("contrasts", "maps")
+ATLASES = ("merged", "harvard-oxford", "aal", "juelich")
 
 _LARGEST_FILE = MB
 
@@ -70,6 +75,24 @@ class RunConfig:
     output_spaces: tuple[str, ...] = (STANDARD_SPACE,)
     maps: str = "sub-ensemble"
     preproc_only: bool = False
+
+    group_model: Path | None = None
+    contrast: tuple[str, ...] = ()
+    covariates: tuple[str, ...] = ()
+    no_paper: bool = False
+    map: tuple[str, ...] = ("lrp",)
+    test: tuple[str, ...] = GROUP_TESTS
+    inference: str = "tfce"
+    cluster_p: float = 0.001
+    n_permutations: int = 5000
+    tail_approximation: bool = False
+    one_sided: bool = False
+    correct_over: tuple[str, ...] = ()
+    group_mask: Path | None = None
+    smoothing: float = 0.0
+    atlas: tuple[str, ...] = ("merged",)
+    by: tuple[str, ...] = ()
+    window: tuple[float, ...] = (10.0, 1.0, 20.0)
 
     model_out: Path | None = None
     training_plan: str | None = None
@@ -180,6 +203,23 @@ RULES: dict[str, options.Rule] = {
     ),
     "maps": options.one_of(MAPS),
     "preproc_only": options.flag,
+    "group_model": options.optional(options.path),
+    "contrast": options.several(options.text),
+    "covariates": options.several(options.text),
+    "no_paper": options.flag,
+    "map": options.several(options.one_of(GROUP_MAPS), least=1),
+    "test": options.several(options.one_of(GROUP_TESTS)),
+    "inference": options.one_of(INFERENCES),
+    "cluster_p": options.number(1e-9, 0.5),
+    "n_permutations": options.whole(10, 10_000_000),
+    "tail_approximation": options.flag,
+    "one_sided": options.flag,
+    "correct_over": options.several(options.one_of(FAMILIES)),
+    "group_mask": options.optional(options.path),
+    "smoothing": options.number(0.0, 50.0),
+    "atlas": options.several(options.name_or_path, least=1),
+    "by": options.several(options.text),
+    "window": options.numbers(3, 0.01),
     "model_out": options.optional(options.path),
     "training_plan": options.optional(options.name_or_path),
     "folds": options.optional(options.whole(1)),

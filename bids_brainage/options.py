@@ -134,17 +134,31 @@ def whole(least: int, most: int | None = None) -> Rule:
     return rule
 
 
-def number(least: float) -> Rule:
-    """A finite number of at least `least`."""
+def number(least: float, most: float = math.inf) -> Rule:
+    """A finite number of at least `least`, and at most `most`."""
+    limits = f"at least {least:g}" if most == math.inf else f"from {least:g} to {most:g}"
 
     def rule(value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise ValueError("a number is expected")
-        if not (math.isfinite(value) and value >= least):
-            raise ValueError(f"a number of at least {least:g} is expected")
+        if not (math.isfinite(value) and least <= value <= most):
+            expected = f"of {limits}" if most == math.inf else limits
+            raise ValueError(f"a number {expected} is expected")
         return float(value)
 
     return rule
+
+
+def numbers(count: int, least: float) -> Rule:
+    """So many finite numbers of at least `least`."""
+    rule = number(least)
+
+    def checked(value: Any) -> tuple[float, ...]:
+        if not isinstance(value, (list, tuple)) or len(value) != count:
+            raise ValueError(f"{count} numbers are expected")
+        return tuple(rule(item) for item in value)
+
+    return checked
 
 
 def flag(value: Any) -> bool:

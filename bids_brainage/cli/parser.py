@@ -1,4 +1,4 @@
-"""The command line ``bids_brainage BIDS_DIR OUTPUT_DIR {participant,train} [options]``."""
+"""The command line ``bids_brainage BIDS_DIR OUTPUT_DIR {participant,group,train} [options]``."""
 
 from __future__ import annotations
 
@@ -43,11 +43,13 @@ def build_parser() -> argparse.ArgumentParser:
         "analysis_level",
         nargs="+",
         choices=config.LEVELS,
-        metavar="{participant,train}",
-        help="what to run: estimate and explain, or train a model on finished derivatives",
+        metavar="{participant,group,train}",
+        help="what to run: estimate and explain people, compare groups of those who are finished, or train "
+        "a model on finished derivatives",
     )
     _add_selection(parser.add_argument_group("Which images"))
     _add_model(parser.add_argument_group("Preprocessing, model and explanation"))
+    _add_group(parser.add_argument_group("Statistics (level group)"))
     _add_training(parser.add_argument_group("Training (level train)"))
     _add_running(parser.add_argument_group("Running"))
     _add_other(parser.add_argument_group("Other"))
@@ -212,6 +214,82 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def _add_group(group: argparse._ArgumentGroup) -> None:
+    add = _adder(group)
+    add("--group-model", metavar="FILE", help="design and contrasts, as BIDS Stats Models JSON")
+    add(
+        "--contrast",
+        nargs="+",
+        action="extend",
+        metavar="COLUMN",
+        help="columns whose effect on the maps is tested: dba, age, one of participants.tsv, sessions.tsv or "
+        "phenotype/, or intercept for the mean",
+    )
+    add(
+        "--covariates",
+        nargs="+",
+        action="extend",
+        metavar="COLUMN",
+        help="columns that the tests of --contrast allow for",
+    )
+    add("--no-paper", action="store_true", help="leave out the four analyses of Hofmann et al. (2022)")
+    add(
+        "--map",
+        nargs="+",
+        choices=config.GROUP_MAPS,
+        help="maps that are tested: LRP's, or those of what differs from the average brain of the age "
+        "(default lrp)",
+    )
+    add(
+        "--test",
+        nargs="*",
+        choices=config.GROUP_TESTS,
+        help="what is tested: voxels, regions, both (default) or, without a word, neither",
+    )
+    add("--inference", choices=config.INFERENCES, help="statistic of voxelwise tests (default tfce)")
+    add(
+        "--cluster-p",
+        type=float,
+        metavar="P",
+        help="threshold of --inference extent and mass (default 0.001)",
+    )
+    add("--n-permutations", type=int, metavar="N", help="permutations of each test (default 5000)")
+    add(
+        "--tail-approximation",
+        action="store_true",
+        help="also give p values from a generalised Pareto distribution fitted to the permutations' tail",
+    )
+    add("--one-sided", action="store_true", help="test --contrast for positive effects alone")
+    add(
+        "--correct-over",
+        nargs="+",
+        choices=config.FAMILIES,
+        help="also correct over the contrasts of an analysis, or over the maps of all sub-ensembles",
+    )
+    add("--group-mask", metavar="FILE", help="voxels to test, on the 2 mm grid (default: the brain)")
+    add("--smoothing", type=float, metavar="FWHM", help="smooth the maps before, mm (default 0)")
+    add(
+        "--atlas",
+        nargs="+",
+        metavar="NAME_OR_FILE",
+        help=f"regions: {_list(config.ATLASES)}, or a NIfTI image of labels (default merged)",
+    )
+    add(
+        "--by",
+        nargs="+",
+        action="extend",
+        metavar="COLUMN",
+        help="also report accuracy by these columns (sex and site are reported where they exist)",
+    )
+    add(
+        "--window",
+        nargs=3,
+        type=float,
+        metavar=("WIDTH", "STEP", "LEAST"),
+        help="sliding windows over age: years, years, and people a window needs (default 10 1 20)",
+    )
+
+
 def _add_training(group: argparse._ArgumentGroup) -> None:
     add = _adder(group)
     add("--model-out", metavar="DIR", help="folder of the new model bundle; its name is the bundle's name")
@@ -262,7 +340,14 @@ def _add_running(group: argparse._ArgumentGroup) -> None:
     )
     add("--mem", type=float, metavar="GB", help="memory to use (default: what the job may use)")
     add("--use-plugin", metavar="FILE", help="nipype plugin settings, YAML")
-    add("--random-seed", type=int, metavar="N", help="seed of everything random (default 1)")
+    add(
+        "--random-seed",
+        "--seed",
+        dest="random_seed",
+        type=int,
+        metavar="N",
+        help="seed of everything random (default 1)",
+    )
     add(
         "--stop-on-first-crash",
         action="store_true",
@@ -306,7 +391,9 @@ def _adder(group: argparse._ArgumentGroup) -> Any:
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Tell wrong usage in two lines: with all options, the usage would fill the screen."""
-        usage = f"usage: {self.prog} BIDS_DIR OUTPUT_DIR {{participant,train}} [options]; --help lists them"
+        usage = (
+            f"usage: {self.prog} BIDS_DIR OUTPUT_DIR {{participant,group,train}} [options]; --help lists them"
+        )
         self.exit(2, f"{usage}\n{self.prog}: error: {message}\n")
 
 

@@ -77,7 +77,7 @@ def test_config_file_replaces_defaults_and_what_is_typed_wins(tmp_path):
     "words",
     [
         ["in", "out"],
-        ["in", "out", "group"],
+        ["in", "out", "groups"],
         [*BASE, "--nprocs", "0"],
         [*BASE, "--nprocs", "x"],
         [*BASE, "--mem", "nan"],
