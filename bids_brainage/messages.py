@@ -1084,3 +1084,6 @@ GROUP_MAP_GRID = "{path} does not lie on the 2 mm grid of MNI152NLin6Asym; run t
 GROUP_MAP_NOT_FINITE = (
     "{path} holds values that are not finite; run the participant level again for that person."
 )
+ATLAS_UNKNOWN = "There is no atlas {name}; choose from {known}, or give the path of a NIfTI image of labels (with a / in it) as --atlas."
+ATLAS_NOT_LABELS = "{path} is no atlas: a 3D image of whole numbers from 0 to a few thousand, in MNI152 space, is expected; correct --atlas."
+ATLAS_TABLE = "{path} does not name the labels of its image: a table with the columns index (whole numbers) and name is expected; correct or remove it."

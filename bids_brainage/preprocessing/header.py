@@ -82,6 +82,21 @@ def read_mask(path: Path) -> nib.Nifti1Image:
     return image_like(inside.astype(np.uint8), image)
 
 
+def read_labels(path: Path) -> nib.Nifti1Image:
+    """Read a user's atlas (int32, regions from one), checked as an image is.
+
+    Raises
+    ------
+    ImageError
+        As `read_image`, and if values are not whole numbers from zero.
+    """
+    _, image = _read(path, [])
+    data = np.asanyarray(image.dataobj)
+    if (data != np.rint(data)).any() or data.min() < 0 or data.max() > np.iinfo(np.int32).max:
+        raise ImageError(messages.ATLAS_NOT_LABELS.format(path=path))
+    return nib.Nifti1Image(data.astype(np.int32), image.affine)
+
+
 def _read(path: Path, warnings: list[str]) -> tuple[ImageFile, nib.Nifti1Image]:
     file = open_image(path)
     shape = _shape(file, warnings)
