@@ -1087,3 +1087,33 @@ GROUP_MAP_NOT_FINITE = (
 ATLAS_UNKNOWN = "There is no atlas {name}; choose from {known}, or give the path of a NIfTI image of labels (with a / in it) as --atlas."
 ATLAS_NOT_LABELS = "{path} is no atlas: a 3D image of whole numbers from 0 to a few thousand, in MNI152 space, is expected; correct --atlas."
 ATLAS_TABLE = "{path} does not name the labels of its image: a table with the columns index (whole numbers) and name is expected; correct or remove it."
+
+# --- permutation tests -----------------------------------------------------------------------------
+CONTRAST_LENGTH = (
+    "The contrast {name} has {n} weights, but the design has {columns} columns; give one weight a column."
+)
+CONTRAST_ZERO = "The contrast {name} asks nothing, its weights or the design are zero; correct its weights."
+CONTRAST_ROWS = "The contrast {name} has {n} rows, which a t test cannot have; make it an F test, or split it."
+CONTRAST_NOT_ESTIMABLE = (
+    "The contrast {name} asks for what the design does not determine, because its columns depend on each other; leave "
+    "out a column, or ask for a difference of columns."
+)
+NO_ERROR_LEFT = "The contrast {name} cannot be tested: {n} observations and a model of rank {rank} leave nothing to judge errors by; use fewer covariates or more people."
+ONE_REARRANGEMENT = "The contrast {names} cannot be tested by permutation: {reason}."
+NOTHING_EXCHANGED = "nothing may be exchanged or change its sign; allow one of them"
+EFFECT_THE_SAME = "its effect is the same in all observations, so that exchanging them changes nothing; a mean is tested with changes of sign"
+EFFECT_BETWEEN_BLOCKS = "its effect does not vary within any block, so that exchanges within blocks change nothing; exchange blocks as a whole"
+NO_EQUAL_BLOCKS = "no two blocks of the same size differ in its effect, so that exchanging them changes nothing; use blocks of equal size, or exchange within them"
+DATA_LENGTH = "There are data of {n} observations, but the design has {design} rows; give one row for each."
+DATA_NOT_FINITE = "The data hold values that are not finite, in rows {rows} of {n}; leave these out, or make their maps again."
+EMPTY_MASK = "The mask holds no voxel; give a 3D mask that does."
+NO_NEIGHBOURS = "The measure {measure} needs neighbours, which regions do not have; use voxel, which takes each by its own statistic."
+MASK_VOXELS = "The mask holds {n} voxels, but the data have {columns} columns; give the mask that the data were made with."
+NOTHING_VARIES = (
+    "The contrast {name} cannot be tested: no voxel varies beyond what the model explains; check that the maps differ."
+)
+CHUNKS_MISSING = "The chunks do not cover the {total} rearrangements, each once; compute those that are missing."
+NOT_ONE_FAMILY = (
+    "The tests {first} and {other} cannot be corrected together, because their rearrangements, statistics, tails or "
+    "degrees of freedom differ; correct each on its own."
+)

@@ -1,0 +1,1 @@
+"""Permutation tests of general linear models at many voxels or regions at once."""

@@ -1,0 +1,251 @@
+"""The statistic of one contrast under many rearrangements, at many voxels.
+
+Rearranged data are never formed. With errors ``E = R_Z Y``, ``R_Z`` taking the nuisance out, the method of
+Freedman and Lane regresses ``P E`` on the whole model, for every rearrangement ``P``. Its statistic needs the
+products of ``P E`` with orthonormal directions of the model, ``Q' P R_Z Y``, and its total sum of squares,
+which ``P`` does not change. The left factors ``Q' P R_Z`` of many rearrangements are the rows of one matrix,
+so that a batch of them is one matrix product, which reads the data once.
+
+Results are the same to the bit for any number of threads and any choice of rearrangements: products always
+have the same shape and are each computed by one thread, a rearrangement always has the same row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ... import messages
+from ...errors import InputError
+from .partition import Partition, Reference
+from .rearrangements import Rearrangement
+
+#: Rearrangements whose statistics are one matrix product.
+BATCH = 128
+# Voxels are taken in blocks of about this many values, but of no fewer voxels, so that rows of a file are
+# read in pieces that disks like.
+_BLOCK_VALUES, _BLOCK_VOXELS = 2**22, 1024
+# A sum of squares below this share of another is rounding.
+_NOTHING = 1e-22
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """What is known of the data before anything is rearranged.
+
+    Attributes
+    ----------
+    observed : ndarray of float32, shape (voxels,)
+        The statistic of the data as they are.
+    total : ndarray of float64, shape (voxels,)
+        Sum of squares without the nuisance; infinite where nothing can be tested, which makes statistics 0.
+    shift : ndarray of float32, shape (voxels,), or None
+        A value near each voxel's mean, if the model holds a constant that takes it away again.
+    """
+
+    observed: np.ndarray
+    total: np.ndarray
+    shift: np.ndarray | None
+
+    @property
+    def tested(self) -> np.ndarray:
+        """Voxels (bool) that vary and that the model does not fit perfectly."""
+        return np.isfinite(self.total)
+
+
+def check_finite(data: np.ndarray) -> None:
+    """Refuse data that hold NaN or infinite values.
+
+    Parameters
+    ----------
+    data : ndarray, shape (n, voxels)
+
+    Raises
+    ------
+    InputError
+        It says which observations (counted from 1) they are in.
+    """
+    bad = [row for row in range(len(data)) if not np.isfinite(data[row]).all()]
+    if bad:
+        rows = ", ".join(str(row + 1) for row in bad[:10]) + (", ..." if len(bad) > 10 else "")
+        raise InputError(messages.DATA_NOT_FINITE.format(rows=rows, n=len(data)))
+
+
+def prepare(data: np.ndarray, part: Partition, threads: int = 1) -> Prepared:
+    """Go through the data once: the observed statistic, in double precision, and what all others need.
+
+    Voxels that are constant, that the nuisance explains entirely, or that the model fits without any error
+    are not tested: their statistic is 0, observed and rearranged.
+
+    Parameters
+    ----------
+    data : ndarray of float32, shape (n, voxels)
+        May be a memory map; it is read in blocks.
+    part : Partition
+    threads : int
+
+    Raises
+    ------
+    InputError
+        The data have another number of observations than the design, or are not finite.
+    """
+    if len(data) != len(part.effect):
+        raise InputError(messages.DATA_LENGTH.format(n=len(data), design=len(part.effect)))
+    voxels = data.shape[1]
+    observed, total = np.zeros(voxels, dtype=np.float32), np.empty(voxels)
+    constant = _holds_constant(part.nuisance)
+    shift = np.empty(voxels, dtype=np.float32) if constant else None
+
+    def block(where: slice) -> None:
+        values = data[:, where].astype(np.float64)
+        if shift is not None:
+            mean = values.mean(axis=0)
+            shift[where] = mean
+            values -= mean
+        scale = (values * values).sum(axis=0)
+        values -= part.nuisance @ (part.nuisance.T @ values)
+        whole = (values * values).sum(axis=0)
+        products = part.effect.T @ values
+        values -= part.effect @ products
+        rest = (values * values).sum(axis=0)
+        varies = np.ptp(data[:, where], axis=0) > 0
+        tested = varies & (whole > _NOTHING * scale) & (rest > _NOTHING * whole)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = _statistic(products[None], rest[None], part.reference)[0]
+        observed[where] = np.where(tested, found, 0)
+        total[where] = np.where(np.isfinite(scale), np.where(tested, whole, np.inf), np.nan)
+
+    with one_blas_thread():
+        _each(block, _blocks(data.shape), threads)
+    if np.isnan(total).any():
+        check_finite(data)
+    return Prepared(observed, total, shift)
+
+
+@dataclass(frozen=True, eq=False)
+class FreedmanLane:
+    """Statistics of rearranged data.
+
+    Attributes
+    ----------
+    data : ndarray of float32, shape (n, voxels)
+    part : Partition
+    prepared : Prepared
+    orbits : ndarray of int, shape (n,), or None
+        What :class:`Rearrangements` tells of it.
+    exact : bool
+        In double precision. Needed if rearrangements may be close to the first, as they are if there are
+        few: the error sum of squares is then a small difference of large numbers.
+    """
+
+    data: np.ndarray
+    part: Partition
+    prepared: Prepared
+    orbits: np.ndarray | None
+    exact: bool
+
+    def __call__(self, batch: Mapping[int, Rearrangement], threads: int = 1) -> np.ndarray:
+        """The statistics of a batch.
+
+        Parameters
+        ----------
+        batch : mapping of int to Rearrangement
+            Each with its row, from 0 to ``BATCH - 1``.
+        threads : int
+
+        Returns
+        -------
+        ndarray of float32, shape (BATCH, voxels)
+            Rows that are not in the batch are zero.
+        """
+        precision: Any = np.float64 if self.exact else np.float32
+        model = np.hstack([self.part.effect, moving(self.part.nuisance, self.orbits)])
+        left: np.ndarray = self._left(batch, model).astype(precision)
+        effects = self.part.effect.shape[1]
+        statistics = np.empty((BATCH, self.data.shape[1]), dtype=np.float32)
+        total, shift = self.prepared.total, self.prepared.shift
+
+        def block(where: slice) -> None:
+            values: np.ndarray = np.asarray(self.data[:, where], dtype=precision)
+            if shift is not None:
+                values = values - shift[where]
+            products = (left @ values).reshape(BATCH, model.shape[1], -1)
+            whole = total[where].astype(precision)
+            rest = whole - np.einsum("bkv,bkv->bv", products, products)
+            np.maximum(rest, np.finfo(precision).eps * whole, out=rest)
+            statistics[:, where] = _statistic(products[:, :effects], rest, self.part.reference)
+
+        with one_blas_thread():
+            _each(block, _blocks(self.data.shape), threads)
+        return statistics
+
+    def _left(self, batch: Mapping[int, Rearrangement], model: np.ndarray) -> np.ndarray:
+        """``Q' P R_Z`` of each, one below the other."""
+        left = np.zeros((BATCH, model.shape[1], len(model)), dtype=np.float64)
+        nuisance = self.part.nuisance
+        for row, rearrangement in batch.items():
+            columns = rearrangement(model)
+            left[row] = (columns - nuisance @ (nuisance.T @ columns)).T
+        return left.reshape(BATCH * model.shape[1], len(model))
+
+
+def moving(nuisance: np.ndarray, orbits: np.ndarray | None) -> np.ndarray:
+    """The directions of the nuisance that exchanges change.
+
+    A direction that is the same for all who may be exchanged has no product with errors that it was taken
+    out of, however they are exchanged: the constant, for one, or the levels of people in a paired design.
+
+    Parameters
+    ----------
+    nuisance : ndarray, shape (n, r)
+        Orthonormal.
+    orbits : ndarray of int, shape (n,), or None
+        Who may be exchanged with whom; None if signs change too, which leaves no direction unchanged.
+
+    Returns
+    -------
+    ndarray, shape (n, at most r)
+    """
+    if orbits is None or not nuisance.shape[1]:
+        return nuisance
+    sizes = np.bincount(orbits)
+    means = np.stack([np.bincount(orbits, column) / np.maximum(sizes, 1) for column in nuisance.T], axis=1)
+    _, singular, right = np.linalg.svd(nuisance - means[orbits], full_matrices=False)
+    return nuisance @ right[singular > 1e-7].T
+
+
+def _statistic(products: np.ndarray, rest: np.ndarray, reference: Reference) -> np.ndarray:
+    """t or F from products with the effect's directions (b, q, v) and the error sum of squares (b, v)."""
+    if reference.statistic == "t":
+        return products[:, 0] / np.sqrt(rest / reference.error)
+    return np.einsum("bkv,bkv->bv", products, products) / (rest * (reference.effect / reference.error))
+
+
+def _holds_constant(nuisance: np.ndarray) -> bool:
+    ones = np.ones(len(nuisance)) / np.sqrt(len(nuisance))
+    return bool(np.linalg.norm(ones - nuisance @ (nuisance.T @ ones)) < 1e-7)
+
+
+def _blocks(shape: tuple[int, ...]) -> Iterator[slice]:
+    n, voxels = shape
+    size = max(_BLOCK_VOXELS, _BLOCK_VALUES // n // 64 * 64)
+    return (slice(start, min(start + size, voxels)) for start in range(0, voxels, size))
+
+
+def _each(work: Callable[[slice], None], blocks: Iterable[slice], threads: int) -> None:
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(work, blocks))
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """One thread computes each matrix product: how it is rounded does not depend on how many there are."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="blas"):
+        yield

@@ -1,0 +1,92 @@
+"""Chunks of rearrangements, however they are divided."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_limits
+
+from bids_brainage.errors import InputError
+from bids_brainage.statistics.design import Contrast, Design
+from bids_brainage.statistics.permutation.chunks import Chunk, PermutationTest, divide, observe, run_chunk
+from bids_brainage.statistics.permutation.enhancement import TFCE, Clusters, Voxels
+from bids_brainage.statistics.permutation.partition import partition
+from bids_brainage.statistics.permutation.rearrangements import rearrangements
+
+MASK = np.random.default_rng(2).random((11, 12, 13)) < 0.8
+MEASURES = (Voxels(), TFCE(), Clusters("extent", 0.05), Clusters("mass", 0.05))
+
+
+def made(asked: int = 300, two_tailed: bool = True, n: int = 37) -> tuple[np.ndarray, PermutationTest]:
+    """Noise, and a test of one of two covariates."""
+    rng = np.random.default_rng(1)
+    matrix = np.column_stack([np.ones(n), rng.uniform(20, 80, n), rng.standard_normal(n)])
+    contrast = Contrast("x", np.array([[0, 0, 1.0]]))
+    design = Design(matrix, ("1", "age", "x"), (contrast,))
+    data = rng.standard_normal((n, int(MASK.sum()))).astype(np.float32)
+    data[:, 5] = 0
+    every = rearrangements(design, [contrast], asked, 9)
+    return data, PermutationTest(partition(matrix, contrast), every, MEASURES, two_tailed, MASK)
+
+
+def joined(chunks: list[Chunk]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    return (
+        {name: np.concatenate([chunk.maxima[name] for chunk in chunks]) for name in chunks[0].maxima},
+        {name: sum(chunk.exceedances[name] for chunk in chunks) for name in chunks[0].exceedances},
+    )
+
+
+@pytest.mark.parametrize("size", [1, 37, 128, 130])
+@pytest.mark.parametrize(("threads", "blas"), [(1, 2), (3, 1)])
+def test_results_are_the_same_to_the_bit_for_any_division(size, threads, blas):
+    data, test = made(260 if size > 1 else 20)
+    total = test.rearrangements.total
+    maxima, counts = joined([run_chunk(data, test, 0, total, threads=2)])
+    with threadpool_limits(blas, user_api="blas"):
+        chunks = [
+            run_chunk(data, test, start, min(start + size, total), threads) for start in range(0, total, size)
+        ]
+    again, counts_again = joined(chunks)
+    for name in maxima:
+        np.testing.assert_array_equal(maxima[name], again[name])
+        np.testing.assert_array_equal(counts[name], counts_again[name])
+
+
+def test_a_chunk_is_read_as_it_was_written(tmp_path):
+    data, test = made(20)
+    chunk = run_chunk(data, test, 3, 9)
+    read = Chunk.load(chunk.save(tmp_path / "chunk.npz"))
+    assert (read.start, read.stop) == (3, 9)
+    for name in chunk.maxima:
+        np.testing.assert_array_equal(read.maxima[name], chunk.maxima[name])
+        np.testing.assert_array_equal(read.exceedances[name], chunk.exceedances[name])
+    first = (tmp_path / "chunk.npz").read_bytes()
+    assert chunk.save(tmp_path / "other.npz").read_bytes() == first
+
+
+def test_number_zero_is_what_was_observed():
+    data, test = made(5)
+    observed, chunk = observe(data, test), run_chunk(data, test, 0, 1)
+    for name, values in observed.measures.items():
+        assert chunk.maxima[name].tolist() == [np.abs(values).max()]
+        assert not chunk.exceedances[name].any()
+
+
+def test_voxels_without_variation_reach_nothing_and_are_reached_always():
+    data, test = made(50)
+    assert observe(data, test).measures["tfce"][5] == 0
+    assert run_chunk(data, test, 0, 51).exceedances["voxel"][5] == 50
+
+
+def test_ranges_cover_all_once():
+    for total, size in ((1, 100), (5001, 500), (129, 1), (70, 1000)):
+        ranges = divide(total, size)
+        assert [i for start, stop in ranges for i in range(start, stop)] == list(range(total))
+
+
+def test_a_mask_of_other_voxels_and_data_without_variation_are_refused():
+    data, test = made(5)
+    with pytest.raises(InputError, match="mask"):
+        observe(data[:, 1:], test)
+    with pytest.raises(InputError, match="no voxel varies"):
+        observe(np.ones_like(data), test)
