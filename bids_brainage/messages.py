@@ -1042,6 +1042,80 @@ COMPARISON_TOO_FEW = (
     "choose ensembles that more people have."
 )
 
+
+# --- designs of groups -----------------------------------------------------------------------------
+COLUMN_UNKNOWN = "There is no column '{name}' in participants.tsv, sessions.tsv, phenotype/ or the results{hint}; correct the name."
+COLUMN_MISSING = (
+    "The column '{name}' is n/a for all {n} people who would take part; leave it out, or fill it in."
+)
+COLUMN_CONSTANT = (
+    "The column '{name}' is {value} for all people who would take part, so it cannot explain differences; leave "
+    "it out."
+)
+COLUMN_OF_NAMES = (
+    "The column '{name}' has a text of its own for each of {n} people (such as '{example}'), so it holds neither "
+    "numbers nor groups{comma}; leave it out, or correct it."
+)
+COLUMN_MIXED = (
+    "The column '{name}' holds numbers, but also {cells}{comma}; correct these cells, or write n/a there."
+)
+COLUMN_COMMA = " (decimal fractions are written with a point)"
+COLUMN_CODED = "The column '{name}' holds whole numbers and is taken as an amount; if its numbers stand for groups, write C({name})."
+LEVEL_UNKNOWN = "The column '{name}' has no level '{level}'; it has {levels}. Correct the name."
+LEVELS_ALIKE = (
+    "In the column '{name}', {levels} are taken as different groups; if they are one, write them alike."
+)
+LEVELS_FEW = "In the column '{name}', these groups have only one or two people: {levels}."
+ROWS_LEFT_OUT = "{n} left out, because a column that the design uses is n/a ({columns}): {names}."
+NOBODY_COMPLETE = "Nobody has a value in all columns of the design ({columns} are n/a for each); use fewer columns, or fill them in."
+FACTOR_NOT_NUMBERS = (
+    "{factor} needs numbers, but the column '{column}' holds groups ({levels}); use the column as it is."
+)
+FACTOR_NOT_FINITE = "{factor} gives numbers that are too large to compute with; scale the column first."
+FORMULA_REFUSED = (
+    "The formula '{formula}' cannot be used: '{part}' {why}. A formula has names of columns (odd ones in "
+    "`backticks`), + - : * ( ) 0 1, powers of sums, I(column**2), and {transforms}."
+)
+FORMULA_NOT_ALLOWED = "is not allowed, as a formula is never run as code"
+FORMULA_UNEXPECTED = "should not stand there"
+FORMULA_EXPECTED = "should be '{sign}'"
+FORMULA_END = "the end"
+FORMULA_NONE = "none"
+FORMULA_NUMBER = (
+    "is a number; only 0 and 1 may stand alone, outside of parentheses, for no constant and a constant"
+)
+FORMULA_NOT_THERE = "is taken out but not there"
+FORMULA_ITSELF = "crossed with itself is itself; write I({column}**2) or poly({column}, 2) for its square"
+FORMULA_EXPONENT = "should be a whole number from 1 to {most}"
+FORMULA_CALL = "is no transform of formulas{hint}, and other functions are not called"
+FORMULA_POWERED = "cannot be raised in I( ); a column, center(column) and scale(column) can"
+FORMULA_NESTED = "is not a column, which {name}( ) takes"
+FORMULA_ARGUMENT = "is no argument of {name}( ), which has: {known}"
+FORMULA_LITERAL = "should be {wanted}"
+FORMULA_DEEP = "stands in too many parentheses"
+FORMULA_MANY = "makes more than {most} terms"
+FORMULA_LONG = "The formula '{formula}...' is longer than {most} letters; make it shorter."
+FORMULA_EMPTY = "The formula '{formula}' has no terms; it needs at least the constant, 1."
+FORMULA_NO_TERM = "'{formula}' should be one column or term, such as age, age**2, C(site) or age:sex; give several one by one."
+
+CONTRAST_IS_COVARIATE = "'{name}' is given as contrast and as covariate; give it once."
+DESIGN_TOO_SMALL = (
+    "{n} people are too few for a design of {columns} columns; {needed} are needed, or fewer covariates."
+)
+DESIGN_DEFICIENT = (
+    "These columns of the design are combinations of each other, so their effects cannot be told apart: {columns}; "
+    "leave out one of them."
+)
+
+SESSIONS_LEFT_OUT = (
+    "People with more than one session ({people}) take part with the first that has all columns; further sessions "
+    "({sessions}) are left out."
+)
+PAPER_NO_COLUMN = "There is no column {columns} in the tables of people."
+PAPER_TOO_FEW = "Only {n} people could take part; {needed} are needed."
+PAPER_GROUP_SMALL = "There are only {groups}; each group needs {needed}."
+PAPER_GROUPS = "Groups by the column '{column}': {groups}; {left} others are in neither."
+
 # --- workflows -------------------------------------------------------------------------------------
 FINISHED_BEFORE = "{name}: finished by an earlier run, nothing to do."
 SESSION_DONE = "{name}: done ({number} of {total})."

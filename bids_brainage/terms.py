@@ -22,3 +22,5 @@ OLDEST = 125.0
 SIMULATOR = "bids_brainage_simulate"
 #: The program that puts changes into prepared images.
 INJECTOR = "bids_brainage_simulate inject"
+#: Texts of a table's cell that stand for a missing value, in small letters.
+MISSING = frozenset({"", "n/a", "na", "nan"})

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from bids_brainage import messages
 from bids_brainage.bids.ages import age_column, unit_column, years_per
-from bids_brainage.bids.tables import MISSING, Table, read_table
+from bids_brainage.bids.tables import Table, read_table
 from bids_brainage.errors import InputError
 from bids_brainage.labels import is_label
 from bids_brainage.suggestions import bare
-from bids_brainage.terms import AGE
+from bids_brainage.terms import AGE, MISSING
 
 ID_COLUMNS = ("participant_id", "session_id")
 # The column of sessions as many call it.

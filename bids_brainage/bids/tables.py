@@ -16,9 +16,6 @@ from bids_brainage.reading import MB, read_text
 #: Bytes of the largest table that is read: a hundred thousand people with more than a hundred columns.
 LARGEST_TABLE = 128 * MB
 
-#: Texts of a cell that stand for a missing value, in small letters.
-MISSING = frozenset({"", "n/a", "na", "nan"})
-
 
 @dataclass(frozen=True)
 class Table:

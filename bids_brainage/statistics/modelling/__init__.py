@@ -1,0 +1,1 @@
+"""Designs from a table of people: formulas, BIDS Stats Models, the paper's analyses, and checks."""

@@ -1,0 +1,66 @@
+"""A design with the people it is for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from bids_brainage.statistics.design import Design
+
+#: What p values are corrected over: each contrast alone, all contrasts, or all of all sub-ensembles.
+Family = Literal["contrast", "contrasts", "all"]
+#: What is tested at each place: relevance with its sign, or without.
+Values = Literal["signed", "absolute"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a design is tested.
+
+    Attributes
+    ----------
+    n_permutations : int
+    two_sided : bool
+        t tests ask for effects of either sign.
+    family : {"contrast", "contrasts", "all"}
+        What p values are corrected over, see `Family`.
+    values : {"signed", "absolute"}
+        What is tested, see `Values`.
+    """
+
+    n_permutations: int = 5000
+    two_sided: bool = True
+    family: Family = "contrast"
+    values: Values = "signed"
+
+
+@dataclass(frozen=True, eq=False)
+class GroupModel:
+    """A design, whose people it is for, and what stands beside its results.
+
+    Attributes
+    ----------
+    name : str
+    design : Design
+    rows : ndarray of int, shape (n,)
+        Rows of the table of people, in the order of the design's.
+    settings : Settings
+    notes : tuple of str
+        Sentences for people: who was left out and why, what is collinear, known weaknesses.
+    levels : mapping of str to str
+        The group of people it is for, where an analysis is done for each (`GroupBy`), by column.
+    title, source : str
+        A heading, and where the analysis comes from, such as the paper; empty if it is the user's own.
+    """
+
+    name: str
+    design: Design
+    rows: np.ndarray
+    settings: Settings = field(default_factory=Settings)
+    notes: tuple[str, ...] = ()
+    levels: Mapping[str, str] = field(default_factory=dict)
+    title: str = ""
+    source: str = ""
