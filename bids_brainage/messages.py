@@ -1029,6 +1029,14 @@ LINE_TOO_FEW = (
     "DBA cannot be corrected for age with {n} people whose ages differ: at least 3 are needed to fit a line (in "
     "each fold); take more people, or leave the correction out."
 )
+WINDOWS_WRONG = (
+    "Windows of {width} years in steps of {step} years cannot be laid over the ages of {n} people; width and step "
+    "must be above 0, and at least one age known."
+)
+LEVELS_WRONG = (
+    "Differences by {column} cannot be measured: two levels with at least {least} people each are needed, and it "
+    "has {names}; choose another column, or name two of its levels."
+)
 AGREEMENT_TOO_FEW = (
     "Agreement between sessions cannot be measured on {people} people with {sessions} sessions: at least 2 "
     "people seen at least twice are needed; leave it out where people were seen once."

@@ -36,7 +36,12 @@ def correlation(x: np.ndarray, y: np.ndarray) -> float:
     return float(np.clip((x @ y) / size, -1, 1)) if size > 0 else np.nan
 
 
-def fisher_interval(r: np.ndarray | float, n: np.ndarray | int, covariates: int = 0) -> Interval:
+def fisher_interval(
+    r: np.ndarray | float,
+    n: np.ndarray | int,
+    covariates: np.ndarray | int = 0,
+    spread: np.ndarray | float = 1.0,
+) -> Interval:
     """Interval of correlations by Fisher's z (1921, Metron 1, 3).
 
     Parameters
@@ -45,8 +50,11 @@ def fisher_interval(r: np.ndarray | float, n: np.ndarray | int, covariates: int 
         Correlations; arrays make arrays of ends.
     n : array or int
         People.
-    covariates : int
+    covariates : array or int
         What was taken off both variables; each costs one person.
+    spread : array or float
+        Variance of z beside that of Pearson's: 1 + r^2 / 2 for Spearman's (Bonett and Wright 2000,
+        Psychometrika 65, 23).
 
     Returns
     -------
@@ -55,7 +63,7 @@ def fisher_interval(r: np.ndarray | float, n: np.ndarray | int, covariates: int 
     """
     free = np.asarray(n, float) - 3 - covariates
     with np.errstate(divide="ignore", invalid="ignore"):
-        reach = normal_quantile() / np.sqrt(np.where(free > 0, free, np.nan))
+        reach = normal_quantile() * np.sqrt(spread / np.where(free > 0, free, np.nan))
         centre = np.arctanh(np.asarray(r, float))
         low, high = np.tanh(centre - reach), np.tanh(centre + reach)
     return Interval(low[()], high[()])
