@@ -8,6 +8,11 @@ import numpy as np
 # down to this many values (Winkler et al. 2016).
 _SHARES = (0.25, 0.2, 0.15, 0.1, 0.05)
 _FEWEST = 30
+# Distributions of a larger shape end abruptly, and goodness of fit is not known of them.
+_LARGEST_SHAPE = 0.5
+# No p is told that is smaller than this share of the smallest that counting could tell: a tail of a few hundred
+# values vouches for no more, and a distribution with an end would tell zero.
+_FURTHEST = 0.01
 # A fit is good if Anderson and Darling's statistic is exceeded in more than this share of samples of the
 # fitted distribution.
 _GOOD = 0.05
@@ -42,18 +47,19 @@ def tail_p(values: np.ndarray, null: np.ndarray, counted: np.ndarray) -> tuple[n
         if excess[-1] <= 0 or excess[0] == excess[-1]:
             continue
         shape, scale = fit_pareto(excess[None])
+        if shape[0] > _LARGEST_SHAPE:
+            continue
         good = goodness_of_fit(excess, float(shape[0]), float(scale[0]))
         if good > _GOOD:
             tail = values > start
             p = counted.copy()
             p[tail] = size / len(drawn) * pareto_exceedance(values[tail] - start, shape[0], scale[0])
-            # The distribution may end below what was observed; a p of zero is never right.
-            return np.maximum(p, np.finfo(np.float64).tiny), good
+            return np.maximum(p, _FURTHEST / len(drawn)), good
     return counted, None
 
 
 def fit_pareto(excess: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Shape k and scale of samples (s, size) by their moments (Hosking & Wallis 1987, section 2).
+    """Shape k and scale of samples (s, size) by their moments (Hosking & Wallis 1987).
 
     The distribution exceeds x with the chance ``(1 - k x / scale) ** (1 / k)``.
     """
