@@ -1037,6 +1037,14 @@ LEVELS_WRONG = (
     "Differences by {column} cannot be measured: two levels with at least {least} people each are needed, and it "
     "has {names}; choose another column, or name two of its levels."
 )
+NORMS_TOO_FEW = (
+    "Norms cannot be made from {n} people: at least {least} are needed, all with an age, and a standard deviation "
+    "of their ages of at least {spread:g} years; take a larger reference group."
+)
+NORMS_NOT_FINITE = (
+    "Norms cannot be made from maps with values that are not numbers; leave out those people, or make their maps "
+    "again."
+)
 AGREEMENT_TOO_FEW = (
     "Agreement between sessions cannot be measured on {people} people with {sessions} sessions: at least 2 "
     "people seen at least twice are needed; leave it out where people were seen once."
@@ -1175,7 +1183,9 @@ CONTRAST_LENGTH = (
     "The contrast {name} has {n} weights, but the design has {columns} columns; give one weight a column."
 )
 CONTRAST_ZERO = "The contrast {name} asks nothing, its weights or the design are zero; correct its weights."
-CONTRAST_ROWS = "The contrast {name} has {n} rows, which a t test cannot have; make it an F test, or split it."
+CONTRAST_ROWS = (
+    "The contrast {name} has {n} rows, which a t test cannot have; make it an F test, or split it."
+)
 CONTRAST_NOT_ESTIMABLE = (
     "The contrast {name} asks for what the design does not determine, because its columns depend on each other; leave "
     "out a column, or ask for a difference of columns."
@@ -1191,10 +1201,10 @@ DATA_NOT_FINITE = "The data hold values that are not finite, in rows {rows} of {
 EMPTY_MASK = "The mask holds no voxel; give a 3D mask that does."
 NO_NEIGHBOURS = "The measure {measure} needs neighbours, which regions do not have; use voxel, which takes each by its own statistic."
 MASK_VOXELS = "The mask holds {n} voxels, but the data have {columns} columns; give the mask that the data were made with."
-NOTHING_VARIES = (
-    "The contrast {name} cannot be tested: no voxel varies beyond what the model explains; check that the maps differ."
+NOTHING_VARIES = "The contrast {name} cannot be tested: no voxel varies beyond what the model explains; check that the maps differ."
+CHUNKS_MISSING = (
+    "The chunks do not cover the {total} rearrangements, each once; compute those that are missing."
 )
-CHUNKS_MISSING = "The chunks do not cover the {total} rearrangements, each once; compute those that are missing."
 NOT_ONE_FAMILY = (
     "The tests {first} and {other} cannot be corrected together, because their rearrangements, statistics, tails or "
     "degrees of freedom differ; correct each on its own."
