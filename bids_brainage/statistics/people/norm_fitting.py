@@ -111,8 +111,16 @@ def fit_norms(
             out_of_fold[:, first : first + block] = z
         parts.append((*coefficients, calibration_of(z)))
     mean, shape, scale, found = zip(*parts, strict=True)
-    coefficients = (np.concatenate(each, axis=-1) for each in (mean, shape, scale))
-    return Norms(basis, levels, shares, *coefficients, n=n), _together(found)
+    norms = Norms(
+        basis=basis,
+        levels=levels,
+        shares=shares,
+        mean=np.concatenate(mean, axis=1),
+        shape=np.concatenate(shape, axis=1),
+        scale=np.concatenate(scale),
+        n=n,
+    )
+    return norms, _together(found)
 
 
 def _together(blocks: Sequence[Calibration]) -> Calibration:
