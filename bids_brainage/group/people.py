@@ -1,0 +1,33 @@
+"""The table of people that designs are made of: estimates and the dataset's own columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bids_brainage.group.members import Member
+
+#: Columns that come from the estimates; a dataset's own columns of these names are not used.
+ESTIMATED = ("participant_id", "session_id", "age", "brain_age", "dba", "uncertainty")
+
+Cell = str | float | None
+PeopleTable = Mapping[str, Sequence[Cell]]
+
+
+def people_table(members: Sequence[Member], cells: Mapping[str, Sequence[str | None]]) -> PeopleTable:
+    """One row a member.
+
+    Parameters
+    ----------
+    members : sequence of Member
+    cells : mapping
+        The dataset's columns, one cell a member; see `read_columns`.
+    """
+    table: dict[str, Sequence[Cell]] = {
+        "participant_id": [member.row["participant_id"] for member in members],
+        "session_id": [member.row["session_id"] for member in members],
+        "age": [member.row["chronological_age"] for member in members],
+        **{name: [member.row[name] for member in members] for name in ESTIMATED[3:]},
+        "sex": [member.row["sex"] for member in members],
+    }
+    taken = {name.lower() for name in ESTIMATED}
+    return table | {name: list(own) for name, own in cells.items() if name.lower() not in taken}
