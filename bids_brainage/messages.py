@@ -1209,3 +1209,5 @@ NOT_ONE_FAMILY = (
     "The tests {first} and {other} cannot be corrected together, because their rearrangements, statistics, tails or "
     "degrees of freedom differ; correct each on its own."
 )
+GROUP_NO_MAPS = "There are no {kind} maps in standard space; run the participant level again with --output-spaces MNI152NLin6Asym:res-2, or test the regions of the merged atlas alone."
+GROUP_REGIONS_UNREADABLE = "{path} is not a table of regions as this program writes them; run the participant level again for that person."

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 import bids_brainage
 from bids_brainage.atomic import replacing
+from bids_brainage.group.members import MapKind
 from bids_brainage.records.files import write_json
 from bids_brainage.statistics.design import Contrast, Design, Exchangeability
 
@@ -22,7 +23,7 @@ from bids_brainage.statistics.design import Contrast, Design, Exchangeability
 Inference = Literal["tfce", "voxel", "extent", "mass"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Maps:
     """Maps of one kind by one sub-ensemble, or by an ensemble as a whole.
 
@@ -30,19 +31,18 @@ class Maps:
     ----------
     ensemble, sub_ensemble, region, modality : str
         Of the ensemble's own map, sub_ensemble and region are empty.
-    kind : str
-        lrp or dba.
+    kind : {"lrp", "dba"}
     """
 
     ensemble: str
     sub_ensemble: str
     region: str
     modality: str
-    kind: str
+    kind: MapKind
 
 
 @dataclass(frozen=True)
-class Testing:
+class Procedure:
     """How a model is tested.
 
     Attributes
@@ -90,7 +90,7 @@ class Unit:
         Everybody's maps; see `Stack`.
     stack_fingerprint : str
         Of what the stack is made of.
-    testing : Testing
+    procedure : Procedure
     notes : tuple of str
         What stands beside the results.
     """
@@ -104,7 +104,7 @@ class Unit:
     rows: NDArray[np.intp]
     stack: Path
     stack_fingerprint: str
-    testing: Testing
+    procedure: Procedure
     notes: tuple[str, ...] = field(default=())
 
     @cached_property
@@ -125,7 +125,7 @@ class Unit:
             "columns": self.design.columns,
             "contrasts": contrasts,
             "exchange": flags,
-            "testing": vars(self.testing),
+            "procedure": vars(self.procedure),
         }
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
@@ -167,7 +167,7 @@ def load_unit(folder: Path) -> Unit:
     )
     permute, flip, within, whole = facts["exchange"]
     exchange = Exchangeability(permute, flip, arrays.get("blocks"), within, whole)
-    settings = facts["testing"] | {"correct_over": tuple(facts["testing"]["correct_over"])}
+    settings = facts["procedure"] | {"correct_over": tuple(facts["procedure"]["correct_over"])}
     return Unit(
         analysis=content["analysis"],
         title=content["title"],
@@ -178,6 +178,6 @@ def load_unit(folder: Path) -> Unit:
         rows=arrays["rows"],
         stack=Path(content["stack"]),
         stack_fingerprint=facts["stack"],
-        testing=Testing(**settings),
+        procedure=Procedure(**settings),
         notes=tuple(content["notes"]),
     )
