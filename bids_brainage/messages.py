@@ -1211,3 +1211,17 @@ NOT_ONE_FAMILY = (
 )
 GROUP_NO_MAPS = "There are no {kind} maps in standard space; run the participant level again with --output-spaces MNI152NLin6Asym:res-2, or test the regions of the merged atlas alone."
 GROUP_REGIONS_UNREADABLE = "{path} is not a table of regions as this program writes them; run the participant level again for that person."
+GROUP_LACKS = "{n} have no {maps} map and are left out where it is tested: {names}."
+GROUP_SKIPPED = "Left out: {title}. {reason}"
+GROUP_FINISHED_BEFORE = "{name}: finished before"
+GROUP_TESTING = "Testing {n} analyses: {names}"
+GROUP_STACKED = "{name}: everybody's maps read ({done} of {total} steps)"
+GROUP_TESTED = "{name} done ({done} of {total} steps)"
+GROUP_WRITTEN = "{name}: results written ({done} of {total} steps)"
+GROUP_STEP_FAILED = "{step} failed"
+GROUP_DONE = "{n} estimates compared, {analyses} analyses; results in {path}"
+GROUP_FAILED = (
+    "Not finished: {names}; the reason is above, the rest is done, and the same command continues from there."
+)
+GROUP_MASK_GRID = "{path} does not lie on the 2 mm grid of MNI152NLin6Asym (91 x 109 x 91); resample it, or leave out --group-mask."
+GROUP_MASK_EMPTY = "{path} holds no voxel of the template's brain; correct --group-mask, or leave it out."

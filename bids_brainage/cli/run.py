@@ -103,6 +103,8 @@ def _run_levels(config: RunConfig) -> int:
     with work_folder(config):
         if selection is not None:
             code = _process(config, selection)
+        if "group" in config.analysis_level:
+            code = max(code, _group(config, after_participants=selection is not None))
         if "train" in config.analysis_level:
             _train(config, after_participants=selection is not None)
     return code
@@ -160,6 +162,28 @@ def _check_training(config: RunConfig) -> None:
     there = config.model_out.is_dir() and any(config.model_out.iterdir())
     if there and not (config.model_out / "bundle.json").is_file():
         raise InputError(messages.MODEL_OUT_NOT_FREE.format(path=config.model_out))
+
+
+def _group(config: RunConfig, after_participants: bool) -> int:
+    """Compare all who are finished, and name the analyses that are not."""
+    from bids_brainage.workflows.group import run_group
+
+    try:
+        outcome = run_group(config)
+    except InputError as error:
+        if not after_participants:
+            raise
+        # Exit code 2 promises that nothing was computed.
+        raise BrainAgeError(str(error)) from error
+    for name, reason in outcome.failed.items():
+        _log.error("%s: %s", name, reason)
+    record = outcome.record
+    facts = {"n": record.estimates, "analyses": len(record.analyses), "path": config.output_dir / "group"}
+    _log.info(messages.GROUP_DONE.format(**facts))
+    if outcome.failed:
+        _log.error(messages.GROUP_FAILED.format(names=", ".join(outcome.failed)))
+        return SOME_FAILED
+    return ALL_WELL
 
 
 def _train(config: RunConfig, after_participants: bool) -> None:

@@ -30,6 +30,7 @@ class MapPlace:
     region: str
     modality: str
     weight: float
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -229,6 +230,7 @@ def _maps(session: FinishedSession, record: EstimateRecord) -> Iterator[tuple[tu
             mark.about.get("region", ""),
             mark.about.get("modality", ""),
             weight,
+            mark.sha256,
         )
         yield (kind, name), place
 

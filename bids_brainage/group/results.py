@@ -1,4 +1,4 @@
-"""A unit's results: maps, null distributions, regions and the design, each with a sidecar, and their record."""
+"""A unit's results: maps, null distributions, regions and the design, with sidecars, and their record."""
 
 from __future__ import annotations
 
@@ -78,14 +78,20 @@ def write_unit(
         for values in own.regions:
             record = _write_regions(out, unit, number, values, record, label, threads)
         records.append(record)
+    masks = {} if stack is None else _write_masks(out, unit, stack, label)
     return UnitRecord(
-        **vars(unit.maps),
+        ensemble=unit.maps.ensemble,
+        sub_ensemble=unit.maps.sub_ensemble,
+        region=unit.maps.region,
+        modality=unit.maps.modality,
+        kind=unit.maps.kind,
         label=label,
         people=unit.people,
         design=_write_design(out, unit, label),
         notes=unit.notes,
         contrasts=tuple(records),
-        **({} if stack is None else _write_masks(out, unit, stack, label)),
+        mask=masks.get("mask"),
+        coverage=masks.get("coverage"),
     )
 
 
@@ -141,8 +147,7 @@ def _write_voxels(
     record: ContrastRecord,
     label: str,
 ) -> ContrastRecord:
-    test, observed, _ = tested
-    files = {}
+    observed, files = tested[1], {}
     facts = _facts(unit, record, outcome)
     contrast = next(own for own in unit.design.contrasts if own.name == record.name)
     for stat, values, meaning in _maps(unit, stack, observed, outcome, contrast):

@@ -1,0 +1,314 @@
+"""The group level: finished sessions in; one table, tests of their maps and a page out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nipype.pipeline import engine as pe
+from numpy.typing import NDArray
+
+from bids_brainage import messages
+from bids_brainage.config import RunConfig
+from bids_brainage.errors import ImageError, InputError
+from bids_brainage.group.analysis import AnalysisPlan, fingerprint_of, is_done, save_region_tables
+from bids_brainage.group.columns import read_columns
+from bids_brainage.group.members import Members, read_members
+from bids_brainage.group.naming import map_label
+from bids_brainage.group.permutations import pieces
+from bids_brainage.group.planning import Plan, StackPlan, make_plan, who_lacks
+from bids_brainage.group.record import GroupRecord
+from bids_brainage.group.region_values import region_values
+from bids_brainage.group.table import write_brainage
+from bids_brainage.group.unit import Unit
+from bids_brainage.interfaces.group import BuildStack, RunPiece, SelectMaps, WriteAnalysis
+from bids_brainage.preprocessing.other_atlases import MERGED, find_atlas
+from bids_brainage.suggestions import some
+from bids_brainage.workflows.crashes import Crashes
+from bids_brainage.workflows.execution import Execution
+
+LOGGER = logging.getLogger(__name__)
+
+GROUP = "group"
+RECORD = "group.json"
+# Gigabytes of a piece: statistics of a batch, TFCE of as many maps as there are threads, Python itself.
+PIECE_GB = 1.0
+
+
+@dataclass(frozen=True)
+class GroupOutcome:
+    """How the group level ended.
+
+    Attributes
+    ----------
+    record : GroupRecord
+    failed : dict of str to str
+        By analysis, why it could not be finished.
+    """
+
+    record: GroupRecord
+    failed: dict[str, str]
+
+
+def run_group(config: RunConfig) -> GroupOutcome:
+    """Compare all who are finished in ``config.output_dir``.
+
+    Raises
+    ------
+    InputError
+        Nobody is finished, estimates cannot be compared, or a table, model, mask or atlas cannot be used.
+    """
+    out, work = config.output_dir / GROUP, config.work_dir / GROUP
+    members = read_members(config.output_dir, config.participant_label, config.session_label, config.ensemble)
+    cells = read_columns(config.bids_dir, members.people).cells
+    mask = _mask(config)
+    for name in config.atlas:
+        find_atlas(name)
+    plan = make_plan(members, cells, config, mask, work / "stacks")
+    warnings = _warnings(members, plan)
+    for sentence in warnings:
+        LOGGER.warning("%s", sentence)
+    for skipped in plan.skipped:
+        LOGGER.info(messages.GROUP_SKIPPED.format(title=skipped.title, reason=skipped.reason))
+    write_brainage(out, members)
+    failed = _test(config, plan, mask, out, work)
+    record = _record(config, members, plan, warnings, failed)
+    record.write(out / RECORD)
+    return GroupOutcome(record, failed)
+
+
+def _mask(config: RunConfig) -> NDArray[np.bool_]:
+    """Voxels that may be tested."""
+    from bids_brainage.preprocessing.header import read_mask
+    from bids_brainage.preprocessing.templates import grid, template_mask
+
+    brain = np.asanyarray(template_mask(2).dataobj) > 0
+    if config.group_mask is None:
+        return brain
+    try:
+        image = read_mask(config.group_mask)
+    except ImageError as error:
+        raise InputError(str(error)) from error
+    if image.shape != brain.shape or not np.allclose(image.affine, grid(2).affine, atol=1e-3):
+        raise InputError(messages.GROUP_MASK_GRID.format(path=config.group_mask))
+    within = brain & (np.asanyarray(image.dataobj) > 0)
+    if not within.any():
+        raise InputError(messages.GROUP_MASK_EMPTY.format(path=config.group_mask))
+    return within
+
+
+def _warnings(members: Members, plan: Plan) -> list[str]:
+    """What a reader must know about who takes part."""
+    told = []
+    if members.unfinished:
+        names = some(members.unfinished, ", ")
+        told.append(messages.GROUP_UNFINISHED.format(n=len(members.unfinished), names=names))
+    return told + who_lacks(plan, members)
+
+
+def _test(config: RunConfig, plan: Plan, mask: NDArray[np.bool_], out: Path, work: Path) -> dict[str, str]:
+    """Compute what is not there yet; why analyses failed, by name."""
+    if not config.test:
+        return {}
+    voxels = "voxels" in config.test
+    atlases = config.atlas if "regions" in config.test else ()
+    prints = {name: fingerprint_of(units, voxels, atlases) for name, units in plan.units.items()}
+    todo = {name: plan.units[name] for name, own in prints.items() if not is_done(out / name, own)}
+    for name in prints.keys() - todo.keys():
+        LOGGER.info(messages.GROUP_FINISHED_BEFORE.format(name=name))
+    if not todo:
+        return {}
+    work.mkdir(parents=True, exist_ok=True)
+    np.save(work / "mask.npy", mask)
+    folders = {unit.fingerprint: _saved(unit, plan.stack_of(unit), work, atlases) for unit in _all(todo)}
+    plans = {}
+    for name, units in todo.items():
+        own = tuple(folders[unit.fingerprint] for unit in units)
+        ready = AnalysisPlan(own, voxels, tuple(atlases), config.smoothing, prints[name])
+        plans[name] = ready.save(work / f"analysis-{name}.json")
+    graph = init_group_wf(
+        units=todo, stacks=plan.stacks, folders=folders, plans=plans, config=config, out=out, work=work
+    )
+    LOGGER.info(messages.GROUP_TESTING.format(n=len(todo), names=some(list(todo), ", ")))
+    with closing(Execution(config, _Told(graph))) as execution:
+        execution.run(graph)
+    return _failures(config, todo, prints, out)
+
+
+def _all(units: Mapping[str, Sequence[Unit]]) -> list[Unit]:
+    return [unit for own in units.values() for unit in own]
+
+
+def _saved(unit: Unit, stack: StackPlan, work: Path, atlases: Sequence[str]) -> Path:
+    """Write a unit where its nodes find it."""
+    maps = unit.maps
+    label = map_label(maps.ensemble, maps.region, maps.modality, maps.kind)
+    folder = work / "units" / f"{unit.analysis}-{label}-{unit.fingerprint[:12]}"
+    unit.save(folder)
+    if MERGED in atlases:
+        people = [stack.members[row] for row in unit.rows]
+        save_region_tables(folder, region_values(people, maps, find_atlas(MERGED), None))
+    return folder
+
+
+def init_group_wf(
+    *,
+    units: Mapping[str, Sequence[Unit]],
+    stacks: Sequence[StackPlan],
+    folders: Mapping[str, Path],
+    plans: Mapping[str, Path],
+    config: RunConfig,
+    out: Path,
+    work: Path,
+    name: str = "group_wf",
+) -> pe.Workflow:
+    """Stacks, then each test in pieces that do not depend on each other, then each analysis' results.
+
+    Parameters
+    ----------
+    units : mapping
+        By analysis, its units.
+    stacks : sequence of StackPlan
+    folders : mapping
+        By a unit's fingerprint, where it was saved.
+    plans : mapping
+        By analysis, the file of its `AnalysisPlan`.
+    config : RunConfig
+    out, work : Path
+        ``group`` of results, and the work folder.
+    """
+    workflow = pe.Workflow(name=name, base_dir=str(work))
+    voxels = "voxels" in config.test
+    threads = config.omp_nthreads
+    built: dict[Path, Any] = {}
+    for analysis, own in units.items():
+        write = pe.Node(
+            WriteAnalysis(plan=str(plans[analysis]), out=str(out / analysis), threads=threads),
+            name=f"write_{analysis}",
+            mem_gb=PIECE_GB,
+            n_procs=threads,
+        )
+        after = pe.Node(_Gathered(numinputs=_count(own, voxels)), name=f"all_{analysis}")
+        after.run_without_submitting = True
+        workflow.connect(after, "out", write, "after")
+        place = 0
+        for unit in own:
+            stack = next(found for found in stacks if found.path == unit.stack)
+            if stack.path not in built:
+                built[stack.path] = _stack_node(stack, work, config)
+            for node in _unit_nodes(workflow, unit, folders[unit.fingerprint], built[stack.path], config):
+                place += 1
+                workflow.connect(node, "done", after, f"in{place}")
+    return workflow
+
+
+def _count(units: Sequence[Unit], voxels: bool) -> int:
+    return sum(
+        sum(len(pieces(unit, number)) for number in range(len(unit.design.contrasts))) if voxels else 1
+        for unit in units
+    )
+
+
+def _Gathered(numinputs: int) -> Any:  # noqa: N802
+    from nipype.interfaces.utility import Merge
+
+    return Merge(numinputs)
+
+
+def _stack_node(stack: StackPlan, work: Path, config: RunConfig) -> pe.Node:
+    plan = stack.save(work / "mask.npy", config.smoothing)
+    label = stack.path.stem.replace("-", "_")
+    return pe.Node(BuildStack(plan=str(plan), path=str(stack.path)), name=f"stack_{label}", mem_gb=0.5)
+
+
+def _unit_nodes(
+    workflow: pe.Workflow, unit: Unit, folder: Path, stack: pe.Node, config: RunConfig
+) -> list[pe.Node]:
+    """The nodes after which a unit can be written: all pieces, or only its stack."""
+    if "voxels" not in config.test:
+        return [stack]
+    name = folder.name.replace("-", "_")
+    select = pe.Node(SelectMaps(folder=str(folder)), name=f"maps_{name}", mem_gb=0.5)
+    workflow.connect(stack, "done", select, "after")
+    found = []
+    for number in range(len(unit.design.contrasts)):
+        for start, stop in pieces(unit, number):
+            piece = pe.Node(
+                RunPiece(
+                    folder=str(folder),
+                    contrast=number,
+                    start=start,
+                    stop=stop,
+                    threads=config.omp_nthreads,
+                ),
+                name=f"test_{name}_{number}_{start:07d}",
+                mem_gb=PIECE_GB,
+                n_procs=config.omp_nthreads,
+            )
+            workflow.connect(select, "done", piece, "after")
+            found.append(piece)
+    return found
+
+
+class _Told:
+    """Nipype status callback that reports how far the group level is."""
+
+    def __init__(self, workflow: pe.Workflow) -> None:
+        names = [node.name for node in workflow._graph.nodes()]
+        self.total = sum(name.startswith(("stack_", "test_", "write_")) for name in names)
+        self.done = 0
+
+    def __call__(self, node: Any, status: str) -> None:
+        kind, _, what = node.name.partition("_")
+        if kind not in ("stack", "test", "write") or status == "start":
+            return
+        if status == "exception":
+            LOGGER.error(messages.GROUP_STEP_FAILED.format(step=node.name))
+            return
+        self.done += 1
+        sentence = {"stack": messages.GROUP_STACKED, "test": messages.GROUP_TESTED}.get(
+            kind, messages.GROUP_WRITTEN
+        )
+        LOGGER.info(sentence.format(name=what, done=self.done, total=self.total))
+
+
+def _failures(
+    config: RunConfig, todo: Mapping[str, Sequence[Unit]], prints: Mapping[str, str], out: Path
+) -> dict[str, str]:
+    missing = [name for name in todo if not is_done(out / name, prints[name])]
+    if not missing:
+        return {}
+    found = Crashes(config.log_dir).of({"group_wf": "group"})
+    reason = next((crash.sentence for own in found.values() for crash in own), messages.SESSION_INCOMPLETE)
+    return dict.fromkeys(missing, reason)
+
+
+def _record(
+    config: RunConfig,
+    members: Members,
+    plan: Plan,
+    warnings: Sequence[str],
+    failed: Mapping[str, str],
+) -> GroupRecord:
+    from bids_brainage.bids.dataset import read_json
+
+    first = members.people[0]
+    name = read_json(config.bids_dir / "dataset_description.json").get("Name", "")
+    return GroupRecord(
+        dataset=str(name),
+        model=first.model,
+        disclaimer=next((own.disclaimer for own in members.people if own.disclaimer), None),
+        target=members.target,
+        unit=members.unit,
+        ensembles=members.ensembles,
+        estimates=len(members.people),
+        unfinished=members.unfinished,
+        analyses=tuple(own for own in plan.units if config.test and own not in failed),
+        skipped=plan.skipped,
+        warnings=tuple(warnings),
+    )
