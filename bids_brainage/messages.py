@@ -1225,3 +1225,4 @@ GROUP_FAILED = (
 )
 GROUP_MASK_GRID = "{path} does not lie on the 2 mm grid of MNI152NLin6Asym (91 x 109 x 91); resample it, or leave out --group-mask."
 GROUP_MASK_EMPTY = "{path} holds no voxel of the template's brain; correct --group-mask, or leave it out."
+GROUP_TABLES = "Tables of {n} estimates: brainage, {tables}"

@@ -59,5 +59,4 @@ def region_at(voxel: NDArray[np.intp]) -> str:
     rows = table.loc[table["index"] == index]
     if not index or rows.empty:
         return "outside the atlas"
-    name, side = str(rows.iloc[0]["name"]), str(rows.iloc[0]["hemisphere"])
-    return name if side == "B" else f"{name} ({side})"
+    return str(rows.iloc[0]["name"])

@@ -103,3 +103,4 @@ class GroupRecord(Record):
     analyses: tuple[str, ...] = Field(description="folders with an analysis.json")
     skipped: tuple[SkippedAnalysis, ...] = Field(description="what could not be done, and why")
     warnings: tuple[str, ...] = Field(default=(), description="what a reader must know")
+    tables: dict[str, str] = Field(default_factory=dict, description="about people, by what they hold")

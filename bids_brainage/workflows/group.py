@@ -20,6 +20,7 @@ from bids_brainage.group.analysis import AnalysisPlan, fingerprint_of, is_done, 
 from bids_brainage.group.columns import read_columns
 from bids_brainage.group.members import Members, read_members
 from bids_brainage.group.naming import map_label
+from bids_brainage.group.people_tables import write_people_tables
 from bids_brainage.group.permutations import pieces
 from bids_brainage.group.planning import Plan, StackPlan, make_plan, who_lacks
 from bids_brainage.group.record import GroupRecord
@@ -76,8 +77,18 @@ def run_group(config: RunConfig) -> GroupOutcome:
     for skipped in plan.skipped:
         LOGGER.info(messages.GROUP_SKIPPED.format(title=skipped.title, reason=skipped.reason))
     write_brainage(out, members)
+    tables = write_people_tables(
+        out,
+        members,
+        cells,
+        by=config.by,
+        window=config.window,
+        permutations=config.n_permutations,
+        seed=config.random_seed,
+    )
+    LOGGER.info(messages.GROUP_TABLES.format(n=len(members.people), tables=", ".join(tables)))
     failed = _test(config, plan, mask, out, work)
-    record = _record(config, members, plan, warnings, failed)
+    record = _record(config, members, plan, warnings, failed).model_copy(update={"tables": tables})
     record.write(out / RECORD)
     return GroupOutcome(record, failed)
 
