@@ -1045,6 +1045,10 @@ NORMS_NOT_FINITE = (
     "Norms cannot be made from maps with values that are not numbers; leave out those people, or make their maps "
     "again."
 )
+SPLIT_TOO_FEW = (
+    "The mean DBA of {n} people cannot be split into places: at least {least} people with DBA and a map of numbers "
+    "are needed in each group; take larger groups."
+)
 AGREEMENT_TOO_FEW = (
     "Agreement between sessions cannot be measured on {people} people with {sessions} sessions: at least 2 "
     "people seen at least twice are needed; leave it out where people were seen once."

@@ -27,7 +27,10 @@ _LEAST_RESIDUAL = 0.01
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """z scores of the reference group, each by the norms of the others: mean 0, sd 1 and 5 % if all is well.
+    """z scores of people: mean 0, sd 1 and 5 % beyond 1.96 if all is well.
+
+    Those of the reference group, each by the norms of the others, have a mean square of 1 by construction:
+    how far that holds for others, only others tell.
 
     Attributes
     ----------
