@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics
@@ -71,6 +71,7 @@ def test_one_age_or_one_estimate_has_no_correlation() -> None:
     assert np.isnan(measure_accuracy(same, np.arange(5.0)).r)
 
 
+@settings(deadline=None, max_examples=50)
 @given(
     st.lists(st.tuples(st.floats(-50, 150), st.floats(0, 100)), min_size=2, max_size=30), st.floats(-20, 20)
 )

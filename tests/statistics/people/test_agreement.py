@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -46,6 +46,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
         assert stats.binomtest(int(count), 400, 0.95).pvalue > 0.01
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.integers(0, 1000), st.floats(-50, 50), st.floats(0.1, 10))
 def test_unit_and_zero_do_not_matter(seed: int, shift: float, factor: float) -> None:
     table = simulated(seed, 8, 2, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -24,6 +24,7 @@ def people(seed: int = 0, n: int = 40) -> tuple[np.ndarray, np.ndarray, np.ndarr
     return values.sum(axis=1) + rng.normal(0.2, 0.3, n), values, ill
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.integers(0, 1000), st.integers(6, 50), st.sampled_from([0, 99]))
 def test_all_rows_add_up_to_the_last(seed: int, n: int, resamples: int) -> None:
     n = max(n, 15) if resamples else n
