@@ -1127,6 +1127,38 @@ DESIGN_DEFICIENT = (
     "leave out one of them."
 )
 
+DESIGN_INFLATED = (
+    "These columns of the design are nearly combinations of others, so their own effects are uncertain (times that "
+    "their variance is inflated): {columns}."
+)
+COLUMNS_ARE_ONE = (
+    "The columns '{first}' and '{second}' say the same (r = {r}), so neither has an effect of its own; leave out one "
+    "of them."
+)
+COVARIATES_ARE_ONE = "The covariates '{first}' and '{second}' say the same (r = {r}); one of them suffices."
+GROUP_TOO_SMALL = (
+    "Only {n} people have '{column}' {level}; a group that is compared needs {needed}. Add people, or write n/a "
+    "where they should not take part."
+)
+GROUP_SEPARATED = (
+    "All {n} people with '{column}' {level} have '{other}' {value}: the effects of '{column}' and '{other}' can hardly "
+    "be told apart."
+)
+WEAK_DESCRIPTIVE = (
+    "Absolute relevance is above zero wherever a model looks at all, so this test describes where relevance is found; "
+    "it is no evidence of an effect."
+)
+WEAK_SUM = (
+    "{columns} and relevance are not independent: relevance adds up to the estimate, so some place must go along with "
+    "it; what is tested is where."
+)
+WEAK_REGRESSION = "Estimates are drawn towards the mean age, so '{column}' goes along with age (here r = {r}); age is a covariate."
+WEAK_REGRESSION_LEFT = (
+    "Estimates are drawn towards the mean age, so '{column}' goes along with age (here r = {r}), which is not a "
+    "covariate: what is found may be age. Add --covariates age."
+)
+WEAK_AGE = "'{column}' goes along with age (r = {r}), which is not a covariate: what is found may be age. Add --covariates age."
+WEAK_FEW = "With {n} people, only large effects can be found."
 SESSIONS_LEFT_OUT = (
     "People with more than one session ({people}) take part with the first that has all columns; further sessions "
     "({sessions}) are left out."

@@ -47,14 +47,6 @@ def level_weights(made: DesignMatrix, factor: Factor) -> np.ndarray:
     return weights
 
 
-def is_estimable(matrix: np.ndarray, weights: np.ndarray) -> bool:
-    """Whether the data can tell the contrast: whether its rows are combinations of the design's."""
-    scale = np.maximum(np.linalg.norm(matrix, axis=0), np.finfo(float).tiny)
-    rows = weights / scale
-    space = np.linalg.pinv(matrix / scale, rcond=1e-10) @ (matrix / scale)
-    return bool(np.allclose(rows @ space, rows, atol=1e-6 * np.abs(rows).max()))
-
-
 def needs_flips(matrix: np.ndarray, weights: np.ndarray) -> bool:
     """Whether a contrast asks for a mean, so that exchanging people says nothing and signs must be flipped.
 

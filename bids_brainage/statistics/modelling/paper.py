@@ -17,6 +17,7 @@ from bids_brainage.errors import InputError
 from bids_brainage.statistics.modelling.columns import PeopleTable, cell_text, number, table_length
 from bids_brainage.statistics.modelling.model import GroupModel, Settings, Values
 from bids_brainage.statistics.modelling.quick import quick_model
+from bids_brainage.statistics.modelling.repeats import once_each
 from bids_brainage.suggestions import some
 
 
@@ -139,8 +140,8 @@ def _model(table: PeopleTable, analysis: PaperAnalysis) -> GroupModel:
     """
     rows, notes = _within(table, analysis.rows), []
     if analysis.groups:
-        table, rows, note = _grouped(table, analysis.groups, rows)
-        notes.append(note)
+        table, rows, told = _grouped(table, analysis.groups, rows)
+        notes += told
         _check_count(analysis, table[analysis.groups.name], rows)
     settings = Settings(paper_analyses().n_permutations, analysis.two_sided, values=analysis.values)
     if len(rows) < analysis.fewest:
@@ -171,8 +172,10 @@ def _number(table: PeopleTable, name: str, row: int) -> float | None:
     return None if text is None else number(text)
 
 
-def _grouped(table: PeopleTable, groups: Groups, rows: np.ndarray) -> tuple[PeopleTable, np.ndarray, str]:
-    """The table with the column of groups, the rows that are in one, and what the groups were made of."""
+def _grouped(
+    table: PeopleTable, groups: Groups, rows: np.ndarray
+) -> tuple[PeopleTable, np.ndarray, list[str]]:
+    """The table with the column of groups, a row of each person in one, and sentences on both."""
     wanted = {_plain(name): place for place, name in reversed(list(enumerate(groups.columns)))}
     there = sorted((wanted[_plain(name)], name) for name in table if _plain(name) in wanted)
     if not there:
@@ -181,10 +184,12 @@ def _grouped(table: PeopleTable, groups: Groups, rows: np.ndarray) -> tuple[Peop
     made = [groups.group(cell_text(cell)) for cell in table[source]]
     names = [*groups.limits, *groups.texts]
     chosen = np.array([row for row in rows if made[row] is not None], dtype=np.intp)
+    left = len(rows) - len(chosen)
+    chosen, notes = once_each(table, chosen)
     counts = Counter(made[row] for row in chosen)
     told = ", ".join(f"{name} ({counts[name]})" for name in names)
-    note = messages.PAPER_GROUPS.format(column=source, groups=told, left=len(rows) - len(chosen))
-    return {**table, groups.name: made}, chosen, note
+    note = messages.PAPER_GROUPS.format(column=source, groups=told, left=left)
+    return {**table, groups.name: made}, chosen, [note, *notes]
 
 
 def _check_count(analysis: PaperAnalysis, groups: Sequence[object], rows: np.ndarray) -> None:

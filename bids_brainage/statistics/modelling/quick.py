@@ -13,13 +13,14 @@ from bids_brainage import messages
 from bids_brainage.errors import InputError
 from bids_brainage.quoting import one_line
 from bids_brainage.statistics.design import Design, Exchangeability
-from bids_brainage.statistics.modelling.checks import checked_notes
+from bids_brainage.statistics.modelling.checks import check_design
 from bids_brainage.statistics.modelling.columns import PeopleTable, read_column
 from bids_brainage.statistics.modelling.contrasts import needs_flips, term_contrasts
 from bids_brainage.statistics.modelling.factors import INTERCEPT, Factor, Term, distinct_terms
 from bids_brainage.statistics.modelling.formula import parse_term
 from bids_brainage.statistics.modelling.matrix import CONSTANT, design_matrix
 from bids_brainage.statistics.modelling.model import GroupModel, Settings
+from bids_brainage.statistics.modelling.weaknesses import known_weaknesses
 
 _POWER = re.compile(r"(?P<base>.+?)\s*(\*\*|\^)\s*(?P<power>[2-5])\s*")
 
@@ -67,7 +68,11 @@ def quick_model(
     made = design_matrix(table, terms, rows)
     contrasts = tuple(term_contrasts(made, asked, _name(asked)))
     settings = settings or Settings()
-    notes = (*made.notes, *checked_notes(table, made, contrasts, settings))
+    notes = (
+        *made.notes,
+        *check_design(made, contrasts),
+        *known_weaknesses(table, made, contrasts, settings),
+    )
     flips = needs_flips(made.matrix, contrasts[0].weights)
     exchange = Exchangeability(permute=not flips, flip=flips)
     design = Design(made.matrix, made.columns, contrasts, exchange)
