@@ -1159,6 +1159,61 @@ WEAK_REGRESSION_LEFT = (
 )
 WEAK_AGE = "'{column}' goes along with age (r = {r}), which is not a covariate: what is found may be age. Add --covariates age."
 WEAK_FEW = "With {n} people, only large effects can be found."
+BLOCKS_OF_ONE = "Each block of '{column}' has one row, so there is nothing to exchange within blocks; name another column, or none."
+BLOCKS_ONE = "The column '{column}' does not divide people into blocks: it has fewer than two different texts; name another column, or none."
+BLOCKS_UNEQUAL = (
+    "Blocks of '{column}' are of different sizes ({sizes}); each is exchanged for others of its size alone."
+)
+BLOCKS_ALL_UNEQUAL = "No two blocks of '{column}' are of the same size, so none can be exchanged for another; exchange within blocks, or make them equal."
+INSTRUCTION_REFUSED = "instruction {place} of Transformations: {reason}"
+INSTRUCTION_NAMELESS = "it should be an object with Name, Input and options."
+INSTRUCTION_UNKNOWN = "'{name}' is not supported{hint}; there are {known}."
+INSTRUCTION_NAMES = "{key} of {name} should be names of columns."
+INSTRUCTION_OUTPUTS = "Output of {name} should name {needed} columns, not {n}."
+INSTRUCTION_OPTION = "{name} has no option '{option}'{hint}; it has {known}."
+INSTRUCTION_VALUE = "{option} of {name} is {value}; it should be of type {wanted}."
+INSTRUCTION_LACKS = "{name} needs {option}."
+INSTRUCTION_NO_NUMBERS = "it needs numbers, but there is also {texts}."
+INSTRUCTION_CONSTANT = "its column is the same for all people."
+INSTRUCTION_WEIGHTS = "Weights should be {n} numbers, one for each Input."
+INSTRUCTION_REPLACE = "Replace should be texts and the texts or numbers that take their place."
+INSTRUCTION_QUERY = (
+    "'{part}' is no comparison; a Query is such as  age >= 50 and sex == 'F'  and is never run as code."
+)
+SOFTWARE_UNKNOWN = "Software.bids_brainage has no option '{option}'{hint}; it has {known}."
+SOFTWARE_VALUE = "Software.bids_brainage: '{option}' cannot be used ({reason})."
+STATS_REFUSED = "{file} cannot be used: {reason}"
+STATS_LEVELS = (
+    "it should have one node, of the level Dataset, as finished people are compared; it has {nodes}."
+)
+STATS_SCHEMA = "at {place}: {reason} (BIDS Stats Models, bids-standard.github.io/stats-models)."
+STATS_UNKNOWN = "BIDS Stats Models know no {key}; correct or remove it."
+STATS_NOT_HERE = "{parts} is part of BIDS Stats Models, but not done here; remove it."
+STATS_NO_CONTRASTS = "it asks for nothing; add Contrasts or DummyContrasts."
+STATS_INPUT = (
+    "Input filters by '{name}'{hint}; here it can filter by {known}, and maps are chosen by options."
+)
+STATS_NOBODY = "no finished session is one of those that Input names; correct them."
+STATS_NO_X = "X is empty; name columns, or 1 for the mean."
+STATS_NOT_IN_X = "Formula uses {columns}, which X does not name; add them to X."
+STATS_CONSTANT = "The formula says neither 0 nor 1; a constant is included."
+STATS_GROUPS = "GroupBy {columns} makes {n} groups; there should be 1 to {most}."
+CONTRAST_TWICE = "several contrasts are called {names}; give each its own name."
+CONTRAST_LENGTHS = "the contrast '{name}' has {n} conditions; give as many weights in each row."
+CONTRAST_WEIGHT = (
+    "the contrast '{name}' has the weight {value}; weights are numbers or fractions such as \"1/3\"."
+)
+CONTRAST_CONDITION = (
+    "the contrast '{name}' weighs '{condition}', which is no column of the design{hint}; it has {known}."
+)
+CONTRAST_REDUNDANT = (
+    "the contrast '{name}' asks for nothing, or for the same twice: its weights are zero or redundant."
+)
+CONTRAST_T_ROWS = "the contrast '{name}' has {n} rows, which a t test cannot have; make it F."
+CONTRAST_REFERENCE = (
+    "the contrast '{name}' weighs the reference level of '{column}', which has no column of its own; let the weights "
+    "of its levels add up to 0, or write 0 + in the formula."
+)
 SESSIONS_LEFT_OUT = (
     "People with more than one session ({people}) take part with the first that has all columns; further sessions "
     "({sessions}) are left out."

@@ -104,7 +104,7 @@ def check_distinct(made: DesignMatrix, asked: Sequence[Factor]) -> list[str]:
     ------
     InputError
     """
-    numbers = {column.name: column for column in made.sources.values() if column.kind == "numeric"}
+    numbers = {column.name: column for column in made.sources.values() if _groups(column) is None}
     wanted = {factor.column for factor in asked}
     notes = []
     names = list(numbers)

@@ -10,8 +10,8 @@ import numpy as np
 
 from bids_brainage.statistics.design import Design
 
-#: What p values are corrected over: each contrast alone, all contrasts, or all of all sub-ensembles.
-Family = Literal["contrast", "contrasts", "all"]
+#: What p values are also corrected over, beside places: contrasts of a design, maps of all sub-ensembles.
+Family = Literal["contrasts", "maps"]
 #: What is tested at each place: relevance with its sign, or without.
 Values = Literal["signed", "absolute"]
 
@@ -25,15 +25,15 @@ class Settings:
     n_permutations : int
     two_sided : bool
         t tests ask for effects of either sign.
-    family : {"contrast", "contrasts", "all"}
-        What p values are corrected over, see `Family`.
+    correct_over : tuple of {"contrasts", "maps"}
+        What p values are also corrected over, see `Family`.
     values : {"signed", "absolute"}
         What is tested, see `Values`.
     """
 
     n_permutations: int = 5000
     two_sided: bool = True
-    family: Family = "contrast"
+    correct_over: tuple[Family, ...] = ()
     values: Values = "signed"
 
 
@@ -64,3 +64,21 @@ class GroupModel:
     levels: Mapping[str, str] = field(default_factory=dict)
     title: str = ""
     source: str = ""
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """An analysis that a table does not allow.
+
+    Attributes
+    ----------
+    name, title, source : str
+        See `GroupModel`.
+    reason : str
+        A sentence.
+    """
+
+    name: str
+    title: str
+    source: str
+    reason: str

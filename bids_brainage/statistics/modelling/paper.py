@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 
@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from bids_brainage import messages
 from bids_brainage.errors import InputError
 from bids_brainage.statistics.modelling.columns import PeopleTable, cell_text, number, table_length
-from bids_brainage.statistics.modelling.model import GroupModel, Settings, Values
+from bids_brainage.statistics.modelling.model import GroupModel, Settings, Skipped, Values
 from bids_brainage.statistics.modelling.quick import quick_model
 from bids_brainage.statistics.modelling.repeats import once_each
 from bids_brainage.suggestions import some
@@ -85,23 +85,6 @@ class PaperAnalysis(_Part):
 class _Paper(_Part):
     n_permutations: int
     analyses: tuple[PaperAnalysis, ...]
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """An analysis of the paper that a table does not allow.
-
-    Attributes
-    ----------
-    name, title, source : str
-    reason : str
-        A sentence.
-    """
-
-    name: str
-    title: str
-    source: str
-    reason: str
 
 
 @cache
