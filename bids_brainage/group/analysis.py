@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from bids_brainage.atomic import replacing
-from bids_brainage.group.record import AnalysisRecord
 from bids_brainage.group.region_values import Region, RegionValues, region_values
 from bids_brainage.group.results import UnitResults, voxel_tests, write_unit
 from bids_brainage.group.stacks import load_stack
 from bids_brainage.group.unit import Unit, load_unit
 from bids_brainage.preprocessing.other_atlases import MERGED, find_atlas
 from bids_brainage.records.files import write_json
+from bids_brainage.records.group import AnalysisRecord
 from bids_brainage.records.versions import package_versions
 
 RECORD = "analysis.json"

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from bids_brainage.atomic import replacing
 from bids_brainage.bids.naming import sidecar
-from bids_brainage.group.record import Peak
 from bids_brainage.preprocessing.templates import atlas, grid
 from bids_brainage.records.files import write_json
+from bids_brainage.records.group import Peak
 
 
 def volume(values: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[np.float32]:

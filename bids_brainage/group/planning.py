@@ -17,9 +17,9 @@ from bids_brainage.errors import InputError
 from bids_brainage.group.members import ALL, MapKind, MapPlace, Member, Members
 from bids_brainage.group.naming import entities, map_label
 from bids_brainage.group.people import PeopleTable, people_table
-from bids_brainage.group.record import SkippedAnalysis
 from bids_brainage.group.unit import Maps, Procedure, Unit
 from bids_brainage.records.files import write_json
+from bids_brainage.records.group import SkippedAnalysis
 from bids_brainage.statistics.modelling.model import GroupModel
 from bids_brainage.statistics.modelling.paper import paper_models
 from bids_brainage.statistics.modelling.quick import quick_model

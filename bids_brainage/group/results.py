@@ -12,11 +12,11 @@ import numpy as np
 from bids_brainage.group.images import minus_log10, peak_of, volume, write_map, write_mask
 from bids_brainage.group.naming import entities, map_label, statmap, table
 from bids_brainage.group.permutations import effect_of, maps_of, pieces_done, tested_regions, voxel_test
-from bids_brainage.group.record import ContrastRecord, UnitRecord
 from bids_brainage.group.region_values import RegionValues
 from bids_brainage.group.stacks import Stack
 from bids_brainage.group.table import columns
 from bids_brainage.group.unit import Unit
+from bids_brainage.records.group import ContrastRecord, UnitRecord
 from bids_brainage.records.tables import write_table
 from bids_brainage.statistics.permutation.chunks import Chunk, Observed, PermutationTest, observe
 from bids_brainage.statistics.permutation.inference import Outcome, infer

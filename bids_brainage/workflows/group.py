@@ -23,12 +23,12 @@ from bids_brainage.group.naming import map_label
 from bids_brainage.group.people_tables import write_people_tables
 from bids_brainage.group.permutations import pieces
 from bids_brainage.group.planning import Plan, StackPlan, make_plan, who_lacks
-from bids_brainage.group.record import GroupRecord
 from bids_brainage.group.region_values import region_values
 from bids_brainage.group.table import write_brainage
 from bids_brainage.group.unit import Unit
 from bids_brainage.interfaces.group import BuildStack, RunPiece, SelectMaps, WriteAnalysis
 from bids_brainage.preprocessing.other_atlases import MERGED, find_atlas
+from bids_brainage.records.group import GroupRecord
 from bids_brainage.suggestions import some
 from bids_brainage.workflows.crashes import Crashes
 from bids_brainage.workflows.execution import Execution
