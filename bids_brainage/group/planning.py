@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_brainage import messages
+from bids_brainage.bids.dataset import read_json
 from bids_brainage.config import RunConfig
 from bids_brainage.errors import InputError
 from bids_brainage.group.members import ALL, MapKind, MapPlace, Member, Members
@@ -20,9 +21,10 @@ from bids_brainage.group.people import PeopleTable, people_table
 from bids_brainage.group.unit import Maps, Procedure, Unit
 from bids_brainage.records.files import write_json
 from bids_brainage.records.group import SkippedAnalysis
-from bids_brainage.statistics.modelling.model import GroupModel
+from bids_brainage.statistics.modelling.model import GroupModel, Settings, Skipped
 from bids_brainage.statistics.modelling.paper import paper_models
 from bids_brainage.statistics.modelling.quick import quick_model
+from bids_brainage.statistics.modelling.stats_design import stats_models
 from bids_brainage.suggestions import some
 
 
@@ -80,6 +82,12 @@ class _Found:
     units: dict[str, list[Unit]] = field(default_factory=dict)
     skipped: dict[str, SkippedAnalysis] = field(default_factory=dict)
 
+    def skip(self, skipped: Sequence[Skipped]) -> None:
+        """Note what cannot be done, and why."""
+        for own in skipped:
+            lacks = SkippedAnalysis(name=own.name, title=own.title, source=own.source, reason=own.reason)
+            self.skipped.setdefault(own.name, lacks)
+
 
 def make_plan(
     members: Members,
@@ -122,37 +130,36 @@ def _plan_stack(stack: StackPlan, table: PeopleTable, config: RunConfig, found: 
     models: list[GroupModel] = []
     if not config.no_paper:
         models, skipped = paper_models(table)
-        for own in skipped:
-            lacks = SkippedAnalysis(name=own.name, title=own.title, source=own.source, reason=own.reason)
-            found.skipped.setdefault(own.name, lacks)
-    asked = list(_asked(table, config))
+        found.skip(skipped)
+    asked = list(_asked(table, config, found))
     names = entities([model.name for model in (*models, *asked)])
     for name, model in zip(names, (*models, *asked), strict=True):
         found.units.setdefault(name, []).append(_unit(name, model, stack, config))
 
 
-def _asked(table: PeopleTable, config: RunConfig) -> Iterator[GroupModel]:
+def _asked(table: PeopleTable, config: RunConfig, found: _Found) -> Iterator[GroupModel]:
     """The user's own models."""
+    usual = Settings(config.n_permutations, not config.one_sided, config.correct_over)  # type: ignore[arg-type]
     if config.group_model is not None:
-        from bids_brainage.statistics.modelling.stats_model import read_stats_model
-
-        yield from read_stats_model(config.group_model, table)
+        content = read_json(config.group_model)
+        models, skipped = stats_models(content, table, usual, config.group_model.name)
+        found.skip(skipped)
+        yield from models
     for contrast in config.contrast:
-        yield quick_model(table, contrast, config.covariates)
+        yield quick_model(table, contrast, config.covariates, settings=usual)
 
 
 def _unit(name: str, model: GroupModel, stack: StackPlan, config: RunConfig) -> Unit:
     settings = model.settings
-    of_paper = bool(model.source)
     procedure = Procedure(
         inference=config.inference,  # type: ignore[arg-type]
         cluster_p=config.cluster_p,
-        n_permutations=config.n_permutations,
+        n_permutations=config.n_permutations if model.source else settings.n_permutations,
         seed=config.random_seed,
-        two_sided=settings.two_sided if of_paper else settings.two_sided and not config.one_sided,
+        two_sided=settings.two_sided,
         absolute=settings.values == "absolute",
         tails=config.tail_approximation,
-        correct_over=config.correct_over,
+        correct_over=config.correct_over if model.source else settings.correct_over,
     )
     return Unit(
         analysis=name,
