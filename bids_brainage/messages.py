@@ -1214,6 +1214,11 @@ CONTRAST_REFERENCE = (
     "the contrast '{name}' weighs the reference level of '{column}', which has no column of its own; let the weights "
     "of its levels add up to 0, or write 0 + in the formula."
 )
+NOBODY_REPEATED = "Nobody has two finished sessions with all columns (and different ages), so there is no change to look at."
+SEEN_ONCE = "{n} sessions of people who were seen once alone are left out."
+CONSTANT_WITHIN = "These columns are the same in all sessions of each person, so they say nothing about change within people: {columns}; leave them out."
+CHANGE_UNEVEN = "Between first and last sessions lie {low} to {high} years; change a year is less certain where they are few."
+ABSORBED = "These columns are the same in all sessions of each person, so the columns of the persons hold them already: {columns}."
 SESSIONS_LEFT_OUT = (
     "People with more than one session ({people}) take part with the first that has all columns; further sessions "
     "({sessions}) are left out."

@@ -44,8 +44,15 @@ def asked_factors(made: DesignMatrix, contrasts: Iterable[Contrast]) -> list[Fac
     return list(dict.fromkeys(factor for term in terms for factor in term))
 
 
-def check_rank(matrix: np.ndarray, columns: Sequence[str]) -> None:
+def check_rank(matrix: np.ndarray, columns: Sequence[str], taken: int = 0) -> None:
     """Refuse a matrix with columns that are combinations of others, or with too few rows.
+
+    Parameters
+    ----------
+    matrix : ndarray, shape (n, columns)
+    columns : sequence of str
+    taken : int
+        Further columns, which were taken off these.
 
     Raises
     ------
@@ -54,8 +61,9 @@ def check_rank(matrix: np.ndarray, columns: Sequence[str]) -> None:
     scaled = matrix / np.maximum(np.linalg.norm(matrix, axis=0), np.finfo(float).tiny)
     _, values, right = np.linalg.svd(np.linalg.qr(scaled, mode="r"), full_matrices=True)
     rank = int(np.sum(values > 1e-7 * values.max())) if values.size else 0
-    if len(matrix) - rank < FEWEST_LEFT:
-        facts = {"n": len(matrix), "columns": len(columns), "needed": len(columns) + FEWEST_LEFT}
+    if len(matrix) - taken - rank < FEWEST_LEFT:
+        count = len(columns) + taken
+        facts = {"n": len(matrix), "columns": count, "needed": count + FEWEST_LEFT}
         raise InputError(messages.DESIGN_TOO_SMALL.format(**facts))
     if rank < len(columns):
         involved = np.abs(right[rank:]).max(axis=0) > 1e-6

@@ -50,6 +50,8 @@ class GroupModel:
     settings : Settings
     notes : tuple of str
         Sentences for people: who was left out and why, what is collinear, known weaknesses.
+    minus, years : ndarray, shape (n,), or None
+        Of designs of change, an observation is ``(maps[rows] - maps[minus]) / years``.
     levels : mapping of str to str
         The group of people it is for, where an analysis is done for each (`GroupBy`), by column.
     title, source : str
@@ -61,6 +63,8 @@ class GroupModel:
     rows: np.ndarray
     settings: Settings = field(default_factory=Settings)
     notes: tuple[str, ...] = ()
+    minus: np.ndarray | None = None
+    years: np.ndarray | None = None
     levels: Mapping[str, str] = field(default_factory=dict)
     title: str = ""
     source: str = ""

@@ -60,13 +60,13 @@ def quick_model(
     InputError
         If a word is no term, a column cannot be used, or the design cannot answer the question.
     """
-    asked = INTERCEPT if contrast.strip() == CONSTANT else _term(table, contrast, rows)
-    controlled = [_term(table, word, rows) for word in covariates]
+    asked = read_term(table, contrast, rows)
+    controlled = [read_term(table, word, rows) for word in covariates]
     if any(frozenset(term) == frozenset(asked) for term in controlled):
         raise InputError(messages.CONTRAST_IS_COVARIATE.format(name=one_line(contrast)))
-    terms = distinct_terms([INTERCEPT, *_with_lower([*controlled, asked])])
+    terms = distinct_terms([INTERCEPT, *with_lower_terms([*controlled, asked])])
     made = design_matrix(table, terms, rows)
-    contrasts = tuple(term_contrasts(made, asked, _name(asked)))
+    contrasts = tuple(term_contrasts(made, asked, term_name(asked)))
     settings = settings or Settings()
     notes = (
         *made.notes,
@@ -76,17 +76,25 @@ def quick_model(
     flips = needs_flips(made.matrix, contrasts[0].weights)
     exchange = Exchangeability(permute=not flips, flip=flips)
     design = Design(made.matrix, made.columns, contrasts, exchange)
-    return GroupModel(name or _name(asked), design, made.rows, settings, notes)
+    return GroupModel(name or term_name(asked), design, made.rows, settings, notes)
 
 
-def _name(term: Term) -> str:
+def term_name(term: Term) -> str:
     """The name of what is asked, without centring and the like."""
     factors = [factor.column if factor.power == 1 else f"{factor.column}**{factor.power}" for factor in term]
     return ":".join(factors) or CONSTANT
 
 
-def _term(table: PeopleTable, word: str, rows: np.ndarray | None) -> Term:
-    """A word's term; numbers are centred, and ``age**2`` is the square of the deviation from the mean."""
+def read_term(table: PeopleTable, word: str, rows: np.ndarray | None = None) -> Term:
+    """A word's term; numbers are centred, and ``age**2`` is the square of the deviation from the mean.
+
+    Raises
+    ------
+    InputError
+        If it is no term, or names a column that cannot be used.
+    """
+    if word.strip() == CONSTANT:
+        return INTERCEPT
     match = _POWER.fullmatch(word.strip())
     if match:
         base = parse_term(match["base"])
@@ -103,7 +111,7 @@ def _centred(table: PeopleTable, factor: Factor, rows: np.ndarray | None) -> Fac
     return factor
 
 
-def _with_lower(terms: Iterable[Term]) -> list[Term]:
+def with_lower_terms(terms: Iterable[Term]) -> list[Term]:
     """Terms, before each what it is made of: lower powers, and parts of interactions."""
     found: list[Term] = []
     for term in terms:
