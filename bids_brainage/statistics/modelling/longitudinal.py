@@ -15,7 +15,7 @@ import numpy as np
 from bids_brainage import messages
 from bids_brainage.errors import InputError
 from bids_brainage.statistics.design import Contrast, Design, Exchangeability
-from bids_brainage.statistics.modelling.checks import check_rank
+from bids_brainage.statistics.modelling.checks import check_groups, check_rank
 from bids_brainage.statistics.modelling.columns import (
     PeopleTable,
     cell_text,
@@ -75,6 +75,7 @@ def within_model(
     people = people_of(table, made.rows)
     columns, absorbed = _within(made, people, asked)
     found = term_contrasts(made, asked, term_name(asked))
+    check_groups(made, found)
     firsts = made.rows[np.unique(people, return_index=True)[1]]
     design = Design(
         np.hstack([np.eye(len(firsts))[people], made.matrix[:, columns]]),

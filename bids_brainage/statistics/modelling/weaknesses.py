@@ -14,6 +14,7 @@ from bids_brainage.statistics.modelling.columns import Column, PeopleTable, cell
 from bids_brainage.statistics.modelling.contrasts import needs_flips
 from bids_brainage.statistics.modelling.matrix import DesignMatrix
 from bids_brainage.statistics.modelling.model import Settings
+from bids_brainage.statistics.modelling.repeats import people_of
 from bids_brainage.suggestions import some
 from bids_brainage.terms import AGE
 
@@ -42,8 +43,9 @@ def known_weaknesses(
     ages = _ages(table, made.rows)
     if ages is not None:
         notes += _of_age(ages, [column for column in made.sources.values() if column.name in asked], used)
-    if len(made.rows) < FEW:
-        notes.append(messages.WEAK_FEW.format(n=len(made.rows)))
+    count = len(set(people_of(table, made.rows).tolist()))
+    if count < FEW:
+        notes.append(messages.WEAK_FEW.format(n=count))
     return notes
 
 
