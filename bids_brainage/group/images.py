@@ -16,6 +16,9 @@ from bids_brainage.preprocessing.templates import atlas, grid
 from bids_brainage.records.files import write_json
 from bids_brainage.records.group import Peak
 
+#: Size of a voxel of the 2 mm grid.
+VOXEL_MM3 = 8
+
 
 def volume(values: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Values (voxels,) of a mask as a volume, zero elsewhere."""
@@ -47,9 +50,15 @@ def minus_log10(p: NDArray[np.float64]) -> NDArray[np.float32]:
 def peak_of(statistic: NDArray[np.float32], mask: NDArray[np.bool_]) -> Peak:
     """Where a statistic (voxels,) is largest, whatever its sign."""
     place = np.argwhere(mask)[int(np.argmax(np.abs(statistic)))]
-    x, y, z = apply_affine(grid(2).affine, place)
+    x, y, z = position(place)
     value = float(statistic[int(np.argmax(np.abs(statistic)))])
-    return Peak(x=float(x), y=float(y), z=float(z), statistic=value, region=region_at(place))
+    return Peak(x=x, y=y, z=z, statistic=value, region=region_at(place))
+
+
+def position(voxel: NDArray[np.intp]) -> tuple[float, float, float]:
+    """Where a voxel of the 2 mm grid is, mm."""
+    x, y, z = apply_affine(grid(2).affine, voxel)
+    return float(x), float(y), float(z)
 
 
 def region_at(voxel: NDArray[np.intp]) -> str:

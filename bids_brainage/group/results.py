@@ -8,8 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from bids_brainage.group.images import minus_log10, peak_of, volume, write_map, write_mask
+from bids_brainage.group.images import (
+    VOXEL_MM3,
+    minus_log10,
+    peak_of,
+    position,
+    region_at,
+    volume,
+    write_map,
+    write_mask,
+)
 from bids_brainage.group.naming import entities, map_label, statmap, table
 from bids_brainage.group.permutations import effect_of, maps_of, pieces_done, tested_regions, voxel_test
 from bids_brainage.group.region_values import RegionValues
@@ -19,6 +29,7 @@ from bids_brainage.group.unit import Unit
 from bids_brainage.records.group import ContrastRecord, UnitRecord
 from bids_brainage.records.tables import write_table
 from bids_brainage.statistics.permutation.chunks import Chunk, Observed, PermutationTest, observe
+from bids_brainage.statistics.permutation.clusters import find_clusters
 from bids_brainage.statistics.permutation.inference import Outcome, infer
 
 #: The level of significance that records and pages speak of.
@@ -155,6 +166,11 @@ def _write_voxels(
         write_map(path, volume(values, stack.mask), {"Description": meaning, "Statistic": stat, **facts})
         files[stat] = path.name
     files["null"] = _write_null(out, record, label, outcome)
+    effect = effect_of(unit, contrast, stack.data())
+    clusters = list(_clusters(stack, observed, outcome, effect))
+    if clusters:
+        files["clusters"] = table(record.label, label, "clusters")
+        write_table(out / files["clusters"], clusters, columns("clusters"))
     return record.model_copy(
         update={
             "measure": outcome.measure,
@@ -183,6 +199,32 @@ def _maps(
     if outcome.uncorrected is not None and outcome.fdr is not None:
         yield "logp", minus_log10(outcome.uncorrected), "-log10 of uncorrected p"
         yield "logpfdr", minus_log10(outcome.fdr), "-log10 of p adjusted for the false discovery rate"
+
+
+def _clusters(
+    stack: Stack, observed: Observed, outcome: Outcome, effect: NDArray[np.float32] | None
+) -> Iterator[dict[str, Any]]:
+    """The peaks of each cluster of voxels with corrected p of at most 0.05."""
+    selected = observed.tested & (outcome.fwe <= LEVEL)
+    found = find_clusters(observed.statistic, stack.mask, selected, outcome.fwe)
+    effects = None if effect is None else volume(effect, stack.mask)
+    for number, cluster in enumerate(found, start=1):
+        for rank, peak in enumerate(cluster.peaks, start=1):
+            place = np.array(peak.voxel)
+            x, y, z = position(place)
+            yield {
+                "cluster": number,
+                "peak": rank,
+                "x": x,
+                "y": y,
+                "z": z,
+                "region": region_at(place),
+                "statistic": peak.value,
+                "p_fwe": peak.p,
+                "effect": None if effects is None else float(effects[peak.voxel]),
+                "size_mm3": cluster.size * VOXEL_MM3,
+                "mass": cluster.mass,
+            }
 
 
 def _facts(unit: Unit, record: ContrastRecord, outcome: Outcome) -> dict[str, Any]:

@@ -1,0 +1,205 @@
+"""The group level from finished sessions to its folder: what is found, refused, resumed and skipped."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from bids_brainage.cli.run import main
+from bids_brainage.group.record import AnalysisRecord, GroupRecord, UnitRecord
+from bids_brainage.preprocessing.resampling import image_like
+from bids_brainage.preprocessing.templates import grid
+from tests.group.made_up import PLACE, MadeUp, publish_person, write_dataset
+
+PATIENTS = 8
+
+
+def write_group(root: Path, n: int = 16, effect: float = 4.0) -> None:
+    """Half of the people are patients; a place of their T1w map adds years."""
+    rng, rows = np.random.default_rng(2), []
+    for number in range(n):
+        ill = number < n // 2
+        age = round(float(rng.uniform(52, 70)), 1)
+        person = MadeUp(
+            f"{number:02d}", age, float(rng.normal(0, 3)), effect * ill + float(rng.normal(0, 0.3))
+        )
+        publish_person(root / "out", person)
+        rows.append({"participant_id": f"sub-{number:02d}", "age": age, "diabetes": "yes" if ill else "no"})
+    write_dataset(root / "bids", rows)
+    around = np.zeros((91, 109, 91), dtype=np.uint8)
+    around[24:45, 44:65, 34:55] = 1
+    image_like(around, grid(2)).to_filename(root / "mask.nii.gz")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A group, before the group level."""
+    root = tmp_path_factory.mktemp("group")
+    write_group(root)
+    return root
+
+
+@pytest.fixture
+def group(made: Path, tmp_path: Path) -> Callable[..., int]:
+    """Give a function that runs the group level on a copy, in a small mask."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+
+    def run(*words: str) -> int:
+        places = [str(tmp_path / "bids"), str(tmp_path / "out"), "group", "-w", str(tmp_path / "work")]
+        few = ["--n-permutations", "100", "--nprocs", "1", "--group-mask", str(tmp_path / "mask.nii.gz")]
+        return main([*places, *few, *words])
+
+    return run
+
+
+def map_path(out: Path, name: str, unit: UnitRecord) -> Path:
+    """A person's map of a sub-ensemble."""
+    desc = f"desc-{unit.ensemble}{unit.region}Relevance"
+    return out / name / "anat" / f"{name}_space-MNI152NLin6Asym_res-2_{desc}_{unit.modality}.nii.gz"
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    """A table's rows."""
+    with path.open() as table:
+        return list(csv.DictReader(table, delimiter="\t"))
+
+
+def test_an_effect_is_found_where_it_was_put(group: Callable[..., int], tmp_path: Path) -> None:
+    assert group() == 0
+    folder = tmp_path / "out" / "group"
+    about = GroupRecord.read(folder / "group.json")
+    assert set(about.analyses) == {"relevance", "dba", "diabetes"}
+    assert [skipped.name for skipped in about.skipped] == ["youngElderly"]
+    record = AnalysisRecord.read(folder / "diabetes" / "analysis.json")
+    found = {unit.label: unit.contrasts[0] for unit in record.units}
+    t1w = found["TypeIWholeBrainT1wRelevance"]
+    assert t1w.smallest_p == pytest.approx(1 / 101)
+    p = nib.load(folder / "diabetes" / t1w.files["logpfwe"]).get_fdata()
+    assert (p[PLACE] >= -np.log10(0.05)).mean() > 0.9
+    effect = nib.load(folder / "diabetes" / t1w.files["effect"]).get_fdata()
+    assert effect[PLACE].sum() == pytest.approx(4.0, abs=0.5)
+    clusters = rows_of(folder / "diabetes" / t1w.files["clusters"])
+    assert (clusters[0]["cluster"], clusters[0]["peak"]) == ("1", "1")
+    assert float(clusters[0]["statistic"]) > 5
+    assert 90 - 2 * 39 < float(clusters[0]["x"]) <= 90 - 2 * 30
+    assert found["TypeIWholeBrainFLAIRRelevance"].significant == 0
+    name = t1w.files["t"].replace(".nii.gz", ".json")
+    sidecar = json.loads((folder / "diabetes" / name).read_text())
+    assert sidecar["N"] == 16
+    assert sidecar["Rearrangements"] == 101
+
+
+def test_t_is_that_of_scipy(group: Callable[..., int], tmp_path: Path) -> None:
+    from scipy import stats
+
+    assert group("--test", "voxels") == 0
+    folder = tmp_path / "out" / "group" / "diabetes"
+    unit = AnalysisRecord.read(folder / "analysis.json").units[-1]
+    t = nib.load(folder / unit.contrasts[0].files["t"]).get_fdata()
+    maps = {
+        name: nib.load(
+            tmp_path
+            / "out"
+            / name
+            / "anat"
+            / f"{name}_space-MNI152NLin6Asym_res-2_desc-{unit.label}_T1w.nii.gz"
+        ).get_fdata()[30, 55, 45]
+        for name in unit.people
+    }
+    ill = [value for name, value in maps.items() if int(name[-2:]) < PATIENTS]
+    well = [value for name, value in maps.items() if int(name[-2:]) >= PATIENTS]
+    assert t[30, 55, 45] == pytest.approx(stats.ttest_ind(ill, well).statistic, rel=1e-4)
+
+
+def test_the_same_files_whatever_is_killed_and_however_many_processes(
+    group: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("--no-paper", "--contrast", "diabetes", "--covariates", "age", "--n-permutations", "1100")
+    assert group(*words, "--keep-work") == 0
+    folder = tmp_path / "out" / "group" / "diabetes"
+    first = {path.name: path.read_bytes() for path in folder.iterdir()}
+    shutil.rmtree(folder)
+    pieces = sorted((tmp_path / "work").rglob("contrast-*.npz"))
+    assert len(pieces) == 9
+    for piece in pieces[1::2]:
+        piece.unlink()
+    assert group(*words, "--nprocs", "2", "--omp-nthreads", "2") == 0
+    again = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert again.keys() == first.keys()
+    different = [name for name in first if again[name] != first[name]]
+    assert different == []
+
+
+def test_what_is_finished_is_not_done_again(
+    group: Callable[..., int], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    words = ("--no-paper", "--contrast", "intercept", "--test", "regions")
+    assert group(*words) == 0
+    record = tmp_path / "out" / "group" / "intercept" / "analysis.json"
+    before = record.stat().st_mtime_ns
+    assert group(*words) == 0
+    assert record.stat().st_mtime_ns == before
+    assert group(*words, "--seed", "2") == 0
+    assert record.stat().st_mtime_ns > before
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--contrast", "bmi"), "bmi"),
+        (("--contrast", "age", "--covariates", "age"), "age"),
+        (("--map", "dba"), "no dba maps"),
+        (("--atlas", "nowhere"), "no atlas nowhere"),
+        (("--by", "clinic"), "clinic"),
+        (("--group-model", "none.json"), "none.json"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_anything_is(
+    group: Callable[..., int], words: tuple[str, ...], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert group("--no-paper", *words) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_mask_of_another_grid_is_refused(
+    group: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nib.Nifti1Image(np.ones((91, 109, 91), np.uint8), np.eye(4) * 1.5).to_filename(tmp_path / "mask.nii.gz")
+    assert group() == 2
+    assert "2 mm grid" in capsys.readouterr().err
+
+
+def test_a_damaged_map_fails_what_needs_it_by_name(
+    group: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (path,) = (tmp_path / "out" / "sub-03").rglob("*desc-TypeIWholeBrainRelevance_T1w.nii.gz")
+    path.write_bytes(path.read_bytes()[:5000])
+    assert group("--no-paper", "--contrast", "diabetes", "--test", "voxels") == 1
+    assert f"{path.name} cannot be read" in capsys.readouterr().err
+    assert (tmp_path / "out" / "group" / "brainage.tsv").is_file()
+    assert not (tmp_path / "out" / "group" / "diabetes").exists()
+
+
+def test_further_atlases_are_tested(group: Callable[..., int], tmp_path: Path) -> None:
+    labels = np.zeros((91, 109, 91), dtype=np.int16)
+    labels[26:48, 46:63, 36:53] = 1
+    labels[PLACE] = 2
+    image_like(labels, grid(2)).to_filename(tmp_path / "own.nii.gz")
+    (tmp_path / "own.tsv").write_text("index\tname\n1\taround\n2\tR_place\n")
+    words = ("--no-paper", "--contrast", "diabetes", "--test", "regions")
+    assert group(*words, "--atlas", "merged", str(tmp_path / "own.nii.gz")) == 0
+    folder = tmp_path / "out" / "group" / "diabetes"
+    unit = AnalysisRecord.read(folder / "analysis.json").units[-1]
+    assert set(unit.contrasts[0].files) == {"regions merged", "regions own"}
+    around, place = rows_of(folder / unit.contrasts[0].files["regions own"])
+    assert (place["region"], place["hemisphere"]) == ("place", "R")
+    assert float(place["p_fwe"]) == pytest.approx(1 / 101, rel=1e-4)
+    assert float(place["effect"]) == pytest.approx(4.0, abs=0.5)
+    assert float(around["p_fwe"]) > 0.05
