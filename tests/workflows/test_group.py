@@ -11,9 +11,9 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from bids_brainage.records.group import AnalysisRecord, GroupRecord, UnitRecord
 
 from bids_brainage.cli.run import main
-from bids_brainage.group.record import AnalysisRecord, GroupRecord, UnitRecord
 from bids_brainage.preprocessing.resampling import image_like
 from bids_brainage.preprocessing.templates import grid
 from tests.group.made_up import PLACE, MadeUp, publish_person, write_dataset
