@@ -6,8 +6,8 @@ import os
 # processors where TensorFlow leaves oneDNN off by default.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# No telemetry: nipype asks a server for its newest version when the first interface is made, niworkflows when it is
-# imported. Worker processes inherit both.
+# No telemetry: nipype asks a server for its newest version when the first interface is made, niworkflows
+# when it is imported. Worker processes inherit both.
 os.environ["NIPYPE_NO_ET"] = "1"
 os.environ["NO_ET"] = "1"
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from bids_brainage.records.group import AnalysisRecord, GroupRecord, UnitRecord
 
 from bids_brainage.cli.run import main
 from bids_brainage.preprocessing.resampling import image_like
 from bids_brainage.preprocessing.templates import grid
+from bids_brainage.records.group import AnalysisRecord, GroupRecord, UnitRecord
 from tests.group.made_up import PLACE, MadeUp, publish_person, write_dataset
 
 PATIENTS = 8
@@ -104,14 +104,7 @@ def test_t_is_that_of_scipy(group: Callable[..., int], tmp_path: Path) -> None:
     unit = AnalysisRecord.read(folder / "analysis.json").units[-1]
     t = nib.load(folder / unit.contrasts[0].files["t"]).get_fdata()
     maps = {
-        name: nib.load(
-            tmp_path
-            / "out"
-            / name
-            / "anat"
-            / f"{name}_space-MNI152NLin6Asym_res-2_desc-{unit.label}_T1w.nii.gz"
-        ).get_fdata()[30, 55, 45]
-        for name in unit.people
+        name: nib.load(map_path(tmp_path / "out", name, unit)).get_fdata()[30, 55, 45] for name in unit.people
     }
     ill = [value for name, value in maps.items() if int(name[-2:]) < PATIENTS]
     well = [value for name, value in maps.items() if int(name[-2:]) >= PATIENTS]
