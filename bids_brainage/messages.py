@@ -1214,7 +1214,7 @@ CONTRAST_REFERENCE = (
     "the contrast '{name}' weighs the reference level of '{column}', which has no column of its own; let the weights "
     "of its levels add up to 0, or write 0 + in the formula."
 )
-NOBODY_REPEATED = "Nobody has two finished sessions with all columns (and different ages), so there is no change to look at."
+FEW_REPEATED = "Only {n} people have two finished sessions with all columns and different ages; a look at change needs {needed}."
 SEEN_ONCE = "{n} sessions of people who were seen once alone are left out."
 CONSTANT_WITHIN = "These columns are the same in all sessions of each person, so they say nothing about change within people: {columns}; leave them out."
 CHANGE_UNEVEN = "Between first and last sessions lie {low} to {high} years; change a year is less certain where they are few."

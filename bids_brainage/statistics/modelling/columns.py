@@ -25,6 +25,8 @@ PARTICIPANT, SESSION = "participant_id", "session_id"
 # Columns in which numbers usually stand for groups.
 _CODED = frozenset({"site", "scanner", "center", "centre", "batch", "protocol", "cohort", "study", "group"})
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+# Numbers that differ by less, of the largest or at all, are alike: computing could not tell them apart.
+_ALIKE, _TINIEST = 1e-12, 1e-100
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+", re.ASCII)
 
 
@@ -140,8 +142,9 @@ def read_column(
 def _numeric(name: str, numbers: Sequence[float | None]) -> Column:
     """The column of numbers, unless they are all alike."""
     values = np.array([math.nan if value is None else value for value in numbers])
-    if np.ptp(values[~np.isnan(values)]) == 0:
-        value = f"{values[~np.isnan(values)][0]:g}"
+    known = values[~np.isnan(values)]
+    if known.max() - known.min() <= max(_ALIKE * np.abs(known).max(), _TINIEST):
+        value = f"{known[0]:g}"
         raise InputError(messages.COLUMN_CONSTANT.format(name=one_line(name), value=value))
     return Column(name, "numeric", values)
 

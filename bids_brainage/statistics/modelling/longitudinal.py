@@ -15,7 +15,7 @@ import numpy as np
 from bids_brainage import messages
 from bids_brainage.errors import InputError
 from bids_brainage.statistics.design import Contrast, Design, Exchangeability
-from bids_brainage.statistics.modelling.checks import check_groups, check_rank
+from bids_brainage.statistics.modelling.checks import FEWEST_IN_GROUP, check_groups, check_rank
 from bids_brainage.statistics.modelling.columns import (
     PeopleTable,
     cell_text,
@@ -69,8 +69,7 @@ def within_model(
     # Means are those of the people who take part, so the design is made again without those seen once.
     complete = design_matrix(table, terms, offered, once=False)
     repeated = _repeated(table, complete.rows)
-    if not len(repeated):
-        raise InputError(messages.NOBODY_REPEATED)
+    _check_people(len(set(people_of(table, repeated).tolist())))
     made = design_matrix(table, terms, repeated, once=False)
     people = people_of(table, made.rows)
     columns, absorbed = _within(made, people, asked)
@@ -89,6 +88,12 @@ def within_model(
     settings = settings or Settings()
     weak = known_weaknesses(table, made, found, settings)
     return GroupModel(name or term_name(asked), design, made.rows, settings, (*notes, *weak))
+
+
+def _check_people(n: int) -> None:
+    """Refuse to look at change in a person or two."""
+    if n < FEWEST_IN_GROUP:
+        raise InputError(messages.FEW_REPEATED.format(n=n, needed=FEWEST_IN_GROUP))
 
 
 def _repeated(table: PeopleTable, rows: np.ndarray) -> np.ndarray:
@@ -146,8 +151,7 @@ def change_model(
         See `quick_model`; or if nobody was seen twice with an age each time.
     """
     first, last, years = _pairs(table, rows)
-    if not len(first):
-        raise InputError(messages.NOBODY_REPEATED)
+    _check_people(len(first))
     model = quick_model(table, contrast, covariates, first, settings, name)
     place = {row: number for number, row in enumerate(first)}
     chosen = [place[row] for row in model.rows]

@@ -26,6 +26,8 @@ from bids_brainage.suggestions import some
 
 #: The name of the column of ones.
 CONSTANT = "intercept"
+# Squares of larger numbers, and sums of these, may be too large for a computer.
+_HUGE = 1e100
 _CODED = re.compile(r"f(\d+)_(\d+)(?:\[(T\.)?l(\d+)\])?")
 
 
@@ -130,7 +132,7 @@ def _values(factor: Factor, source: Column) -> np.ndarray:
     values = function(source.values, *factor.arguments) if function else source.values
     with np.errstate(over="ignore"):
         values = values.reshape(len(source.values), -1) ** factor.power
-    if not np.isfinite(values).all():
+    if not np.all(np.abs(values) < _HUGE):
         raise InputError(messages.FACTOR_NOT_FINITE.format(factor=one_line(factor)))
     return values
 
