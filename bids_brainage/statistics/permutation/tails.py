@@ -10,8 +10,8 @@ _SHARES = (0.25, 0.2, 0.15, 0.1, 0.05)
 _FEWEST = 30
 # Distributions of a larger shape end abruptly, and goodness of fit is not known of them.
 _LARGEST_SHAPE = 0.5
-# No p is told that is smaller than this share of the smallest that counting could tell: a tail of a few hundred
-# values vouches for no more, and a distribution with an end would tell zero.
+# No p is told that is smaller than this share of the smallest that counting could tell: a few hundred
+# values vouch for no more, and a distribution with an end would tell zero.
 _FURTHEST = 0.01
 # A fit is good if Anderson and Darling's statistic is exceeded in more than this share of samples of the
 # fitted distribution.
