@@ -4,10 +4,10 @@
 
 In nilearn's 2 mm brain mask, smooth maps of 400 simulated people are tested for a score beside age: by
 nilearn's ``permuted_ols(tfce=True)`` and by this project, in turns, with one tail and with two. Then by this
-project alone: 100 and 2,000 people (a memory map of 1.9 GB in a temporary folder), a quarter of the voxels, half
-the permutations, one thread. Prints one JSON line: seconds a permutation, how many times as fast, what 5,000
-permutations, 10,000 of 8 contrasts, and 40,000 people would take, and peak resident memory (pages of the memory
-map included).
+project alone: 100 and 2,000 people (a memory map of 1.9 GB in a temporary folder), a quarter of the voxels,
+half the permutations, one thread. Prints one JSON line: seconds a permutation, how many times as fast, what
+5,000 permutations, 10,000 of 8 contrasts, and 40,000 people would take, and peak resident memory (pages of
+the memory map included).
 """
 
 from __future__ import annotations

@@ -103,22 +103,23 @@ def prepare(data: np.ndarray, part: Partition, threads: int = 1) -> Prepared:
 
     def block(where: slice) -> None:
         values = data[:, where].astype(np.float64)
+        finite = np.isfinite(values).all(axis=0)
+        values[:, ~finite] = 0
         if shift is not None:
             mean = values.mean(axis=0)
             shift[where] = mean
             values -= mean
-        scale = (values * values).sum(axis=0)
+        scale = _squares(values)
         values -= part.nuisance @ (part.nuisance.T @ values)
-        whole = (values * values).sum(axis=0)
+        whole = _squares(values)
         products = part.effect.T @ values
         values -= part.effect @ products
-        rest = (values * values).sum(axis=0)
+        rest = _squares(values)
         varies = np.ptp(data[:, where], axis=0) > 0
         tested = varies & (whole > _NOTHING * scale) & (rest > _NOTHING * whole)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            found = _statistic(products[None], rest[None], part.reference)[0]
-        observed[where] = np.where(tested, found, 0)
-        total[where] = np.where(np.isfinite(scale), np.where(tested, whole, np.inf), np.nan)
+        limited = np.where(tested, whole, np.inf)
+        observed[where] = _statistic(products[None], rest[None], limited, part.reference)[0]
+        total[where] = np.where(finite, limited, np.nan)
 
     with one_blas_thread():
         _each(block, _blocks(data.shape), threads)
@@ -177,8 +178,7 @@ class FreedmanLane:
             products = (left @ values).reshape(BATCH, model.shape[1], -1)
             whole = total[where].astype(precision)
             rest = whole - np.einsum("bkv,bkv->bv", products, products)
-            np.maximum(rest, np.finfo(precision).eps * whole, out=rest)
-            statistics[:, where] = _statistic(products[:, :effects], rest, self.part.reference)
+            statistics[:, where] = _statistic(products[:, :effects], rest, whole, self.part.reference)
 
         with one_blas_thread():
             _each(block, _blocks(self.data.shape), threads)
@@ -219,8 +219,18 @@ def moving(nuisance: np.ndarray, orbits: np.ndarray | None) -> np.ndarray:
     return nuisance @ right[singular > 1e-7].T
 
 
-def _statistic(products: np.ndarray, rest: np.ndarray, reference: Reference) -> np.ndarray:
-    """t or F from products with the effect's directions (b, q, v) and the error sum of squares (b, v)."""
+def _squares(values: np.ndarray) -> np.ndarray:
+    """Sums of squares of columns."""
+    return np.einsum("nv,nv->v", values, values)
+
+
+def _statistic(products: np.ndarray, rest: np.ndarray, whole: np.ndarray, reference: Reference) -> np.ndarray:
+    """t or F from products with directions of the effect (b, q, v), sums of squares: error (b, v), all (v,).
+
+    An error below what single precision resolves of the whole is not known; without a limit statistics would
+    be as large as rounding happens to make them. Where the whole is infinite the statistic is 0.
+    """
+    rest = np.maximum(rest, np.finfo(np.float32).eps * whole)
     if reference.statistic == "t":
         return products[:, 0] / np.sqrt(rest / reference.error)
     return np.einsum("bkv,bkv->bv", products, products) / (rest * (reference.effect / reference.error))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
@@ -90,3 +92,29 @@ def test_a_mask_of_other_voxels_and_data_without_variation_are_refused():
         observe(data[:, 1:], test)
     with pytest.raises(InputError, match="no voxel varies"):
         observe(np.ones_like(data), test)
+
+
+def test_regions_are_tested_by_their_own_statistics():
+    data, test = made(50)
+    regions = replace(test, measures=(Voxels(),), mask=None)
+    found, expected = run_chunk(data, regions, 0, 51), run_chunk(data, test, 0, 51)
+    np.testing.assert_array_equal(found.maxima["voxel"], expected.maxima["voxel"])
+    with pytest.raises(InputError, match="needs neighbours"):
+        observe(data, replace(regions, measures=(TFCE(),)))
+
+
+def test_f_has_one_tail():
+    data, test = made(10)
+    part = replace(test.part, reference=replace(test.part.reference, statistic="F"))
+    squared = observe(data, replace(test, part=part)).measures
+    np.testing.assert_allclose(squared["voxel"], observe(data, test).statistic ** 2, rtol=1e-5)
+    assert squared["tfce"].min() == 0
+
+
+def test_a_read_only_file_gives_what_memory_gives(tmp_path):
+    data, test = made(30)
+    np.save(tmp_path / "data.npy", data)
+    mapped = np.load(tmp_path / "data.npy", mmap_mode="r")
+    found, expected = run_chunk(mapped, test, 0, 31), run_chunk(data, test, 0, 31)
+    for name in found.maxima:
+        np.testing.assert_array_equal(found.maxima[name], expected.maxima[name])

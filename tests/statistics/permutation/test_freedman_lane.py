@@ -180,3 +180,22 @@ def test_data_of_others_are_refused(data):
     design, _ = designs()["two groups"]
     with pytest.raises(InputError, match="23 observations"):
         prepare(data[1:], partition(design.matrix, design.contrasts[0]))
+
+
+def test_a_fit_without_error_is_no_evidence():
+    """A voxel that is the effect itself, and one that is nearly so: neither infinite nor NaN."""
+    group = np.repeat([1.0, 0.0], 10)
+    contrast = Contrast("x", np.array([[1.0, -1.0]]))
+    design = Design(np.column_stack([group, 1 - group]), ("a", "b"), (contrast,))
+    nearly = group + 1e-6 * np.random.default_rng(0).standard_normal(20)
+    data = np.column_stack([group, nearly, np.random.default_rng(1).standard_normal(20)]).astype(np.float32)
+    for kind in ("t", "F"):
+        part = partition(design.matrix, Contrast("x", contrast.weights, kind))
+        found = prepare(data, part)
+        assert found.tested.tolist() == [False, True, True]
+        assert found.observed[0] == 0
+        assert 1e3 < found.observed[1] < 1e10
+        every = rearrangements(design, [contrast], 50, 1)
+        many = FreedmanLane(data, part, found, every.orbits, False)({i: every[i] for i in range(51)})
+        assert np.isfinite(many).all()
+        assert not many[:, 0].any()
