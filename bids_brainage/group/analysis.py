@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from bids_brainage.atomic import replacing
+from bids_brainage.group.likeness import write_likeness
 from bids_brainage.group.region_values import Region, RegionValues, region_values
 from bids_brainage.group.results import UnitResults, voxel_tests, write_unit
 from bids_brainage.group.stacks import load_stack
@@ -108,6 +109,7 @@ def write_analysis(out: Path, plan: AnalysisPlan, threads: int = 1) -> Path:
         family = [test for folder, found in tests.items() if folder != own.folder for test in found]
         units.append(write_unit(out, own, family, threads))
     first = owns[0].unit
+    likeness = write_likeness(out, units) if plan.voxels else None
     record = AnalysisRecord(
         name=first.analysis,
         title=first.title,
@@ -117,6 +119,7 @@ def write_analysis(out: Path, plan: AnalysisPlan, threads: int = 1) -> Path:
         smoothing=plan.smoothing,
         fingerprint=plan.fingerprint,
         units=tuple(units),
+        likeness=likeness,
         software=package_versions(),
     )
     return record.write(out / RECORD)

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from bids_brainage.errors import InputError
 from bids_brainage.group.members import Members
 from bids_brainage.group.people import PeopleTable, people_table
-from bids_brainage.group.table import columns
-from bids_brainage.records.tables import write_table
+from bids_brainage.group.table import write_rows
 from bids_brainage.statistics.modelling.columns import Column, read_column
 from bids_brainage.statistics.modelling.repeats import once_each
 from bids_brainage.statistics.people.accuracy import accuracy_by, measure_accuracy
@@ -122,18 +121,8 @@ def write_people_tables(
         "levels": ("levels", list(_levels(people, pairs=False))),
         "differences": ("differences", list(_levels(people, pairs=True))),
     }
-    meanings = columns("people")
-    files = {}
-    for name, (key, rows) in tables.items():
-        path = folder / f"{name}.tsv"
-        if not rows:
-            path.unlink(missing_ok=True)
-            path.with_suffix(".json").unlink(missing_ok=True)
-            continue
-        known = columns("first") | meanings[key]
-        write_table(path, rows, {own: known[own] for own in rows[0]})
-        files[name] = path.name
-    return files
+    written = {name: write_rows(folder, name, key, rows) for name, (key, rows) in tables.items()}
+    return {name: path.name for name, path in written.items() if path is not None}
 
 
 def _accuracy(people: Sequence[Estimates], by: Sequence[str]) -> Iterator[dict[str, Any]]:

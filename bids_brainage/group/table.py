@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from bids_brainage.bids.naming import sidecar
 from bids_brainage.group.members import Members
 from bids_brainage.records.tables import Columns, write_table
 
@@ -44,3 +45,29 @@ def write_brainage(folder: Path, members: Members) -> tuple[Path, Path]:
     """Write ``brainage.tsv``, one row an estimate, and the JSON file of its columns."""
     rows = (member.row for member in members.people)
     return write_table(folder / "brainage.tsv", rows, brainage_columns(members), _FORMS)
+
+
+def write_rows(folder: Path, name: str, key: str, rows: list[dict[str, Any]]) -> Path | None:
+    """Write a table about people, or remove what an earlier run left where there is nothing to write.
+
+    Parameters
+    ----------
+    folder : Path
+    name : str
+        Of the file, without its ending.
+    key : str
+        Of the meanings of its columns in data/group/people.yaml; those before them are in first.yaml.
+    rows : list of dict
+
+    Returns
+    -------
+    Path or None
+        The table.
+    """
+    path = folder / f"{name}.tsv"
+    if not rows:
+        for old in (path, sidecar(path)):
+            old.unlink(missing_ok=True)
+        return None
+    known = columns("first") | columns("people")[key]
+    return write_table(path, rows, {own: known[own] for own in rows[0]})[0]

@@ -76,6 +76,9 @@ class AnalysisRecord(Record):
     smoothing: float = Field(description="full width at half maximum, mm; 0 for none")
     fingerprint: str = Field(description="of all that decides the results")
     units: tuple[UnitRecord, ...] = Field(description="by maps")
+    likeness: str | None = Field(
+        default=None, description="table of how alike the sequences' maps of the statistic are"
+    )
     software: dict[str, str] = Field(description="versions of what decides the results")
 
 

@@ -22,6 +22,7 @@ from bids_brainage.group.members import Members, read_members
 from bids_brainage.group.naming import map_label
 from bids_brainage.group.people_tables import write_people_tables
 from bids_brainage.group.permutations import pieces
+from bids_brainage.group.place_tables import write_place_tables
 from bids_brainage.group.planning import Plan, StackPlan, make_plan, who_lacks
 from bids_brainage.group.region_values import region_values
 from bids_brainage.group.table import write_brainage
@@ -85,7 +86,7 @@ def run_group(config: RunConfig) -> GroupOutcome:
         window=config.window,
         permutations=config.n_permutations,
         seed=config.random_seed,
-    )
+    ) | write_place_tables(out, members, cells)
     LOGGER.info(messages.GROUP_TABLES.format(n=len(members.people), tables=", ".join(tables)))
     failed = _test(config, plan, mask, out, work)
     record = _record(config, members, plan, warnings, failed).model_copy(update={"tables": tables})

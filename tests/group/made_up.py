@@ -30,6 +30,7 @@ from bids_brainage.records.writing import Output, publish
 
 MODEL = ModelFacts(name="demo", version="0.3", purpose="demonstration", heads="linear", sha256="ab12" * 16)
 SUB_ENSEMBLES = {"WholeBrain_T1w": 0.75, "WholeBrain_FLAIR": 0.25}
+SIDES = {"L": "left half", "R": "right half"}
 #: A cube of 9 x 9 x 9 voxels, in which who has an effect has more.
 PLACE = (slice(30, 39), slice(50, 59), slice(40, 49))
 
@@ -163,7 +164,7 @@ def _regions(place: SessionPlace, ensemble: str, own: Mapping[str, np.ndarray]) 
         sums = {"L": float(values.sum() - half.sum()), "R": float(half.sum())}
         rows += [
             {
-                "sub_ensemble": name, "modality": name.split("_")[1], "index": index, "region": "Half",
+                "sub_ensemble": name, "modality": name.split("_")[1], "index": index, "region": SIDES[side],
                 "hemisphere": side, "weight": SUB_ENSEMBLES[name], "relevance": total,
                 "positive": max(total, 0), "negative": min(total, 0),
                 "contribution": SUB_ENSEMBLES[name] * total, "voxels": 100,
