@@ -8,7 +8,7 @@ BIN := .venv/bin
 .PHONY: help setup demo test test-slow smoke-current lint lock clean
 
 help:
-	@echo "make demo        simulate a small cohort and run the participant level on it, into demo/"
+	@echo "make demo        simulate a small cohort and run both levels on it, into demo/"
 	@echo "make test        run the tests"
 	@echo "make test-slow   run the slow tests too (about an hour)"
 	@echo "make smoke-current   one simulated person on Python 3.13 with the newest dependencies, if it is installed"
@@ -25,8 +25,8 @@ setup: .venv/ready
 
 demo: setup
 	$(BIN)/bids_brainage_simulate cohort demo/bids --n $(PEOPLE) --seed 11 --voxel-size 2 --nprocs $(NPROCS)
-	$(BIN)/bids_brainage demo/bids demo/derivatives participant --nprocs $(NPROCS) -w demo/work
-	@echo "Pages: demo/derivatives/sub-*.html   Estimates: demo/derivatives/sub-*/anat/*_brainage.json"
+	$(BIN)/bids_brainage demo/bids demo/derivatives participant group --nprocs $(NPROCS) -w demo/work
+	@echo "Pages: demo/derivatives/sub-*.html and group.html   Estimates: demo/derivatives/sub-*/anat/*_brainage.json"
 
 test: setup
 	$(BIN)/python -m pytest -n $(NPROCS) --dist loadfile
