@@ -29,6 +29,7 @@ OUTPUT_SPACES = (terms.T1W_SPACE, STANDARD_SPACE)
 MAPS = ("ensemble", "sub-ensemble")
 GROUP_MAPS = ("lrp", "dba")
 GROUP_TESTS = ("voxels", "regions")
+GROUP_SESSIONS = ("first", "within", "change")
 INFERENCES = ("tfce", "voxel", "extent", "mass")
 FAMILIES = ("contrasts", "maps")
 ATLASES = ("merged", "harvard-oxford", "aal", "juelich")
@@ -79,6 +80,7 @@ class RunConfig:
     group_model: Path | None = None
     contrast: tuple[str, ...] = ()
     covariates: tuple[str, ...] = ()
+    sessions: str = "first"
     no_paper: bool = False
     map: tuple[str, ...] = ("lrp",)
     test: tuple[str, ...] = GROUP_TESTS
@@ -206,6 +208,7 @@ RULES: dict[str, options.Rule] = {
     "group_model": options.optional(options.path),
     "contrast": options.several(options.text),
     "covariates": options.several(options.text),
+    "sessions": options.one_of(GROUP_SESSIONS),
     "no_paper": options.flag,
     "map": options.several(options.one_of(GROUP_MAPS), least=1),
     "test": options.several(options.one_of(GROUP_TESTS)),

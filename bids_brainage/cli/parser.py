@@ -232,6 +232,12 @@ def _add_group(group: argparse._ArgumentGroup) -> None:
         metavar="COLUMN",
         help="columns that the tests of --contrast allow for",
     )
+    add(
+        "--sessions",
+        choices=config.GROUP_SESSIONS,
+        help="what --contrast asks of people with several sessions: the first alone (default), effects "
+        "within people, or the change a year from first to last",
+    )
     add("--no-paper", action="store_true", help="leave out the four analyses of Hofmann et al. (2022)")
     add(
         "--map",

@@ -142,7 +142,7 @@ def _regions(unit: Unit, folder: Path, plan: AnalysisPlan) -> list[RegionValues]
         else:
             stack = load_stack(unit.stack)
             values = region_values((), unit.maps, find_atlas(name), stack)
-            found.append(_chosen(values, unit))
+            found.append(observed_regions(values, unit))
     return found
 
 
@@ -152,5 +152,6 @@ def _saved(folder: Path) -> RegionValues:
         return RegionValues(MERGED, regions, kept["values"], own_grid=True)
 
 
-def _chosen(values: RegionValues, unit: Unit) -> RegionValues:
-    return RegionValues(values.atlas, values.regions, values.values[unit.rows], values.own_grid)
+def observed_regions(values: RegionValues, unit: Unit) -> RegionValues:
+    """What a unit's design is a model of, region by region; `values` are those of everybody in the stack."""
+    return RegionValues(values.atlas, values.regions, unit.observations(values.values), values.own_grid)

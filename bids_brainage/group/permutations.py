@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_brainage.group.stacks import Stack, is_built, load_stack, part_of_stack
+from bids_brainage.group.stacks import Stack, derived_stack, is_built, load_stack
 from bids_brainage.group.unit import Procedure, Unit
 from bids_brainage.statistics.design import Contrast
 from bids_brainage.statistics.permutation.chunks import (
@@ -63,19 +63,24 @@ def _test(
 
 
 def maps_of(unit: Unit, folder: Path) -> Stack:
-    """The maps that a unit is tested on: those of its people, as they are or without signs.
+    """The maps that a unit is tested on: those of its people, or their change, with or without signs.
 
     The stack itself where it is just that; otherwise an array in the unit's folder, written if it is not
     there.
     """
     stack = load_stack(unit.stack)
     n = stack.data().shape[0]
-    if not unit.procedure.absolute and np.array_equal(unit.rows, np.arange(n)):
+    if unit.is_stack and np.array_equal(unit.rows, np.arange(n)):
         return stack
     path = folder / "maps.npy"
     if is_built(path):
         return load_stack(path)
-    return part_of_stack(stack, unit.rows, path, absolute=unit.procedure.absolute)
+
+    def made(everybody: NDArray[np.float32]) -> NDArray[np.float32]:
+        own = unit.observations(everybody)
+        return np.abs(own) if unit.procedure.absolute else own
+
+    return derived_stack(stack, len(unit.rows), made, path)
 
 
 def pieces(unit: Unit, number: int) -> list[tuple[int, int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,11 +21,19 @@ from bids_brainage.group.people import PeopleTable, people_table
 from bids_brainage.group.unit import Maps, Procedure, Unit
 from bids_brainage.records.files import write_json
 from bids_brainage.records.group import SkippedAnalysis
+from bids_brainage.statistics.modelling.longitudinal import change_model, within_model
 from bids_brainage.statistics.modelling.model import GroupModel, Settings, Skipped
 from bids_brainage.statistics.modelling.paper import paper_models
 from bids_brainage.statistics.modelling.quick import quick_model
 from bids_brainage.statistics.modelling.stats_design import stats_models
 from bids_brainage.suggestions import some
+
+#: What --contrast asks of people who were seen more than once.
+MODELS: dict[str, Callable[..., GroupModel]] = {
+    "first": quick_model,
+    "within": within_model,
+    "change": change_model,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +154,7 @@ def _asked(table: PeopleTable, config: RunConfig, found: _Found) -> Iterator[Gro
         found.skip(skipped)
         yield from models
     for contrast in config.contrast:
-        yield quick_model(table, contrast, config.covariates, settings=usual)
+        yield MODELS[config.sessions](table, contrast, config.covariates, settings=usual)
 
 
 def _unit(name: str, model: GroupModel, stack: StackPlan, config: RunConfig) -> Unit:
@@ -173,6 +181,8 @@ def _unit(name: str, model: GroupModel, stack: StackPlan, config: RunConfig) -> 
         stack_fingerprint=stack.fingerprint,
         procedure=procedure,
         notes=model.notes,
+        minus=None if model.minus is None else np.asarray(model.minus, dtype=np.intp),
+        years=None if model.years is None else np.asarray(model.years, dtype=np.float64),
     )
 
 

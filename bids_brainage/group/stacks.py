@@ -118,15 +118,26 @@ def build_stack(
     return stack
 
 
-def part_of_stack(stack: Stack, rows: NDArray[np.intp], path: Path, *, absolute: bool = False) -> Stack:
-    """Some people of a stack, or the absolute values of their maps, as an array of its own."""
+def derived_stack(
+    stack: Stack, n: int, made: Callable[[NDArray[np.float32]], NDArray[np.float32]], path: Path
+) -> Stack:
+    """What is made of a stack as an array of its own.
+
+    Parameters
+    ----------
+    stack : Stack
+    n : int
+        Rows of the new one.
+    made : callable
+        Makes values (n, k) of those (people, k) of k voxels.
+    path : Path
+    """
     source = stack.data()
     with replacing(path) as temporary:
-        shape = (len(rows), source.shape[1])
+        shape = (n, source.shape[1])
         target = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=shape)
         for begin in range(0, shape[1], COLUMNS):
-            block = source[rows, begin : begin + COLUMNS]
-            target[:, begin : begin + COLUMNS] = np.abs(block) if absolute else block
+            target[:, begin : begin + COLUMNS] = made(source[:, begin : begin + COLUMNS])
         target.flush()
     own = Stack(path, stack.mask, stack.coverage)
     own.save()

@@ -86,6 +86,8 @@ class Unit:
         Whose rows the design has, ``sub-XX[_ses-Y]``.
     rows : ndarray of int, shape (n,)
         Their rows in the stack and the tables of regions.
+    minus, years : ndarray, shape (n,), or None
+        Of designs of change: an observation is a row minus another, divided by the years between.
     stack : Path
         Everybody's maps; see `Stack`.
     stack_fingerprint : str
@@ -106,6 +108,20 @@ class Unit:
     stack_fingerprint: str
     procedure: Procedure
     notes: tuple[str, ...] = field(default=())
+    minus: NDArray[np.intp] | None = None
+    years: NDArray[np.float64] | None = None
+
+    @property
+    def is_stack(self) -> bool:
+        """Whether maps are tested as they are."""
+        return self.minus is None and not self.procedure.absolute
+
+    def observations(self, everybody: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What the design is a model of (n, k), signs kept, from everybody's values (people, k)."""
+        own = everybody[self.rows]
+        if self.minus is not None and self.years is not None:
+            own = ((own - everybody[self.minus]) / self.years[:, None]).astype(np.float32)
+        return own
 
     @cached_property
     def fingerprint(self) -> str:
@@ -130,6 +146,8 @@ class Unit:
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         arrays: dict[str, NDArray[Any]] = {"matrix": self.design.matrix, "rows": self.rows}
+        if self.minus is not None and self.years is not None:
+            arrays |= {"minus": self.minus, "years": self.years}
         if self.design.exchangeability.blocks is not None:
             arrays["blocks"] = self.design.exchangeability.blocks
         for number, contrast in enumerate(self.design.contrasts):
@@ -180,4 +198,6 @@ def load_unit(folder: Path) -> Unit:
         stack_fingerprint=facts["stack"],
         procedure=Procedure(**settings),
         notes=tuple(content["notes"]),
+        minus=arrays.get("minus"),
+        years=arrays.get("years"),
     )

@@ -16,7 +16,13 @@ from numpy.typing import NDArray
 from bids_brainage import messages
 from bids_brainage.config import RunConfig
 from bids_brainage.errors import ImageError, InputError
-from bids_brainage.group.analysis import AnalysisPlan, fingerprint_of, is_done, save_region_tables
+from bids_brainage.group.analysis import (
+    AnalysisPlan,
+    fingerprint_of,
+    is_done,
+    observed_regions,
+    save_region_tables,
+)
 from bids_brainage.group.columns import read_columns
 from bids_brainage.group.members import Members, read_members
 from bids_brainage.group.naming import map_label
@@ -163,8 +169,8 @@ def _saved(unit: Unit, stack: StackPlan, work: Path, atlases: Sequence[str]) -> 
     folder = work / "units" / f"{unit.analysis}-{label}-{unit.fingerprint[:12]}"
     unit.save(folder)
     if MERGED in atlases:
-        people = [stack.members[row] for row in unit.rows]
-        save_region_tables(folder, region_values(people, maps, find_atlas(MERGED), None))
+        everybody = region_values(stack.members, maps, find_atlas(MERGED), None)
+        save_region_tables(folder, observed_regions(everybody, unit))
     return folder
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from bids_brainage.errors import InputError
 from bids_brainage.group.members import MapPlace, read_members
-from bids_brainage.group.stacks import build_stack, load_stack, part_of_stack
+from bids_brainage.group.stacks import build_stack, derived_stack, load_stack
 from bids_brainage.preprocessing.resampling import image_like
 from bids_brainage.preprocessing.templates import grid
 from tests.group.made_up import MadeUp, brain, publish_person, values_of
@@ -59,12 +59,12 @@ def test_voxels_that_few_carry_are_left_out(tmp_path: Path) -> None:
     assert stack.data().shape == (3, left.sum())
 
 
-def test_a_part_of_a_stack_may_be_absolute(tmp_path: Path) -> None:
+def test_what_is_made_of_a_stack_is_an_array_of_its_own(tmp_path: Path) -> None:
     parts = [[write(tmp_path / f"{i}.nii.gz", brain() * (i - 1.5))] for i in range(4)]
     stack = build_stack(parts, brain(), tmp_path / "s.npy")
-    own = part_of_stack(stack, np.array([3, 0]), tmp_path / "p.npy", absolute=True)
+    own = derived_stack(stack, 2, lambda maps: np.abs(maps[[3, 0]]), tmp_path / "p.npy")
     assert own.data()[:, 5].tolist() == [1.5, 1.5]
-    assert part_of_stack(stack, np.array([3, 0]), tmp_path / "q.npy").data()[:, 7].tolist() == [1.5, -1.5]
+    assert own.data().shape == (2, stack.data().shape[1])
 
 
 def test_smoothing_keeps_the_sum_and_widens(tmp_path: Path) -> None:

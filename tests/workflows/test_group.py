@@ -196,3 +196,29 @@ def test_further_atlases_are_tested(group: Callable[..., int], tmp_path: Path) -
     assert float(place["p_fwe"]) == pytest.approx(1 / 101, rel=1e-4)
     assert float(place["effect"]) == pytest.approx(4.0, abs=0.5)
     assert float(around["p_fwe"]) > 0.05
+
+
+def test_change_a_year_is_tested_within_people(tmp_path: Path) -> None:
+    """A place gains a year in two years, in everybody; nothing else changes but by chance."""
+    rng, rows = np.random.default_rng(4), []
+    for number in range(8):
+        age = 50.0 + number
+        for session, years, effect in (("a", 0, 0.0), ("b", 2, 2.0)):
+            change = effect + float(rng.normal(0, 0.1))
+            publish_person(tmp_path / "out", MadeUp(f"{number}", age + years, 0.0, change, session))
+        rows.append({"participant_id": f"sub-{number}", "age": age})
+    write_dataset(tmp_path / "bids", rows)
+    labels = np.zeros((91, 109, 91), dtype=np.int16)
+    labels[PLACE] = 1
+    image_like(labels, grid(2)).to_filename(tmp_path / "own.nii.gz")
+    places = [str(tmp_path / "bids"), str(tmp_path / "out"), "group", "-w", str(tmp_path / "work")]
+    words = ["--no-paper", "--contrast", "intercept", "--sessions", "change", "--nprocs", "1"]
+    own = ["--atlas", "merged", str(tmp_path / "own.nii.gz"), "--test", "regions"]
+    assert main([*places, *words, *own]) == 0
+    folder = tmp_path / "out" / "group" / "intercept"
+    unit = AnalysisRecord.read(folder / "analysis.json").units[-1]
+    contrast = unit.contrasts[0]
+    assert (contrast.rearrangements, contrast.enumerated, len(unit.people)) == (256, True, 8)
+    (place,) = rows_of(folder / contrast.files["regions own"])
+    assert float(place["effect"]) == pytest.approx(1.0, abs=0.2)
+    assert float(place["p_fwe"]) == pytest.approx(2 / 256, rel=1e-4)
