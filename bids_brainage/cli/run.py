@@ -217,6 +217,10 @@ def _dry_run(config: RunConfig) -> int:
 
             planned = replace(planned, ensemble=load_bundle(config.model).chosen(config.ensemble))
         _say_what_would_run(planned, _select(planned))
+    if "group" in config.analysis_level and "participant" not in config.analysis_level:
+        from bids_brainage.workflows.group import describe_group
+
+        print(describe_group(config))
     if "train" in config.analysis_level:
         from bids_brainage.workflows.training import describe_training
 

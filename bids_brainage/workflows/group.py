@@ -46,6 +46,10 @@ GROUP = "group"
 RECORD = "group.json"
 # Gigabytes of a piece: statistics of a batch, TFCE of as many maps as there are threads, Python itself.
 PIECE_GB = 1.0
+# Seconds of TFCE of a map on one thread, of positive effects alone and of both signs, and of each person in the
+# product that makes it; measured on the 2 mm brain (benchmarks/permutation.py).
+SECONDS = {False: 0.025, True: 0.04}
+SECONDS_PER_PERSON = 1e-5
 
 
 @dataclass(frozen=True)
@@ -72,12 +76,7 @@ def run_group(config: RunConfig) -> GroupOutcome:
         Nobody is finished, estimates cannot be compared, or a table, model, mask or atlas cannot be used.
     """
     out, work = config.output_dir / GROUP, config.work_dir / GROUP
-    members = read_members(config.output_dir, config.participant_label, config.session_label, config.ensemble)
-    cells = read_columns(config.bids_dir, members.people).cells
-    mask = _mask(config)
-    for name in config.atlas:
-        find_atlas(name)
-    plan = make_plan(members, cells, config, mask, work / "stacks")
+    members, cells, mask, plan = _asked(config)
     warnings = _warnings(members, plan)
     for sentence in warnings:
         LOGGER.warning("%s", sentence)
@@ -98,6 +97,50 @@ def run_group(config: RunConfig) -> GroupOutcome:
     record = _record(config, members, plan, warnings, failed).model_copy(update={"tables": tables})
     record.write(out / RECORD)
     return GroupOutcome(record, failed)
+
+
+def describe_group(config: RunConfig) -> str:
+    """What the group level would do (``--dry-run``): people, analyses, time and disk space."""
+    members, _, mask, plan = _asked(config)
+    people = len({member.participant for member in members.people})
+    lines = [
+        f"group: {len(members.people)} estimates of {people} people by {' and '.join(members.ensembles)}, "
+        f"model {members.people[0].model}"
+    ]
+    lines += [f"    ! {sentence}" for sentence in _warnings(members, plan)]
+    for name, units in plan.units.items():
+        first = units[0]
+        contrasts = ", ".join(contrast.name for contrast in first.design.contrasts)
+        lines.append(f"{name}: {contrasts}; {len(first.people)} people, {len(units)} sets of maps")
+    lines += [f"{skipped.name}: left out. {skipped.reason}" for skipped in plan.skipped]
+    if "voxels" in config.test:
+        hours = _seconds(plan) / 3600 / config.nprocs
+        disk = 4 * mask.sum() * sum(len(stack.members) for stack in plan.stacks) / 1e9
+        lines.append(f"about {hours:.1f} hours on {config.nprocs} processors, {disk:.1f} GB of work folder")
+    return "\n".join(lines)
+
+
+def _seconds(plan: Plan) -> float:
+    """Processor time of all rearrangements of voxels."""
+    return sum(
+        pieces(unit, number)[-1][1]
+        * (SECONDS[unit.procedure.two_sided] + SECONDS_PER_PERSON * len(unit.people))
+        for unit in _all(plan.units)
+        for number in range(len(unit.design.contrasts))
+    )
+
+
+def _asked(
+    config: RunConfig,
+) -> tuple[Members, dict[str, tuple[str | None, ...]], NDArray[np.bool_], Plan]:
+    """Who is finished, what tables say about them, voxels that may be tested, and what is to be tested."""
+    members = read_members(config.output_dir, config.participant_label, config.session_label, config.ensemble)
+    cells = read_columns(config.bids_dir, members.people).cells
+    mask = _mask(config)
+    for name in config.atlas:
+        find_atlas(name)
+    plan = make_plan(members, cells, config, mask, config.work_dir / GROUP / "stacks")
+    return members, cells, mask, plan
 
 
 def _mask(config: RunConfig) -> NDArray[np.bool_]:

@@ -222,3 +222,16 @@ def test_change_a_year_is_tested_within_people(tmp_path: Path) -> None:
     (place,) = rows_of(folder / contrast.files["regions own"])
     assert float(place["effect"]) == pytest.approx(1.0, abs=0.2)
     assert float(place["p_fwe"]) == pytest.approx(2 / 256, rel=1e-4)
+
+
+def test_a_dry_run_says_what_would_be_done(
+    group: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert group("--dry-run", "--nprocs", "2") == 0
+    told = capsys.readouterr().out
+    assert "group: 16 estimates of 16 people by TypeI" in told
+    assert "16 people, 3 sets of maps" in told
+    assert "youngElderly: left out." in told
+    assert "hours on 2 processors" in told
+    assert not (tmp_path / "out" / "group").exists()
+    assert not (tmp_path / "work").exists()
