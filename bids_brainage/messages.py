@@ -1305,7 +1305,9 @@ NOT_ONE_FAMILY = (
     "The tests {first} and {other} cannot be corrected together, because their rearrangements, statistics, tails or "
     "degrees of freedom differ; correct each on its own."
 )
-GROUP_NO_MAPS = "There are no {kind} maps in standard space; run the participant level again with --output-spaces MNI152NLin6Asym:res-2, or test the regions of the merged atlas alone."
+GROUP_NO_MAPS = "There are no {kind} maps to test; run the participant level again with --explain {kind} and --output-spaces MNI152NLin6Asym:res-2, give another --map, test regions alone (--test regions), or nothing (--test)."
+GROUP_SEEN = "The model was trained on {n} of these people, and no fold that never saw them makes their estimate: errors, DBA and tests of them look better than they are ({names})."
+GROUP_VERSIONS = "The estimates were made by several versions of this program: {versions}."
 GROUP_REGIONS_UNREADABLE = "{path} is not a table of regions as this program writes them; run the participant level again for that person."
 GROUP_LACKS = "{n} have no {maps} map and are left out where it is tested: {names}."
 GROUP_SKIPPED = "Left out: {title}. {reason}"

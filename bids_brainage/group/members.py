@@ -34,6 +34,14 @@ class MapPlace:
 
 
 @dataclass(frozen=True)
+class TablePlace:
+    """A table by region, and what it was when it was written."""
+
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Member:
     """One session's estimate by one ensemble.
 
@@ -54,6 +62,10 @@ class Member:
         By kind and sub-ensemble (empty: the sum over all), maps in standard space.
     regions : mapping
         By kind, the table of its maps by region.
+    parts : mapping
+        By sub-ensemble, region and sequence that it sees.
+    version : str
+        Of the program that made the estimate.
     """
 
     participant: str
@@ -64,12 +76,19 @@ class Member:
     rule: str | None
     row: Mapping[str, Any]
     maps: Mapping[tuple[MapKind, str], MapPlace] = field(default_factory=dict)
-    regions: Mapping[MapKind, Path] = field(default_factory=dict)
+    regions: Mapping[MapKind, TablePlace] = field(default_factory=dict)
+    parts: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    version: str = ""
 
     @property
     def name(self) -> str:
         """``sub-XX`` or ``sub-XX_ses-Y``."""
         return f"sub-{self.participant}" + (f"_ses-{self.session}" if self.session else "")
+
+    @property
+    def seen_in_training(self) -> bool:
+        """Whether the networks that made the estimate were trained on the person."""
+        return self.row["in_training_set"] == "true" and self.row["fold"] is None
 
 
 @dataclass(frozen=True)
@@ -175,15 +194,18 @@ def _member(session: FinishedSession, record: EstimateRecord) -> Member:
         row=row_of(record),
         maps=dict(_maps(session, record)),
         regions=_regions(session, record.ensemble),
+        parts={part.name: (part.region, part.modality) for part in record.sub_ensembles},
+        version=record.versions.get("bids_brainage", ""),
     )
 
 
-def _regions(session: FinishedSession, ensemble: str) -> dict[MapKind, Path]:
+def _regions(session: FinishedSession, ensemble: str) -> dict[MapKind, TablePlace]:
     found: dict[MapKind, Path | None] = {
         "lrp": session.regions_path(ensemble),
         "dba": session.regions_path(ensemble, "dba"),
     }
-    return {kind: path for kind, path in found.items() if path is not None}
+    known = {kind: path for kind, path in found.items() if path is not None}
+    return {kind: TablePlace(path, session.recorded_hash(path)) for kind, path in known.items()}
 
 
 def row_of(record: EstimateRecord) -> dict[str, Any]:

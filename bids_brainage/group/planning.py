@@ -19,6 +19,7 @@ from bids_brainage.group.members import ALL, MapKind, MapPlace, Member, Members
 from bids_brainage.group.naming import entities, map_label
 from bids_brainage.group.people import PeopleTable, people_table
 from bids_brainage.group.unit import Maps, Procedure, Unit
+from bids_brainage.preprocessing.other_atlases import MERGED
 from bids_brainage.records.files import write_json
 from bids_brainage.records.group import SkippedAnalysis
 from bids_brainage.statistics.modelling.longitudinal import change_model, within_model
@@ -46,7 +47,7 @@ class StackPlan:
     members : tuple of Member
         Who has such a map, in the order of the stack's rows.
     parts : tuple
-        For each, the maps that make up theirs.
+        For each, the maps that make up theirs; none if regions are read off tables alone.
     fingerprint : str
         Of the files, the mask and the smoothing.
     path : Path
@@ -122,7 +123,7 @@ def make_plan(
     InputError
         A model that was asked for cannot be tested on any maps.
     """
-    stacks = tuple(_stacks(members, config, mask, folder))
+    stacks = tuple(_stacks(members, config, mask, folder)) if config.test else ()
     place = {member.name + member.ensemble: row for row, member in enumerate(members.people)}
     found = _Found()
     for stack in stacks:
@@ -195,23 +196,36 @@ def _stacks(
         people = members.of(ensemble)
         kinds: tuple[MapKind, ...] = config.map  # type: ignore[assignment]
         for kind in kinds:
-            names = sorted({name for member in people for own, name in member.maps if own == kind})
+            if reads_maps(config):
+                names = {name for member in people for own, name in member.maps if own == kind}
+            else:
+                names = {name for member in people if kind in member.regions for name in member.parts}
             if not names:
                 raise InputError(messages.GROUP_NO_MAPS.format(kind=kind))
-            for name in dict.fromkeys([*names, ALL]):
-                yield _stack(people, ensemble, kind, name, around, folder)
+            for name in dict.fromkeys([*sorted(names), ALL]):
+                yield _stack(people, Maps(ensemble, name, *_sees(people, name), kind), around, folder, config)
 
 
-def _stack(
-    people: Sequence[Member], ensemble: str, kind: MapKind, name: str, around: str, folder: Path
-) -> StackPlan:
-    having = [(member, parts) for member in people if (parts := _parts(member, kind, name))]
-    first = having[0][1][0]
-    region, modality = (first.region, first.modality) if name != ALL else ("", "")
-    files = [[part.sha256, part.weight] for _, parts in having for part in parts]
+def reads_maps(config: RunConfig) -> bool:
+    """Whether maps are read; the regions of the merged atlas are in tables."""
+    return "voxels" in config.test or any(name != MERGED for name in config.atlas)
+
+
+def _sees(people: Sequence[Member], name: str) -> tuple[str, str]:
+    """Region and sequence of a sub-ensemble; of the sum over all, neither."""
+    return next((member.parts[name] for member in people if name in member.parts), ("", ""))
+
+
+def _stack(people: Sequence[Member], maps: Maps, around: str, folder: Path, config: RunConfig) -> StackPlan:
+    kind, name = maps.kind, maps.sub_ensemble
+    if reads_maps(config):
+        having = [(member, parts) for member in people if (parts := _parts(member, kind, name))]
+        files = [[part.sha256, part.weight] for _, parts in having for part in parts]
+    else:
+        having = [(own, []) for own in people if kind in own.regions and (name == ALL or name in own.parts)]
+        files = [[own.regions[kind].sha256, 1.0] for own, _ in having]
     fingerprint = hashlib.sha256(json.dumps([around, files]).encode()).hexdigest()
-    maps = Maps(ensemble, name, region, modality, kind)
-    label = map_label(ensemble, region, modality, kind)
+    label = map_label(maps.ensemble, maps.region, maps.modality, kind)
     return StackPlan(
         maps=maps,
         members=tuple(member for member, _ in having),

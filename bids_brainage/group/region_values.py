@@ -69,7 +69,7 @@ def region_values(
 
 
 def _of_tables(members: Sequence[Member], maps: Maps) -> RegionValues:
-    people = [_table(member.regions[maps.kind], maps.sub_ensemble) for member in members]
+    people = [_table(member.regions[maps.kind].path, maps.sub_ensemble) for member in members]
     regions = sorted({region for own in people for region in own}, key=lambda region: region.index)
     values = [[own.get(region, 0.0) for region in regions] for own in people]
     return RegionValues(MERGED, tuple(regions), np.array(values, dtype=np.float32), own_grid=True)

@@ -29,7 +29,7 @@ from bids_brainage.group.naming import map_label
 from bids_brainage.group.people_tables import write_people_tables
 from bids_brainage.group.permutations import pieces
 from bids_brainage.group.place_tables import write_place_tables
-from bids_brainage.group.planning import Plan, StackPlan, make_plan, who_lacks
+from bids_brainage.group.planning import Plan, StackPlan, make_plan, reads_maps, who_lacks
 from bids_brainage.group.region_values import region_values
 from bids_brainage.group.table import write_brainage
 from bids_brainage.group.unit import Unit
@@ -46,8 +46,8 @@ GROUP = "group"
 RECORD = "group.json"
 # Gigabytes of a piece: statistics of a batch, TFCE of as many maps as there are threads, Python itself.
 PIECE_GB = 1.0
-# Seconds of TFCE of a map on one thread, of positive effects alone and of both signs, and of each person in the
-# product that makes it; measured on the 2 mm brain (benchmarks/permutation.py).
+# Seconds of TFCE of a map on one thread, of positive effects alone and of both signs, and of each person in
+# the product that makes it; measured on the 2 mm brain (benchmarks/permutation.py).
 SECONDS = {False: 0.025, True: 0.04}
 SECONDS_PER_PERSON = 1e-5
 
@@ -169,6 +169,12 @@ def _warnings(members: Members, plan: Plan) -> list[str]:
     if members.unfinished:
         names = some(members.unfinished, ", ")
         told.append(messages.GROUP_UNFINISHED.format(n=len(members.unfinished), names=names))
+    seen = list(dict.fromkeys(member.name for member in members.people if member.seen_in_training))
+    if seen:
+        told.append(messages.GROUP_SEEN.format(n=len(seen), names=some(seen, ", ")))
+    versions = sorted({own.version for own in members.people if own.version})
+    if len(versions) > 1:
+        told.append(messages.GROUP_VERSIONS.format(versions=some(versions, ", ")))
     return told + who_lacks(plan, members)
 
 
@@ -244,9 +250,9 @@ def init_group_wf(
         ``group`` of results, and the work folder.
     """
     workflow = pe.Workflow(name=name, base_dir=str(work))
-    voxels = "voxels" in config.test
     threads = config.omp_nthreads
-    built: dict[Path, Any] = {}
+    by_path = {stack.path: stack for stack in stacks}
+    built: dict[Path, pe.Node] = {}
     for analysis, own in units.items():
         write = pe.Node(
             WriteAnalysis(plan=str(plans[analysis]), out=str(out / analysis), threads=threads),
@@ -254,31 +260,26 @@ def init_group_wf(
             mem_gb=PIECE_GB,
             n_procs=threads,
         )
-        after = pe.Node(_Gathered(numinputs=_count(own, voxels)), name=f"all_{analysis}")
-        after.run_without_submitting = True
-        workflow.connect(after, "out", write, "after")
-        place = 0
-        for unit in own:
-            stack = next(found for found in stacks if found.path == unit.stack)
-            if stack.path not in built:
-                built[stack.path] = _stack_node(stack, work, config)
-            for node in _unit_nodes(workflow, unit, folders[unit.fingerprint], built[stack.path], config):
-                place += 1
-                workflow.connect(node, "done", after, f"in{place}")
+        workflow.add_nodes([write])
+        before: list[pe.Node] = []
+        for unit in own if reads_maps(config) else ():
+            if unit.stack not in built:
+                built[unit.stack] = _stack_node(by_path[unit.stack], work, config)
+            before += _unit_nodes(workflow, unit, folders[unit.fingerprint], built[unit.stack], config)
+        if before:
+            _wait_for(workflow, write, before)
     return workflow
 
 
-def _count(units: Sequence[Unit], voxels: bool) -> int:
-    return sum(
-        sum(len(pieces(unit, number)) for number in range(len(unit.design.contrasts))) if voxels else 1
-        for unit in units
-    )
-
-
-def _Gathered(numinputs: int) -> Any:  # noqa: N802
+def _wait_for(workflow: pe.Workflow, write: pe.Node, before: Sequence[pe.Node]) -> None:
+    """Write an analysis when all that it is made of is done."""
     from nipype.interfaces.utility import Merge
 
-    return Merge(numinputs)
+    gathered = pe.Node(Merge(len(before)), name=write.name.replace("write_", "all_", 1))
+    gathered.run_without_submitting = True
+    for place, node in enumerate(before, start=1):
+        workflow.connect(node, "done", gathered, f"in{place}")
+    workflow.connect(gathered, "out", write, "after")
 
 
 def _stack_node(stack: StackPlan, work: Path, config: RunConfig) -> pe.Node:

@@ -36,7 +36,7 @@ def test_every_finished_session_is_a_member(out: Path) -> None:
         ("lrp", ""): 1.0,
     }
     assert all(place.path.is_file() for place in first.maps.values())
-    assert first.regions["lrp"].is_file()
+    assert first.regions["lrp"].path.is_file()
 
 
 def test_people_and_sessions_can_be_chosen(out: Path) -> None:

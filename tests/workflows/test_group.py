@@ -235,3 +235,30 @@ def test_a_dry_run_says_what_would_be_done(
     assert "hours on 2 processors" in told
     assert not (tmp_path / "out" / "group").exists()
     assert not (tmp_path / "work").exists()
+
+
+def test_regions_need_no_maps_and_tables_need_nothing(group: Callable[..., int], tmp_path: Path) -> None:
+    for path in (tmp_path / "out").rglob("*Relevance_*.nii.gz"):
+        path.unlink()
+    assert group("--no-paper", "--contrast", "diabetes", "--test", "regions") == 0
+    assert (tmp_path / "out" / "group" / "diabetes" / "analysis.json").is_file()
+    assert group("--test") == 0
+    record = GroupRecord.read(tmp_path / "out" / "group" / "group.json")
+    assert record.analyses == ()
+    assert "accuracy" in record.tables
+
+
+def test_who_was_in_training_and_who_is_not_finished_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(4):
+        person = MadeUp(f"{number}", 50.0 + number)
+        publish_person(tmp_path / "out", person, maps=False, in_training_set=number == 1)
+    (tmp_path / "out" / "sub-9").mkdir()
+    write_dataset(tmp_path / "bids", [{"participant_id": "sub-0"}])
+    places = [str(tmp_path / "bids"), str(tmp_path / "out"), "group", "-w", str(tmp_path / "work")]
+    assert main([*places, "--test"]) == 0
+    told = capsys.readouterr().err
+    assert "trained on 1 of these people" in told
+    assert "(sub-1)" in told
+    assert "1 without a finished estimate are left out: sub-9." in told
