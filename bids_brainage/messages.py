@@ -1049,6 +1049,10 @@ SPLIT_TOO_FEW = (
     "The mean DBA of {n} people cannot be split into places: at least {least} people with DBA and a map of numbers "
     "are needed in each group; take larger groups."
 )
+PROFILES_TOO_FEW = (
+    "Clusters cannot be looked for among {n} people with {regions} regions that vary: at least {least} people with a "
+    "number for every region are needed, and one region; take a larger group."
+)
 AGREEMENT_TOO_FEW = (
     "Agreement between sessions cannot be measured on {people} people with {sessions} sessions: at least 2 "
     "people seen at least twice are needed; leave it out where people were seen once."
