@@ -96,7 +96,7 @@ def find_profiles(
         raise InputError(messages.PROFILES_TOO_FEW.format(n=n, regions=int(varies.sum()), least=FEWEST))
     scores, explained = principal_scores(values[:, varies])
     most = max(2, min(most, n // FEWEST_EACH))
-    stability = measure_stability(scores, most, seed, resamples, nulls)
+    stability = measure_stability(scores, most, seed, resamples, nulls, LEAST_STABILITY)
     told = stability.p_any <= ALPHA and stability.found.max() >= LEAST_STABILITY
     labels = cluster(scores, stability.best, seed).predict(scores) if told else np.zeros(n, int)
     labels = _in_order(labels, values)

@@ -39,6 +39,7 @@ class Stability:
     p_any : float
         Of the largest excess over all numbers: whether there are clusters at all.
     resamples, nulls, seed : int
+        `nulls` is 0, and what needs them not a number, where nothing is stable enough to ask.
     """
 
     numbers: np.ndarray
@@ -68,7 +69,7 @@ class Stability:
 
 
 def measure_stability(
-    scores: np.ndarray, most: int, seed: int, resamples: int = 10, nulls: int = 99
+    scores: np.ndarray, most: int, seed: int, resamples: int = 10, nulls: int = 99, least: float = 0.0
 ) -> Stability:
     """Compare the stability of clusterings with that of data without clusters.
 
@@ -82,30 +83,49 @@ def measure_stability(
     resamples : int
         Bootstrap samples of each data set.
     nulls : int
-        Data sets without clusters.
+        Data sets without clusters, at least two.
+    least : float
+        If no number is as stable as this, the comparison is spared: `nulls` is 0, and p not a number.
     """
-    spread = scores.std(axis=0, ddof=1)
     numbers = np.arange(2, most + 1)
+    found = _stabilities(scores, numbers, np.random.default_rng([seed, 0]), resamples)
+    if found.max() < least:
+        unknown = np.full(len(numbers), np.nan)
+        return Stability(numbers, found, unknown, unknown, unknown, unknown, np.nan, resamples, 0, seed)
+    spread = scores.std(axis=0, ddof=1)
     null = np.empty((nulls, len(numbers)))
     for index in range(nulls):
         rng = np.random.default_rng([seed, 1, index])
         null[index] = _stabilities(rng.normal(0, spread, scores.shape), numbers, rng, resamples)
-    found = _stabilities(scores, numbers, np.random.default_rng([seed, 0]), resamples)
-    mean, sd = null.mean(axis=0), np.maximum(null.std(axis=0, ddof=1), _LEAST)
-    excess = (found - mean) / sd
-    most_by_chance = ((null - mean) / sd).max(axis=1)
+    mean, sd = null.mean(axis=0), _sd(null)
     return Stability(
         numbers=numbers,
         found=found,
         null_mean=mean,
         null_sd=sd,
-        excess=excess,
+        excess=(found - mean) / sd,
         p=(np.sum(null >= found, axis=0) + 1) / (nulls + 1),
-        p_any=float((np.sum(most_by_chance >= excess.max()) + 1) / (nulls + 1)),
+        p_any=_p_any(found, null),
         resamples=resamples,
         nulls=nulls,
         seed=seed,
     )
+
+
+def rand_index(one: np.ndarray, two: np.ndarray) -> float:
+    """Adjusted Rand index of labels (n,) from 0 (Hubert and Arabie 1985, J Classif 2, 193).
+
+    scikit-learn's checks of its input take ten times as long as this.
+    """
+    width = int(two.max()) + 1
+    table = np.bincount(one * width + two, minlength=(int(one.max()) + 1) * width).reshape(-1, width)
+    pairs, rows, columns, all_pairs = (
+        float(np.sum(counts * (counts - 1.0)) / 2)
+        for counts in (table, table.sum(axis=1), table.sum(axis=0), np.array([len(one)]))
+    )
+    by_chance = rows * columns / all_pairs
+    largest = (rows + columns) / 2
+    return (pairs - by_chance) / (largest - by_chance) if largest > by_chance else 1.0
 
 
 def cluster(scores: np.ndarray, number: int, seed: int) -> Any:
@@ -137,10 +157,19 @@ def _stability(
     shared: list[tuple[int, int, np.ndarray]],
     seeds: np.ndarray,
 ) -> float:
-    from sklearn.metrics import adjusted_rand_score
-
     labels = [
         cluster(scores[sample], number, int(seed)).predict(scores)
         for sample, seed in zip(samples, seeds, strict=True)
     ]
-    return float(np.mean([adjusted_rand_score(labels[i][both], labels[j][both]) for i, j, both in shared]))
+    return float(np.mean([rand_index(labels[i][both], labels[j][both]) for i, j, both in shared]))
+
+
+def _p_any(found: np.ndarray, null: np.ndarray) -> float:
+    """p of the largest excess; among all data sets alike, the observed one included, so that p is exact."""
+    together = np.vstack([found, null])
+    largest = ((together - together.mean(axis=0)) / _sd(together)).max(axis=1)
+    return float(np.mean(largest >= largest[0]))
+
+
+def _sd(stabilities: np.ndarray) -> np.ndarray:
+    return np.asarray(np.maximum(stabilities.std(axis=0, ddof=1), _LEAST))
