@@ -12,6 +12,7 @@ from bids_brainage.errors import InputError
 from bids_brainage.statistics.design import Contrast, Design
 from bids_brainage.statistics.permutation.chunks import Chunk, PermutationTest, divide, observe, run_chunk
 from bids_brainage.statistics.permutation.enhancement import TFCE, Clusters, Voxels
+from bids_brainage.statistics.permutation.freedman_lane import BATCH, FreedmanLane
 from bids_brainage.statistics.permutation.partition import partition
 from bids_brainage.statistics.permutation.rearrangements import rearrangements
 
@@ -52,6 +53,23 @@ def test_results_are_the_same_to_the_bit_for_any_division(size, threads, blas):
     for name in maxima:
         np.testing.assert_array_equal(maxima[name], again[name])
         np.testing.assert_array_equal(counts[name], counts_again[name])
+
+
+def test_a_rearrangement_always_has_the_same_row_of_a_product(monkeypatch):
+    """Rows of a matrix product are not always rounded alike."""
+    data, test = made(300)
+    every, engine, rows = test.rearrangements, FreedmanLane.__call__, []
+
+    def noted(self, batch, threads=1):
+        for row, moved in batch.items():
+            rows.append(row)
+            of_this_row = [every[index].source for index in range(row, every.total, BATCH)]
+            assert any(np.array_equal(moved.source, source) for source in of_this_row)
+        return engine(self, batch, threads)
+
+    monkeypatch.setattr(FreedmanLane, "__call__", noted)
+    run_chunk(data, test, 7, 131)
+    assert rows == [*range(7, 128), 0, 1, 2]
 
 
 def test_a_chunk_is_read_as_it_was_written(tmp_path):

@@ -53,3 +53,10 @@ def test_peaks_are_apart_and_not_too_many():
     mask = np.ones(volume.shape, dtype=bool)
     (cluster,) = find_clusters(volume.ravel(), mask, volume.ravel() > 0, apart=4, most=3)
     assert [peak.voxel[2] for peak in cluster.peaks] == [2, 9, 13]
+
+
+def test_a_slope_has_one_peak():
+    values = np.arange(1.0, 21)
+    mask = np.ones((1, 1, 20), dtype=bool)
+    (cluster,) = find_clusters(values, mask, values > 0)
+    assert [peak.voxel[2] for peak in cluster.peaks] == [19]

@@ -13,7 +13,7 @@ from bids_brainage.errors import InputError
 from bids_brainage.statistics.design import Contrast, Design, Exchangeability
 from bids_brainage.statistics.permutation.chunks import Chunk, Observed, PermutationTest, observe, run_chunk
 from bids_brainage.statistics.permutation.enhancement import TFCE, Clusters, Voxels
-from bids_brainage.statistics.permutation.inference import Outcome, infer
+from bids_brainage.statistics.permutation.inference import Outcome, exceeding_share, infer
 from bids_brainage.statistics.permutation.partition import partition
 from bids_brainage.statistics.permutation.rearrangements import rearrangements
 
@@ -111,6 +111,14 @@ def test_false_discoveries_are_adjusted_among_voxels_that_vary():
     assert found.fdr[:10].tolist() == [1] * 10
     assert found.fwe[:10].tolist() == [1] * 10
     assert found.uncorrected[:10].tolist() == [1] * 10
+
+
+def test_values_that_differ_by_rounding_are_equal():
+    null = np.array([4.0, 3.0, 2.0, 1.0], dtype=np.float32)
+    values = np.array([3.0, 3.00001, 3.001, -1.0, 5.0])
+    assert exceeding_share(values, null).tolist() == [0.5, 0.5, 0.25, 1.0, 0.0]
+    negative = np.array([-1.0, -2.0])
+    assert exceeding_share(np.array([-1.000001, -0.999999]), negative).tolist() == [0.5, 0.5]
 
 
 def test_the_first_counts_once_among_those_drawn():

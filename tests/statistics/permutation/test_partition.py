@@ -35,6 +35,16 @@ def test_parts_span_the_model_and_the_effect_is_what_the_contrast_asks(seed, col
     assert (part.reference.effect, part.reference.error) == (len(weights), 15 - columns)
 
 
+def test_units_do_not_decide_what_depends_on_what():
+    rng = np.random.default_rng(0)
+    matrix = np.column_stack([np.ones(12), rng.standard_normal((12, 2))])
+    units = np.array([1, 1e7, 1e-7])
+    expected = partition(matrix, t(0, 0, 1))
+    found = partition(matrix * units, t(0, 0, 1))
+    assert found.reference == expected.reference
+    np.testing.assert_allclose(found.effect, expected.effect, atol=1e-8)
+
+
 def test_a_t_test_points_to_where_the_contrast_is_positive():
     group = np.repeat([0.0, 1.0], 4)
     matrix = np.column_stack([np.ones(8), group])

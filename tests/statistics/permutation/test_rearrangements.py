@@ -92,6 +92,10 @@ CASES = {
         [0, 0, 0, 1, 1, 1],
         Exchangeability(blocks=np.array([0, 0, 1, 1, 2, 2]), within=True, whole=True),
     ),
+    "both, mixed blocks": (
+        [0, 1, 1, 0, 1, 1],
+        Exchangeability(blocks=np.array([0, 0, 1, 1, 2, 2]), within=True, whole=True),
+    ),
     "wholes flip": (
         [1] * 6,
         Exchangeability(False, True, np.array([0, 0, 1, 1, 2, 2]), within=False, whole=True),

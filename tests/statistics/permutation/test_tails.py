@@ -56,6 +56,9 @@ def test_a_tail_that_fits_nothing_is_counted():
     assert good is None
     assert found.tolist() == counted.tolist()
     assert tail_p(values, null[:50], counted)[1] is None
+    # Two kinds of maxima.
+    mixed = rng.permutation(np.concatenate([rng.exponential(0.1, 1940), rng.normal(3, 0.05, 60)]))
+    assert tail_p(values, mixed, counted)[1] is None
     # Even values end at once, where a tail would go on.
     assert tail_p(values, rng.uniform(0, 1, 2000), counted)[1] is None
 
