@@ -82,7 +82,7 @@ def infer(
     InputError
         Chunks leave rearrangements out, or tests cannot be corrected together.
     """
-    _check_alike([test for test, _, _ in tests])
+    check_together([test for test, _, _ in tests])
     maxima = [joined(chunks, test.rearrangements.total) for test, _, chunks in tests]
     outcomes = []
     for test, observed, chunks in tests:
@@ -92,6 +92,28 @@ def infer(
             found[measure.name] = _outcome(measure, test, observed, chunks, null, tails)
         outcomes.append(found)
     return outcomes
+
+
+def check_together(tests: Sequence[PermutationTest]) -> None:
+    """See whether tests can be corrected together; it needs nothing computed.
+
+    Raises
+    ------
+    InputError
+        Two of them, which are named, differ in rearrangements, measures, tails or degrees of freedom.
+    """
+    first = tests[0]
+    for test in tests[1:]:
+        ours, theirs = first.rearrangements, test.rearrangements
+        same = (
+            first.part.reference == test.part.reference
+            and first.measures == test.measures
+            and first.signed == test.signed
+            and (ours.total, ours.distinct, ours.seed) == (theirs.total, theirs.distinct, theirs.seed)
+            and len(first.part.effect) == len(test.part.effect)
+        )
+        if not same:
+            raise InputError(messages.NOT_ONE_FAMILY.format(first=first.part.name, other=test.part.name))
 
 
 def joined(chunks: Sequence[Chunk], total: int) -> dict[str, np.ndarray]:
@@ -136,19 +158,3 @@ def _false_discovery(p: np.ndarray, tested: np.ndarray) -> np.ndarray:
     adjusted = np.ones(len(p))
     adjusted[tested] = stats.false_discovery_control(p[tested])
     return adjusted
-
-
-def _check_alike(tests: Sequence[PermutationTest]) -> None:
-    """Maxima of tests can be taken together if they are of the same thing, in the same rearrangements."""
-    first = tests[0]
-    for test in tests[1:]:
-        ours, theirs = first.rearrangements, test.rearrangements
-        same = (
-            first.part.reference == test.part.reference
-            and first.measures == test.measures
-            and first.signed == test.signed
-            and (ours.total, ours.distinct, ours.seed) == (theirs.total, theirs.distinct, theirs.seed)
-            and len(first.part.effect) == len(test.part.effect)
-        )
-        if not same:
-            raise InputError(messages.NOT_ONE_FAMILY.format(first=first.part.name, other=test.part.name))

@@ -13,7 +13,7 @@ from bids_brainage.errors import InputError
 from bids_brainage.statistics.design import Contrast, Design, Exchangeability
 from bids_brainage.statistics.permutation.chunks import Chunk, Observed, PermutationTest, observe, run_chunk
 from bids_brainage.statistics.permutation.enhancement import TFCE, Clusters, Voxels
-from bids_brainage.statistics.permutation.inference import Outcome, exceeding_share, infer
+from bids_brainage.statistics.permutation.inference import Outcome, check_together, exceeding_share, infer
 from bids_brainage.statistics.permutation.partition import partition
 from bids_brainage.statistics.permutation.rearrangements import rearrangements
 
@@ -209,6 +209,8 @@ def test_tests_of_different_things_are_not_corrected_together():
     ):
         with pytest.raises(InputError, match="cannot be corrected together"):
             infer([first, ran(noise(20), other)])
+        with pytest.raises(InputError, match="cannot be corrected together"):
+            check_together([first[0], other])
 
 
 def test_missing_and_doubled_chunks_are_refused():
