@@ -15,11 +15,12 @@ from bids_brainage.errors import InputError
 from bids_brainage.group.members import Members
 from bids_brainage.group.people import PeopleTable, people_table
 from bids_brainage.group.table import write_rows
-from bids_brainage.statistics.modelling.columns import Column, read_column
+from bids_brainage.statistics.modelling.columns import Column, cell_text, number, read_column
 from bids_brainage.statistics.modelling.repeats import once_each
 from bids_brainage.statistics.people.accuracy import accuracy_by, measure_accuracy
 from bids_brainage.statistics.people.comparing import compare_estimates
 from bids_brainage.statistics.people.correction import (
+    AgeLine,
     Correction,
     apply_line,
     correct_out_of_fold,
@@ -155,7 +156,7 @@ def _corrections(people: Sequence[Estimates]) -> Iterator[dict[str, Any]]:
         ages, estimates = own.numbers("age"), own.numbers("brain_age")
         for correction in _both_corrections(own, ages, estimates):
             for row in correction.rows():
-                yield {"ensemble": own.ensemble, **row}
+                yield {"ensemble": own.ensemble, **row, "n_fitted": row["n_fitted"] or None}
 
 
 def _both_corrections(
@@ -165,8 +166,10 @@ def _both_corrections(
     corrected = own.numbers("brain_age_corrected")
     try:
         if np.isfinite(corrected).sum() > 2:
-            # What the bundle takes off is its line, exactly.
-            line = fit_age_line(estimates - corrected + ages, ages, "people held out in training (bundle)")
+            # What the bundle takes off is its line, exactly; on how many people it was fitted, estimates do
+            # not say.
+            taken = fit_age_line(estimates - corrected + ages, ages)
+            line = AgeLine(taken.intercept, taken.slope, "people held out in training (bundle)")
             yield apply_line(estimates, ages, line)
         yield correct_out_of_fold(estimates, ages, sample="the other people of this group")
     except InputError:
@@ -232,6 +235,24 @@ def _readable(own: Estimates) -> Iterator[Column]:
             yield read_column(own.table, name, own.rows)
         except InputError:
             continue
+
+
+def related_columns(
+    own: Estimates, rows: NDArray[np.intp]
+) -> tuple[dict[str, NDArray[np.float64]], dict[str, NDArray[Any]]]:
+    """Age, DBA and the dataset's columns of some rows: numbers, and categories."""
+    numbers = {name: _numbers(own, name, rows) for name in ("age", "dba")}
+    categories = {}
+    for column in _readable(own):
+        if column.levels:
+            categories[column.name] = np.array([own.table[column.name][row] for row in rows], dtype=object)
+        else:
+            numbers[column.name] = _numbers(own, column.name, rows)
+    return numbers, categories
+
+
+def _numbers(own: Estimates, name: str, rows: NDArray[np.intp]) -> NDArray[np.float64]:
+    return np.array([number(cell_text(own.table[name][row]) or "") for row in rows], dtype=float)
 
 
 def _correlations(

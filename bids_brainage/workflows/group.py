@@ -30,6 +30,7 @@ from bids_brainage.group.people_tables import write_people_tables
 from bids_brainage.group.permutations import pieces
 from bids_brainage.group.place_tables import write_place_tables
 from bids_brainage.group.planning import Plan, StackPlan, make_plan, reads_maps, who_lacks
+from bids_brainage.group.profile_tables import write_profile_tables
 from bids_brainage.group.region_values import region_values
 from bids_brainage.group.table import write_brainage
 from bids_brainage.group.unit import Unit
@@ -92,6 +93,7 @@ def run_group(config: RunConfig) -> GroupOutcome:
         permutations=config.n_permutations,
         seed=config.random_seed,
     ) | write_place_tables(out, members, cells)
+    tables |= write_profile_tables(out, members, cells, config.map, config.random_seed)  # type: ignore[arg-type]
     LOGGER.info(messages.GROUP_TABLES.format(n=len(members.people), tables=", ".join(tables)))
     failed = _test(config, plan, mask, out, work)
     record = _record(config, members, plan, warnings, failed).model_copy(update={"tables": tables})
