@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,12 +70,13 @@ def fit_norms(
 
     The mean is a smooth curve of age (and a shift for each sex and site); the logarithm of the spread is
     another one, fitted to the logarithm of what is left of each person by the mean of the others, and scaled
-    so that the z scores of people by the norms of the others have a mean square of 1.
+    so that the z scores of people by the norms of the others have a mean square of 1. How far the two curves
+    bend is one choice for all places, unless one is much better predicted by another.
 
     Parameters
     ----------
     values : array (n, places)
-        Years, one row a person; may be mapped from disk, for `block` places are read at a time.
+        Years, one row a person; may be mapped from disk, for `block` places are read at a time, three times.
     ages : array (n,)
         Years.
     groups : mapping of str to array (n,), optional
@@ -104,14 +105,20 @@ def fit_norms(
     levels, shares = _levels(groups or {})
     others, _ = level_columns(levels, shares, n, groups or {})
     smoother = Smoother(basis(ages), others)
+    def blocks() -> Iterator[np.ndarray]:
+        for first in range(0, places, block):
+            own = np.asarray(values[:, first : first + block], np.float64)
+            if not np.isfinite(own).all():
+                raise InputError(messages.NORMS_NOT_FINITE)
+            yield own
+
+    bends = smoother.shared(blocks())
+    widens = smoother.shared(_logarithms(smoother.fit(own, bends)[1], own)[0] for own in blocks())
     parts = []
-    for first in range(0, places, block):
-        own = np.asarray(values[:, first : first + block], np.float64)
-        if not np.isfinite(own).all():
-            raise InputError(messages.NORMS_NOT_FINITE)
-        *coefficients, z = _fit_block(smoother, own)
+    for number, own in enumerate(blocks()):
+        *coefficients, z = _fit_block(smoother, own, bends, widens)
         if out_of_fold is not None:
-            out_of_fold[:, first : first + block] = z
+            out_of_fold[:, number * block : (number + 1) * block] = z
         parts.append((*coefficients, calibration_of(z)))
     mean, shape, scale, found = zip(*parts, strict=True)
     norms = Norms(
@@ -135,16 +142,21 @@ def _together(blocks: Sequence[Calibration]) -> Calibration:
     )
 
 
-def _fit_block(
-    smoother: Smoother, values: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Coefficients of mean and shape, scale and the z scores out of fold."""
-    mean, left = smoother.fit(values)
+def _logarithms(left: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Logarithms of what is left of people (n, places) beside its typical size, that size, and who varies."""
     typical = np.sqrt(np.mean(left**2, axis=0))
     varies = np.ptp(values, axis=0) > 1e-9 * np.abs(values).max(axis=0)
     sizes = np.abs(left) / np.where(varies, typical, 1)
-    logarithms = np.log(np.maximum(np.where(varies, sizes, 1), _LEAST_RESIDUAL))
-    shape, missed = smoother.fit(logarithms)
+    return np.log(np.maximum(np.where(varies, sizes, 1), _LEAST_RESIDUAL)), typical, varies
+
+
+def _fit_block(
+    smoother: Smoother, values: np.ndarray, bends: int, widens: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Coefficients of mean and shape, scale and the z scores out of fold."""
+    mean, left = smoother.fit(values, bends)
+    logarithms, typical, varies = _logarithms(left, values)
+    shape, missed = smoother.fit(logarithms, widens)
     spread = np.exp(logarithms - missed) * typical
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.where(varies, left / spread, np.nan)

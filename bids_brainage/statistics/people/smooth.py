@@ -1,12 +1,13 @@
 """Curves that are smooth in age, for many places at once.
 
 Cubic B-splines with a penalty on the second differences of their coefficients (P-splines: Eilers and Marx
-1996, Stat Sci 11, 89): the stronger it is, the straighter the curve. Each place has the penalty with which
-people are predicted best when they are left out.
+1996, Stat Sci 11, 89): the stronger it is, the straighter the curve. Places have the penalty with which
+people are predicted best when they are left out, one for all places or each its own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,11 @@ PIECES = 8
 PENALTIES = 10.0 ** np.arange(-5, 4)
 # Keeps splines without anybody near from having no equation at all, for one person.
 _FLOOR = 1e-9
+# A place has a penalty of its own where it is worse by this many people's share with that of all places:
+# among few people, the best of several penalties is often too weak a one by chance.
+_MARGIN = 10.0
+# By how much one place can be against a penalty for all.
+_MOST = 2.0
 
 
 @dataclass(frozen=True)
@@ -89,12 +95,39 @@ class Smoother:
         self._scores = columns @ self._back
         self._shrinks = 1 / (1 + n * PENALTIES[:, None] * np.maximum(strengths, 0))
 
-    def fit(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def losses(self, values: np.ndarray) -> np.ndarray:
+        """How well people who are left out are predicted.
+
+        Parameters
+        ----------
+        values : array (n, places)
+
+        Returns
+        -------
+        ndarray (penalties, places)
+            Sum of squares, as a multiple of that with the place's best penalty; 1 where nobody varies.
+        """
+        parts = self._scores.T @ values
+        sums = np.stack(
+            [np.sum(self._left_out(values, parts, s[:, None]) ** 2, axis=0) for s in self._shrinks]
+        )
+        least = sums.min(axis=0)
+        return np.divide(sums, least, out=np.ones_like(sums), where=least > 0)
+
+    def shared(self, blocks: Iterable[np.ndarray]) -> int:
+        """The penalty that is best for all places together, which come in blocks (n, places)."""
+        against = sum(np.minimum(self.losses(values), _MOST).sum(axis=1) for values in blocks)
+        return int(np.argmin(against))
+
+    def fit(self, values: np.ndarray, shared: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Fit a curve to each place.
 
         Parameters
         ----------
         values : array (n, places)
+        shared : int, optional
+            Which penalty places have unless they are much better predicted by one of their own; by default,
+            each has its best.
 
         Returns
         -------
@@ -103,12 +136,12 @@ class Smoother:
         ndarray (n, places)
             Residuals of each person from the curve of the others.
         """
-        parts = self._scores.T @ values
-        losses = np.stack(
-            [np.sum(self._left_out(values, parts, s[:, None]) ** 2, axis=0) for s in self._shrinks]
-        )
-        best = self._shrinks[np.argmin(losses, axis=0)].T
-        return self._back @ (best * parts), self._left_out(values, parts, best)
+        losses = self.losses(values)
+        best = np.argmin(losses, axis=0)
+        if shared is not None:
+            best = np.where(losses[shared] <= 1 + _MARGIN / len(values), shared, best)
+        parts, shrink = self._scores.T @ values, self._shrinks[best].T
+        return self._back @ (shrink * parts), self._left_out(values, parts, shrink)
 
     def _left_out(self, values: np.ndarray, parts: np.ndarray, shrink: np.ndarray) -> np.ndarray:
         leverage = self._scores**2 @ shrink
