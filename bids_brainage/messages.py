@@ -515,6 +515,31 @@ REFERENCE_MISSING = (
     "{file} has no matching reference input or prediction for {key}; train or fetch the bundle again."
 )
 EXPECTED_WRONG = "{file}: the reference input {key} cannot be used: {reason}; make or fetch the bundle again."
+NORMS_WRONG = "{file}: the norms cannot be used: {reason}; make or fetch the bundle again."
+NORMS_NO_REFERENCES = (
+    "The model {model} has no references at ages, so it makes no DBA maps to know norms of; make some with "
+    "bids_brainage_models references."
+)
+NORMS_OTHER_MODEL = (
+    "The estimates in {path} are by {found}, and norms are to be made for {model}: run the participant level with "
+    "that model first, or name the one that estimated."
+)
+NORMS_NO_COLUMN = "{file} has no column {column}; correct --by, or leave it out."
+NORMS_NO_LEVEL = "Column {column} of {file} has no entry that at least {least} of the people share; correct --by, or leave it out."
+NORMS_NOBODY = (
+    "{path} has no norms to give: no ensemble has at least {least} people with a DBA map, an age, and the same "
+    "sequences ({found}); estimate more people with --explain dba, who were not in training."
+)
+NORMS_LEFT_OUT = {
+    "map": "Left out ({n}), without a DBA map: {names}.",
+    "age": "Left out ({n}), without an age (or a value of what is estimated): {names}.",
+    "images_altered": "Left out ({n}), whose images were altered: {names}.",
+    "seen_in_training": "Left out ({n}), whom all folds of the model were trained on: {names}.",
+    "reference_age_outside": "Left out ({n}), younger or older than all who made the model's references: {names}.",
+    "later": "Left out ({n}), later sessions of the same people: {names}.",
+}
+NORMS_SET_LEFT_OUT = "No norms of {title}: {reason}"
+NORMS_MADE = "Norms of {title}, from {n} people."
 REFERENCES_FEW = (
     "References at ages cannot be made from {n} people; they need at least {least} with an age and finished "
     "images of all sequences (or of those that --modalities names)."

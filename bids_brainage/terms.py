@@ -16,6 +16,8 @@ REGIONS = (WHOLE_BRAIN, "Cortical", "Subcortical", "Cerebellum")
 REFERENCE_MAPS = {"reference": "Reference", "dba": "DBA"}
 #: What is estimated unless a bundle says otherwise: a column of participants.tsv.
 AGE = "age"
+#: The column of sexes; gender is taken for it.
+SEX = "sex"
 #: Years; who is said to be older was mistyped.
 OLDEST = 125.0
 #: The program that makes simulated people, as their dataset_description.json names it.

@@ -13,9 +13,9 @@ from bids_brainage.bids.content import is_elsewhere
 from bids_brainage.bids.naming import session_name
 from bids_brainage.bids.people import ID_COLUMNS, Key, People, read_people
 from bids_brainage.bids.units import Units
-from bids_brainage.quoting import one_line
+from bids_brainage.quoting import LONGEST, one_line, printable
 from bids_brainage.suggestions import bare, some
-from bids_brainage.terms import AGE, OLDEST
+from bids_brainage.terms import AGE, OLDEST, SEX
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,17 @@ class ParticipantsTable:
         """
         found = self._find(participant, session, column)
         return found[0] if found else None
+
+    def group(self, participant: str, session: str | None, column: str) -> str | None:
+        """Return an entry that groups people, fit to be kept and shown; None if it is missing.
+
+        Sex may be in a column called gender, as for `person`.
+        """
+        if column.lower() == SEX:
+            found = self.person(participant, session).sex
+        else:
+            found = self.text(participant, session, column)
+        return printable(found.strip())[:LONGEST] or None if found else None
 
     def number(self, participant: str, session: str | None, column: str) -> float | None:
         """Return the finite number in a column, see `text`; None if there is none.

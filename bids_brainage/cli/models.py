@@ -1,4 +1,4 @@
-"""``bids_brainage_models``: list, show, check and evaluate bundles, import others, add references to one."""
+"""``bids_brainage_models``: list, show, check, evaluate and import bundles, add references or norms."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from bids_brainage import messages
 from bids_brainage.cli.endings import DISK, ended_with_reader, ending
 from bids_brainage.cli.logs import set_up_console
+from bids_brainage.cli.norms import add_norms
 from bids_brainage.errors import BrainAgeError
 from bids_brainage.quoting import printable
 from bids_brainage.resources import available_processors
@@ -65,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bids_brainage_models", description=__doc__)
     actions = parser.add_subparsers(
-        dest="action", required=True, metavar="{list,show,check,evaluate,import,references}"
+        dest="action", required=True, metavar="{list,show,check,evaluate,import,references,norms}"
     )
     listing = actions.add_parser("list", help="bundles that can be called by name")
     listing.set_defaults(work=_list)
@@ -76,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_evaluate(actions)
     _add_import(actions)
     _add_references(actions)
+    add_norms(actions)
     for action in (show, check):
         action.add_argument(
             "model", nargs="?", default="demo", help="name, folder or bundle.json (default: %(default)s)"
@@ -352,6 +354,7 @@ def _summary(bundle: Bundle) -> list[tuple[str, str]]:
         *[("Transferred from", text) for text in _parents(record)],
         ("Trained on", _trained_on(record.cohort)),
         ("References at ages", _references_of(record)),
+        ("Norms of regions", _norms_of(record)),
         *([("Folds", f"{len(protocol.n_test)}, first fold {_roles(protocol)}")] if protocol.n_test else []),
         *[("Imported from", text) for text in _sources(protocol)],
         ("Heads fitted on", f"{protocol.heads_fitted_on}; top heads on {protocol.top_heads_fitted_on}"),
@@ -409,6 +412,16 @@ def _references_of(record: BundleRecord) -> str:
     unit = "years" if record.target == AGE else record.unit
     of = f" of {', '.join(facts.datasets)}" if any(facts.datasets) else ""
     return f"{people}{of}, {facts.ends[0]:.4g} to {facts.ends[1]:.4g} {unit}".rstrip()
+
+
+def _norms_of(record: BundleRecord) -> str:
+    """Whom z scores of regions compare with."""
+    facts = record.region_norms
+    if facts is None:
+        return "none, so no z scores (bids_brainage_models norms makes some)"
+    sets = [f"{own.ensemble} from {' + '.join(own.modalities)} ({own.n})" for own in facts.sets]
+    of = f" of {', '.join(facts.datasets)}" if any(facts.datasets) else ""
+    return f"{len(facts.people)} {'simulated people' if facts.simulated else 'people'}{of}: {', '.join(sets)}"
 
 
 def _roles(protocol: Protocol) -> str:

@@ -12,50 +12,22 @@ from bids_brainage.estimates.grids import image_sum
 from bids_brainage.estimates.session import EnsembleResult, estimate_session
 from bids_brainage.interfaces.estimation import outputs_of
 from bids_brainage.models.bundles.bundle import Bundle
-from bids_brainage.models.bundles.expected_inputs import Expectation, pack_expected
-from bids_brainage.models.bundles.extending import extend_bundle
 from bids_brainage.models.bundles.references import age_reference, mean_reference
-from bids_brainage.models.bundles.schema import EXPECTED_FILE, ExpectedInputs
 from bids_brainage.models.ensembles.ensemble import TopHead
-from bids_brainage.models.ensembles.expected import ExpectedInput
 from bids_brainage.models.ensembles.head_model import HeadModel
-from bids_brainage.models.ensembles.parabolas import Ages
 from bids_brainage.models.ensembles.spline_head import SplineHead
-from bids_brainage.models.ensembles.usual_map import UsualMap, cells_of
 from bids_brainage.records.reading import PreparedImages, SessionPlace, read_session
 from bids_brainage.records.writing import publish
 from tests.estimates.conftest import OPTIONS, PERSON, PREPARATION
+from tests.integration.small_bundle import with_references
 
-AGES = Ages(45.0, 10.0, (30.0, 60.0))
 BOTH = replace(OPTIONS, lrp=None, references=("reference", "dba"))
 STANDARD = "MNI152NLin6Asym"
 
 
 @pytest.fixture(scope="module")
 def knowing(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """The bundle with inputs expected at 30 to 60 years: grey balls that darken."""
-    expected = {}
-    for ensemble in bundle.record.ensembles:
-        for sub in ensemble.sub_ensembles:
-            axes = np.meshgrid(*[np.linspace(-1, 1, n) for n in sub.input.box], indexing="ij")
-            voxels = sum(axis**2 for axis in axes) < 0.5
-            terms = np.array([[90.0], [-10.0], [2.0]]) * np.ones(int(voxels.sum()))
-            usual = np.full((3, *cells_of(sub.input.box)), 1e-4, np.float32)
-            expected[f"{ensemble.name}/{sub.name}"] = Expectation(
-                ExpectedInput(voxels, terms.astype(np.float32), AGES),
-                UsualMap(usual, np.array([0.2, 0, 0], np.float32), AGES, sub.input.box),
-            )
-    facts = ExpectedInputs(
-        file=EXPECTED_FILE,
-        n=40,
-        n_maps=30,
-        centre=45,
-        spread=10,
-        ends=(30, 60),
-        datasets=("Balls",),
-        simulated=True,
-    )
-    return extend_bundle(bundle, tmp_path_factory.mktemp("knowing"), facts, pack_expected(expected))
+    return with_references(bundle, tmp_path_factory.mktemp("knowing"))
 
 
 def results_of(bundle: Bundle, images: PreparedImages, person=PERSON, options=BOTH) -> list[EnsembleResult]:

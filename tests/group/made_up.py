@@ -65,8 +65,16 @@ def values_of(person: MadeUp, name: str, seed: int) -> np.ndarray:
     return noise.astype(np.float32)
 
 
-def publish_person(out: Path, person: MadeUp, *, seed: int = 0, maps: bool = True, **changes: Any) -> None:
-    """Write a person's estimate, its maps and tables by region."""
+def publish_person(
+    out: Path,
+    person: MadeUp,
+    *,
+    seed: int = 0,
+    maps: bool = True,
+    dba: Mapping[str, np.ndarray] | None = None,
+    **changes: Any,
+) -> None:
+    """Write a person's estimate, its maps and tables by region; `dba` has years by sub-ensemble."""
     place = SessionPlace.of(out, person.label, person.session)
     own = {name: values_of(person, name, seed) for name in SUB_ENSEMBLES} if maps else {}
     record = record_of(person, place, own, **changes)
@@ -77,6 +85,8 @@ def publish_person(out: Path, person: MadeUp, *, seed: int = 0, maps: bool = Tru
         total = sum(SUB_ENSEMBLES[name] * values for name, values in own.items())
         outputs.append(_map(place, record.ensemble, "", total))
         outputs.append(_regions(place, record.ensemble, own))
+    if dba is not None:
+        outputs.append(_dba_regions(place, record.ensemble, dba))
     publish(place, ("estimate", record.ensemble), f"{seed}", outputs, model=record.model.sha256)
 
 
@@ -154,6 +164,24 @@ def _map(place: SessionPlace, ensemble: str, name: str, values: np.ndarray) -> O
     path = place.path("relevance_standard", ensemble=ensemble, sub_ensemble=region, suffix=suffix)
     about = {"sub_ensemble": name, "region": region, "modality": suffix, "space": STANDARD_SPACE}
     return Output("relevance", path, RoundedImage.of(image_like(values, grid(2))).write, about)
+
+
+def _dba_regions(place: SessionPlace, ensemble: str, dba: Mapping[str, np.ndarray]) -> Output:
+    rows = [
+        {
+            "sub_ensemble": name, "modality": name.split("_")[1], "index": index, "region": f"place {index}",
+            "hemisphere": "B", "weight": SUB_ENSEMBLES[name], "relevance": float(years),
+            "positive": max(float(years), 0), "negative": min(float(years), 0),
+            "contribution": SUB_ENSEMBLES[name] * float(years), "voxels": 100,
+        }
+        for name, own in dba.items()
+        for index, years in enumerate(own)
+    ]  # fmt: skip
+    path = place.path("reference_regions", ensemble=ensemble, map="DBA")
+    text = table_text(rows, {key: {} for key in rows[0]})
+    return Output(
+        "reference_regions", path, lambda target: Path(target).write_text(text), {"kind": "dba"}, {}
+    )
 
 
 def _regions(place: SessionPlace, ensemble: str, own: Mapping[str, np.ndarray]) -> Output:

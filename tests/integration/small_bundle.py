@@ -9,8 +9,13 @@ from typing import Any
 import numpy as np
 
 from bids_brainage.models.bundles.bundle import Bundle, write_bundle
-from bids_brainage.models.bundles.schema import BundleRecord
+from bids_brainage.models.bundles.expected_inputs import Expectation, pack_expected
+from bids_brainage.models.bundles.extending import extend_bundle
+from bids_brainage.models.bundles.schema import EXPECTED_FILE, BundleRecord, ExpectedInputs
 from bids_brainage.models.ensembles.base_model import BaseModel
+from bids_brainage.models.ensembles.expected import ExpectedInput
+from bids_brainage.models.ensembles.parabolas import Ages
+from bids_brainage.models.ensembles.usual_map import UsualMap, cells_of
 from bids_brainage.networks.architecture import BaseModelSpec
 from bids_brainage.preprocessing.input_spec import InputSpec
 
@@ -58,6 +63,26 @@ def make_bundle(path: Path) -> Bundle:
         "files": {file: {"sha256": "0" * 64, "bytes": 0} for file in arrays},
     }
     return write_bundle(path, BundleRecord.model_validate(record), arrays)
+
+
+def with_references(bundle: Bundle, path: Path) -> Bundle:
+    """The bundle with inputs expected at 30 to 60 years: grey balls that darken."""
+    ages, expected = Ages(45.0, 10.0, (30.0, 60.0)), {}
+    for ensemble in bundle.record.ensembles:
+        for sub in ensemble.sub_ensembles:
+            axes = np.meshgrid(*[np.linspace(-1, 1, n) for n in sub.input.box], indexing="ij")
+            voxels = sum(axis**2 for axis in axes) < 0.5
+            terms = np.array([[90.0], [-10.0], [2.0]]) * np.ones(int(voxels.sum()))
+            usual = np.full((3, *cells_of(sub.input.box)), 1e-4, np.float32)
+            expected[f"{ensemble.name}/{sub.name}"] = Expectation(
+                ExpectedInput(voxels, terms.astype(np.float32), ages),
+                UsualMap(usual, np.array([0.2, 0, 0], np.float32), ages, sub.input.box),
+            )
+    facts = ExpectedInputs(
+        file=EXPECTED_FILE, n=40, n_maps=30, centre=45, spread=10, ends=(30, 60), datasets=("Balls",),
+        simulated=True,
+    )  # fmt: skip
+    return extend_bundle(bundle, path, facts, pack_expected(expected))
 
 
 def _ensemble(name: str, rng: np.random.Generator, arrays: dict, predictions: dict) -> dict[str, Any]:

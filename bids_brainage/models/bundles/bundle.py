@@ -19,6 +19,7 @@ from bids_brainage.models.bundles.building import build_ensemble
 from bids_brainage.models.bundles.expected_inputs import Expectation, unpack_expected
 from bids_brainage.models.bundles.files import BundleFiles, Identity, identity, read_bundle_file
 from bids_brainage.models.bundles.finding import FILE_NAME, find_bundle
+from bids_brainage.models.bundles.region_norms import KnownNorms, unpack_norms
 from bids_brainage.models.bundles.schema import (
     LARGEST_COUNT,
     SCHEMA_VERSION,
@@ -221,6 +222,20 @@ class Bundle:
             return {}
         return unpack_expected(self.record, facts, self.files.arrays(facts.file), str(self.path / facts.file))
 
+    @cached_property
+    def region_norms(self) -> tuple[KnownNorms, ...]:
+        """What regions' DBA is like at an age; empty if unknown."""
+        facts = self.record.region_norms
+        if facts is None:
+            return ()
+        return unpack_norms(self.record, facts, self.files.arrays(facts.file), str(self.path / facts.file))
+
+    def in_norms(self, participant_id: str, dataset: str) -> bool:
+        """Whether norms were made from the participant, among others."""
+        facts = self.record.region_norms
+        salt = self.record.participants.salt
+        return facts is not None and participant_key(salt, participant_id, dataset) in facts.people
+
     def reference_checks(self) -> Iterator[ReferenceCheck]:
         """Recompute the reference predictions, base model by base model."""
         reference = self.record.reference
@@ -360,9 +375,9 @@ def check_models(bundle: Bundle) -> None:
 def check_references(bundle: Bundle) -> None:
     """Raise BundleError unless every sub-ensemble has a reference input and predictions of it.
 
-    What is expected at ages may be lacking, but not be wrong.
+    What is expected and usual at ages may be lacking, but not be wrong.
     """
-    bundle.expected  # noqa: B018 (read and checked)
+    bundle.expected, bundle.region_norms  # noqa: B018 (read and checked)
     for ensemble in bundle.record.ensembles:
         for sub in ensemble.sub_ensembles:
             key = f"{ensemble.name}/{sub.name}"

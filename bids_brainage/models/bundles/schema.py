@@ -19,6 +19,8 @@ from bids_brainage.terms import AGE
 SCHEMA_VERSION = 1
 #: The files of a bundle's reference inputs: one of each sub-ensemble, and what is expected at an age.
 REFERENCE_FILE, EXPECTED_FILE = "reference.safetensors", "expected.safetensors"
+#: The file of what regions' DBA is like at an age.
+NORMS_FILE = "norms.safetensors"
 PURPOSES = Literal["demonstration", "research"]
 #: Bytes of a file, and of all files; people or voxels that are counted; the size of any other number.
 LARGEST_FILE, LARGEST_BUNDLE = 512_000_000, 8_000_000_000
@@ -333,6 +335,39 @@ class ExpectedInputs(Record):
         return self
 
 
+class PlaceNorms(Record):
+    """Norms of one ensemble's DBA maps, as it is estimated from some sequences; see `region_norms`.
+
+    `ends` are the least and greatest age (or value of the target) of its `n` people. `beyond` is the share of
+    their z scores beyond 1.96, each by the norms of the others. `levels` are those entries of columns of
+    participants.tsv that enough of them have.
+    """
+
+    ensemble: EnsembleName
+    modalities: tuple[Label, ...] = Field(min_length=1, max_length=20)
+    aggregation: Literal["heads", "mean"]
+    sub_ensembles: tuple[Label, ...] = Field(min_length=1, max_length=100)
+    regions: Annotated[int, Field(gt=0, le=10_000)]
+    n: Count
+    ends: tuple[Number, Number]
+    pieces: Annotated[int, Field(gt=0, le=100)]
+    levels: dict[Name, tuple[Name, ...]] = Field(default_factory=dict, max_length=20)
+    beyond: Annotated[float, Field(ge=0, le=1)]
+
+
+class RegionNorms(Record):
+    """What regions' DBA is like at an age, and from whom this is known.
+
+    `people` are salted hashes, as those of `Participants`.
+    """
+
+    file: RelativePath
+    sets: tuple[PlaceNorms, ...] = Field(min_length=1, max_length=100)
+    datasets: tuple[Name, ...] = ()
+    simulated: bool
+    people: tuple[Sha256, ...] = ()
+
+
 class BundleRecord(Record):
     """All of ``bundle.json``.
 
@@ -355,6 +390,7 @@ class BundleRecord(Record):
     parents: tuple[Parent, ...] = Field(default=(), max_length=20)
     reference: Reference
     expected_inputs: ExpectedInputs | None = None
+    region_norms: RegionNorms | None = None
     files: dict[RelativePath, FileRecord]
 
     @model_validator(mode="after")
@@ -380,5 +416,5 @@ class BundleRecord(Record):
             for fold in sub.folds
             for path in fold.base_models
         }
-        expected = set() if self.expected_inputs is None else {self.expected_inputs.file}
-        return weights | expected | {self.reference.file}
+        added = {part.file for part in (self.expected_inputs, self.region_norms) if part is not None}
+        return weights | added | {self.reference.file}

@@ -64,6 +64,7 @@ def fit_norms(
     ages: np.ndarray,
     groups: Groups | None = None,
     out_of_fold: np.ndarray | None = None,
+    least_spread: float = LEAST_SPREAD,
     block: int = 4096,
 ) -> tuple[Norms, Calibration]:
     """Learn mean and spread of each place from a reference group.
@@ -83,6 +84,8 @@ def fit_norms(
         Labels of further columns, such as sex and site.
     out_of_fold : array (n, places), optional
         Is filled with the z scores of each person by the norms of the others.
+    least_spread : float
+        Standard deviation that ages must have at least.
     block : int
         Places at a time; the result does not depend on it but for rounding.
 
@@ -99,12 +102,13 @@ def fit_norms(
     """
     ages = np.asarray(ages, float)
     n, places = values.shape
-    if n < FEWEST or not np.isfinite(ages).all() or ages.std() < LEAST_SPREAD:
-        raise InputError(messages.NORMS_TOO_FEW.format(n=n, least=FEWEST, spread=LEAST_SPREAD))
+    if n < FEWEST or not np.isfinite(ages).all() or ages.std() < least_spread:
+        raise InputError(messages.NORMS_TOO_FEW.format(n=n, least=FEWEST, spread=least_spread))
     basis = AgeBasis(float(ages.min()), float(ages.max()))
     levels, shares = _levels(groups or {})
     others, _ = level_columns(levels, shares, n, groups or {})
     smoother = Smoother(basis(ages), others)
+
     def blocks() -> Iterator[np.ndarray]:
         for first in range(0, places, block):
             own = np.asarray(values[:, first : first + block], np.float64)
