@@ -14,6 +14,7 @@ from typing import Any
 from bids_brainage.atomic import write_text
 from bids_brainage.records.estimate import EstimateRecord
 from bids_brainage.records.reading import FinishedSession
+from bids_brainage.reports.canvas import as_data_address
 from bids_brainage.reports.figures import Figure
 from bids_brainage.reports.templates import TEMPLATES, template_environment
 from bids_brainage.reports.words import Words, in_order, spoken, sub_ensemble_name, words_of
@@ -25,8 +26,6 @@ _FILE = re.compile(r'(?:src|data)="\./([^"]+)"')
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.DOTALL)
 # The specification's lines are filled in by str.format: nothing of a table may become a field of theirs.
 _NOT_PLAIN = re.compile(r"[^\w .,:;%/+'()·–-]+")  # noqa: RUF001
-# What a data address and an attribute cannot hold; all else stays, as base64 upon base64 would not.
-_ENCODED = str.maketrans({c: f"%{ord(c):02X}" for c in "%#\"'<>&\n\r\t"})
 
 
 @dataclass(frozen=True)
@@ -164,7 +163,7 @@ def _inlined(content: str, folder: Path) -> str:
         return f'<figure class="brain">{svg}</figure>'
     titled = _TITLE.search(svg)
     title = titled.group(1).strip() if titled else path.stem
-    image = f'<img alt="{title}" src="data:image/svg+xml,{svg.translate(_ENCODED)}">'
+    image = f'<img alt="{title}" src="{as_data_address(path)}">'
     if path.stem.endswith("_chart"):
         return f'<figure class="chart">{image}</figure>'
     caption = f"<figcaption>{title}</figcaption>" if path.stem.endswith("_map") else ""

@@ -20,6 +20,8 @@ _FONT = ["DejaVu Sans"]
 _PATH = re.compile(r' d="([^"]+)"')
 _BLANKS = re.compile(r"\s*\n?([MLQCz])\s*(?=[\d\-z\s\"])")
 _LONG_NUMBER = re.compile(r"(\d+\.\d)\d+")
+# What a data address and an attribute cannot hold; all else stays, as base64 upon base64 would not.
+_ENCODED = str.maketrans({c: f"%{ord(c):02X}" for c in "%#\"'<>&\n\r\t"})
 
 
 def new_figure(width: float, height: float, face: str = "white") -> Figure:
@@ -61,6 +63,14 @@ def save(figure: Figure, path: Path, title: str, style: str = "") -> Path:
         empty = {"Date": None, "Creator": None, "Format": None, "Type": None}
         figure.savefig(buffer, format="svg", facecolor=figure.get_facecolor(), metadata=empty)
     return write_text(path, _finish(buffer.getvalue(), path.stem, title, style))
+
+
+def as_data_address(path: Path) -> str:
+    """A picture's file as an address that holds it: SVG as text, others in base64."""
+    if path.suffix == ".svg":
+        return f"data:image/svg+xml,{path.read_text(encoding='utf-8').translate(_ENCODED)}"
+    content = base64.b64encode(path.read_bytes()).decode("ascii")
+    return f"data:image/{path.suffix.removeprefix('.')};base64,{content}"
 
 
 def _finish(svg: str, name: str, title: str, style: str) -> str:

@@ -64,7 +64,9 @@ def black_fire_red(values: np.ndarray, gain: float = GAIN) -> np.ndarray:
     return np.clip(gain * colours, 0, 1)
 
 
-def over_anatomy(relevance: np.ndarray, anatomy: np.ndarray, opacity: float = 0.85) -> np.ndarray:
+def over_anatomy(
+    relevance: np.ndarray, anatomy: np.ndarray, opacity: float = 0.85, gain: float = GAIN
+) -> np.ndarray:
     """Lay relevance over anatomy: what would be black is clear, full colours cover.
 
     Parameters
@@ -75,12 +77,14 @@ def over_anatomy(relevance: np.ndarray, anatomy: np.ndarray, opacity: float = 0.
         Grey values in [0, 1], same shape.
     opacity : float
         How much of the anatomy a full colour covers.
+    gain : float
+        See `black_fire_red`.
 
     Returns
     -------
     np.ndarray
         Colours in [0, 1], shape ``(*relevance.shape, 3)``.
     """
-    colours = black_fire_red(relevance)
+    colours = black_fire_red(relevance, gain)
     cover = opacity * colours.max(axis=-1, keepdims=True)
     return anatomy[..., None] * (1 - cover) + colours * opacity

@@ -55,7 +55,7 @@ def mask_figure(image: nib.Nifti1Image, mask: nib.Nifti1Image, out: Path, title:
     """
     slices = Slices.through(mask)
     inside = canonical(mask) > 0
-    picture = _Mosaic(slices)
+    picture = Mosaic(slices)
     picture.show(grey(canonical(image), inside))
     picture.outline(inside.astype(np.float32), MASK_COLOUR)
     return picture.save(out, title)
@@ -90,7 +90,7 @@ def registration_figure(
     brain = _filled(scaled > NEARLY_BLACK)
     canonical_affine = nib.as_closest_canonical(fixed).affine
     slices = Slices.through(nib.Nifti1Image(brain.astype(np.uint8), canonical_affine))
-    picture = _Mosaic(slices, foot=NAME_HEIGHT)
+    picture = Mosaic(slices, foot=NAME_HEIGHT)
     picture.show(scaled, group="fixed")
     picture.name(names[1], group="fixed")
     picture.show(grey(moved_data, brain), group="moved")
@@ -132,9 +132,11 @@ def relevance_figure(
     part = relevance if np.any(data) else mask
     limit = colours.symmetric_limit(data)
     background = grey(canonical(anatomy), inside)
-    picture = _Mosaic(Slices.through(part), foot=BAR_HEIGHT)
+    picture = Mosaic(Slices.through(part), foot=BAR_HEIGHT)
     picture.show_colours(data, limit, background)
-    picture.colour_bar(limit, words)
+    note = f"relevance in {words.unit} per voxel, clipped at the 99th percentile of its absolute values"
+    ends = (f"{MINUS}{scientific(limit)}", "0", f"+{scientific(limit)}")
+    picture.colour_bar(ends, (f"makes it {words.less}", f"makes it {words.more}"), note)
     return picture.save(out, title)
 
 
@@ -173,11 +175,11 @@ def _otsu(values: np.ndarray) -> float:
     return float(edges[1:-1][int(np.nanargmax(below * above * distance**2))])
 
 
-class _Mosaic:
+class Mosaic:
     """One black sheet with a row of slices an axis; all rows are equally wide."""
 
-    def __init__(self, slices: Slices, foot: float = 0.0) -> None:
-        self.slices = slices
+    def __init__(self, slices: Slices, foot: float = 0.0, pixels: int = MIN_PIXELS) -> None:
+        self.slices, self.pixels = slices, pixels
         probe = np.broadcast_to(np.float32(0), tuple(side.stop for side in slices.box))
         shapes = {axis: slices.row(probe, axis).shape for axis in AXES}
         self.heights = {axis: shape[0] / shape[1] for axis, shape in shapes.items()}
@@ -212,16 +214,18 @@ class _Mosaic:
             group
         )
 
-    def show_colours(self, relevance: np.ndarray, limit: float, background: np.ndarray) -> None:
-        """Lay relevance, clipped at `limit`, over anatomy down."""
+    def show_colours(
+        self, relevance: np.ndarray, limit: float, background: np.ndarray, gain: float = colours.GAIN
+    ) -> None:
+        """Lay relevance, or another map, clipped at `limit`, over anatomy down."""
         for axis, top, bottom in self._rows():
             values = colours.normalise(self.slices.row(relevance, axis), limit)
             anatomy = BEHIND_COLOURS * self.slices.row(background, axis)
-            self._image(colours.over_anatomy(values, anatomy), top, bottom, "")
+            self._image(colours.over_anatomy(values, anatomy, gain=gain), top, bottom, "")
 
     def _image(self, row: np.ndarray, top: float, bottom: float, group: str) -> None:
         pixels = (np.clip(row, 0, 1) * 255).round().astype(np.uint8)
-        repeats = max(1, round(MIN_PIXELS / row.shape[1]))
+        repeats = max(1, round(self.pixels / row.shape[1]))
         pixels = pixels.repeat(repeats, axis=0).repeat(repeats, axis=1)
         image = self.axes.imshow(
             pixels, extent=(0, 1, bottom, top), aspect="auto", interpolation="none", zorder=1
@@ -252,23 +256,43 @@ class _Mosaic:
             self.axes.text(0.004, top + 0.008, sides[0], ha="left", va="top", bbox=box, **style)
             self.axes.text(0.996, top + 0.008, sides[1], ha="right", va="top", bbox=box, **style)
 
-    def colour_bar(self, limit: float, words: Words) -> None:
-        """Draw the colours with their meaning and unit along the bottom."""
+    def colour_bar(
+        self,
+        ends: Sequence[str],
+        sides: tuple[str, str],
+        note: str,
+        lowest: float = -1,
+        gain: float = colours.GAIN,
+    ) -> None:
+        """Draw the colours with their meaning and unit along the bottom.
+
+        Parameters
+        ----------
+        ends : sequence of str
+            What stands below the bar, evenly from its left end to its right end.
+        sides : tuple of str
+            What stands on its left and on its right.
+        note : str
+            What stands below.
+        lowest : float
+            The normalised value at the left end; the right end is 1.
+        gain : float
+            As the map's.
+        """
         top, bottom = self.height - BAR_HEIGHT * 0.82, self.height - BAR_HEIGHT * 0.52
-        ramp = np.linspace(-1, 1, 401)
-        strip = np.repeat(colours.black_fire_red(ramp)[None], 12, axis=0)
+        ramp = np.linspace(lowest, 1, 401)
+        strip = np.repeat(colours.black_fire_red(ramp, gain)[None], 12, axis=0)
         pixels = (strip * 255).round().astype(np.uint8)
         self.axes.imshow(
             pixels, extent=(0.3, 0.7, bottom, top), aspect="auto", interpolation="none", zorder=2
         )
         # A unit may hold dollar signs, which are no mathematics.
         style: dict[str, Any] = {"color": "white", "fontsize": 10, "zorder": 4, "parse_math": False}
-        for x, text in ((0.3, f"{MINUS}{scientific(limit)}"), (0.5, "0"), (0.7, f"+{scientific(limit)}")):
+        for x, text in zip(np.linspace(0.3, 0.7, len(ends)), ends, strict=True):
             self.axes.text(x, bottom + 0.004, text, ha="center", va="top", **style)
         middle = (top + bottom) / 2
-        self.axes.text(0.29, middle, f"makes it {words.less}", ha="right", va="center", **style)
-        self.axes.text(0.71, middle, f"makes it {words.more}", ha="left", va="center", **style)
-        note = f"relevance in {words.unit} per voxel, clipped at the 99th percentile of its absolute values"
+        self.axes.text(0.29, middle, sides[0], ha="right", va="center", **style)
+        self.axes.text(0.71, middle, sides[1], ha="left", va="center", **style)
         self.axes.text(0.5, self.height - 0.003, note, ha="center", va="bottom", **style | {"fontsize": 8.5})
 
     def save(self, out: Path, title: str, style: str = "") -> Path:

@@ -40,12 +40,12 @@ def coregistration(moved: Path, t1w: Path, mask: Path, modality: str, out: Path,
 
 def relevance(map_: Path, anatomy: Path, mask: Path, words: Words, out: Path, title: str) -> Path:
     """Draw a relevance map over the image it explains and return `out`."""
-    return mosaics.relevance_figure(_read(map_), _shared(anatomy), _shared(mask), out, title, words)
+    return mosaics.relevance_figure(read_image(map_), _shared(anatomy), _shared(mask), out, title, words)
 
 
 def template_image(template: Template) -> nib.Nifti1Image:
     """The template as an image."""
-    return template if isinstance(template, nib.Nifti1Image) else _read(template)
+    return template if isinstance(template, nib.Nifti1Image) else read_image(template)
 
 
 def forget_images() -> None:
@@ -56,10 +56,17 @@ def forget_images() -> None:
 @lru_cache(maxsize=6)
 def _shared(path: Path) -> nib.Nifti1Image:
     """An image that several figures show; see `forget_images`."""
-    return _read(path)
+    return read_image(path)
 
 
-def _read(path: Path) -> nib.Nifti1Image:
+def read_image(path: Path) -> nib.Nifti1Image:
+    """An image with axes to the right, to the front and up, as float32.
+
+    Raises
+    ------
+    InputError
+        It cannot be read.
+    """
     try:
         image = nib.as_closest_canonical(nib.load(path))
         return nib.Nifti1Image(np.asarray(image.dataobj, dtype=np.float32), image.affine)

@@ -1,0 +1,134 @@
+"""Projections of a map, as in the paper's figure 5: a glass brain, and the cortex of fsaverage5."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nibabel as nib
+import numpy as np
+
+from bids_brainage.reports import colours
+from bids_brainage.reports.charts import INK
+from bids_brainage.reports.group.map_figures import holding
+from bids_brainage.reports.pictures import read_image
+
+if TYPE_CHECKING:
+    from matplotlib.colors import ListedColormap
+
+#: The share of voxels that is shown: projections of all would show nothing.
+TOP = 0.1
+SIDES = ("left", "right")
+DPI = 110
+_QUALITY = 82
+
+
+def shown_threshold(statistic: np.ndarray, held: np.ndarray | None) -> float:
+    """The absolute statistic from which on a projection shows voxels.
+
+    That of the strongest tenth, or of the weakest voxel that holds where these are fewer.
+    """
+    size = np.abs(statistic[statistic != 0])
+    if not size.size:
+        return 0.0
+    threshold = float(np.quantile(size, 1 - TOP))
+    if held is None or not held.any():
+        return threshold
+    return max(threshold, float(np.abs(statistic[held]).min()))
+
+
+def projection_figure(statistic: Path, corrected: Path | None, out: Path, title: str) -> Path:
+    """Draw a map of t or F as a glass brain, and on the inflated cortex of fsaverage5.
+
+    Parameters
+    ----------
+    statistic : Path
+        The map.
+    corrected : Path or None
+        -log10 of corrected p.
+    out : Path
+        The WebP file to write.
+    title : str
+        Not drawn; the page has it read out.
+    """
+    from matplotlib import pyplot as plt
+    from nilearn import plotting
+
+    image = read_image(statistic)
+    data = np.asarray(image.dataobj)
+    threshold = shown_threshold(data, holding(corrected) if corrected else None)
+    limit = float(np.abs(data).max()) or 1.0
+    # The weakest that is shown must be seen: thresholds of nilearn are exclusive.
+    settings: dict[str, Any] = {"threshold": threshold * (1 - 1e-6), "cmap": _cmap(), "vmax": limit}
+    figure = plt.figure(figsize=(13, 5.6), facecolor="white")
+    try:
+        axes = figure.add_axes((0, 0.44, 1, 0.56))
+        plotting.plot_glass_brain(
+            image,
+            display_mode="lyrz",
+            axes=axes,
+            plot_abs=False,
+            colorbar=True,
+            symmetric_cbar=True,
+            **settings,
+        )
+        _surfaces(figure, image, settings)
+        figure.savefig(out.with_suffix(".png"), dpi=DPI, facecolor="white")
+    finally:
+        plt.close(figure)
+    return as_webp(out.with_suffix(".png"), out)
+
+
+def as_webp(picture: Path, out: Path) -> Path:
+    """Turn a picture into a WebP file, which is a fraction of its size, and remove it."""
+    from PIL import Image
+
+    from bids_brainage.atomic import replacing
+
+    with Image.open(picture) as image, replacing(out) as temporary:
+        image.convert("RGB").save(temporary, format="WEBP", quality=_QUALITY, method=4)
+    picture.unlink()
+    return out
+
+
+def _surfaces(figure: Any, image: nib.Nifti1Image, settings: dict[str, Any]) -> None:
+    """Both sides of both hemispheres along the foot."""
+    from nilearn import plotting, surface
+
+    views = [(side, view) for side in SIDES for view in ("lateral", "medial")]
+    if settings["vmax"] <= settings["threshold"]:
+        return
+    for place, (side, view) in enumerate(views):
+        mesh = _fsaverage(side)
+        axes = figure.add_axes((0.25 * place, 0.0, 0.25, 0.44), projection="3d")
+        plotting.plot_surf_stat_map(
+            mesh["inflated"],
+            surface.vol_to_surf(image, mesh["pial"]),
+            bg_map=mesh["sulc"],
+            hemi=side,
+            view=view,
+            axes=axes,
+            figure=figure,
+            colorbar=False,
+            bg_on_data=False,
+            engine="matplotlib",
+            vmin=-settings["vmax"],
+            **settings,
+        )
+        axes.set_title(f"{side}, {view}", fontsize=10, color=INK, y=0.95)
+
+
+@lru_cache(maxsize=2)
+def _fsaverage(side: str) -> dict[str, Any]:
+    """The files of fsaverage5 that nilearn ships."""
+    from nilearn import datasets
+
+    files = datasets.fetch_surf_fsaverage("fsaverage5")
+    return {"pial": files[f"pial_{side}"], "inflated": files[f"infl_{side}"], "sulc": files[f"sulc_{side}"]}
+
+
+def _cmap() -> ListedColormap:
+    from matplotlib.colors import ListedColormap
+
+    return ListedColormap(colours.black_fire_red(np.linspace(-1, 1, 256), 1.0), name="black_fire_red")

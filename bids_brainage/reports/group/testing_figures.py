@@ -1,0 +1,135 @@
+"""What stands behind a test: its null distribution, the strongest regions, and the design."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_brainage.reports import canvas
+from bids_brainage.reports.charts import FAINT, INK, OLDER, QUIET, WIDTH, YOUNGER
+from bids_brainage.reports.group.tables import p_text
+from bids_brainage.reports.training_figures import frame
+
+PALE = {OLDER: "#eebbb4", YOUNGER: "#b5d0e6"}
+LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class RegionBar:
+    """A region: its statistic, and p corrected over all regions."""
+
+    name: str
+    statistic: float
+    p: float | None
+
+    @property
+    def holds(self) -> bool:
+        """Whether corrected p is at most 0.05."""
+        return self.p is not None and self.p <= LEVEL
+
+
+def null_figure(
+    null: NDArray[np.float64], observed: float, threshold: float | None, measure: str, out: Path, title: str
+) -> Path:
+    """Draw the null distribution of the maximum, with the observed one and the threshold.
+
+    Parameters
+    ----------
+    null : array (rearrangements,)
+        Largest values under rearrangements.
+    observed : float
+    threshold : float or None
+        Above it, corrected p is at most 0.05.
+    measure : str
+        What voxels are judged by.
+    out : Path
+        The SVG file to write.
+    title : str
+        What is read out instead of the picture.
+    """
+    figure = canvas.new_figure(WIDTH, 2.5)
+    axes = figure.add_axes((0.07, 0.22, 0.9, 0.7))
+    axes.hist(null, bins=min(60, max(8, len(null) // 10)), color="#b9c3ce", zorder=2)
+    lines = [(observed, OLDER, "observed", "-")]
+    if threshold is not None:
+        lines.append((threshold, INK, "p = 0.05", (0, (4, 2))))
+    for value, colour, name, style in lines:
+        axes.axvline(value, color=colour, linewidth=1.8, linestyle=style, zorder=3, label=name)
+    frame(axes, f"largest {measure} of a rearrangement", "rearrangements")
+    axes.legend(frameon=False, fontsize=9)
+    return canvas.save(figure, out, title)
+
+
+def regions_figure(bars: Sequence[RegionBar], statistic: str, out: Path, title: str) -> Path:
+    """Draw the statistics of regions as bars, pale where corrected p is above 0.05."""
+    height = 0.27 * len(bars) + 0.7
+    figure = canvas.new_figure(WIDTH, height)
+    axes = figure.add_axes((0.36, 0.5 / height, 0.58, 1 - 0.6 / height))
+    for row, bar in enumerate(bars):
+        colour = OLDER if bar.statistic > 0 else YOUNGER
+        axes.barh(row, bar.statistic, height=0.66, color=colour if bar.holds else PALE[colour], zorder=2)
+        side, align = (4, "left") if bar.statistic >= 0 else (-4, "right")
+        axes.annotate(
+            f"p {'=' if bar.p is None or bar.p >= 0.0001 else '≈'} {p_text(bar.p)}",
+            (bar.statistic, row), xytext=(side, 0), textcoords="offset points", ha=align, va="center",
+            fontsize=8, color=INK if bar.holds else QUIET,
+        )  # fmt: skip
+    names = [bar.name if len(bar.name) <= 46 else bar.name[:45] + "…" for bar in bars]
+    axes.set_yticks(range(len(bars)), [name.replace("$", r"\$") for name in names], fontsize=9, color=INK)
+    axes.set_ylim(len(bars) - 0.4, -0.6)
+    axes.axvline(0, color=QUIET, linewidth=0.8, zorder=3)
+    axes.margins(x=0.16)
+    frame(axes, statistic, "")
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x", color=FAINT, linewidth=0.6, zorder=0)
+    return canvas.save(figure, out, title)
+
+
+def design_figure(matrix: NDArray[np.float64], names: Sequence[str], out: Path, title: str) -> Path:
+    """Draw a design: its columns, each scaled to [-1, 1], and the correlations between them.
+
+    Parameters
+    ----------
+    matrix : array (n, columns)
+    names : sequence of str
+        What stands below each column; short.
+    out, title
+        As elsewhere.
+    """
+    figure = canvas.new_figure(WIDTH, 3.9)
+    left, right = figure.subplots(1, 2, gridspec_kw={"width_ratios": (1, 1.1)})
+    scale = np.abs(matrix).max(axis=0)
+    shown = matrix / np.where(scale > 0, scale, 1)
+    left.imshow(shown, aspect="auto", cmap="RdBu_r", vmin=-1.2, vmax=1.2, interpolation="nearest")
+    left.set_ylabel(f"{len(matrix)} people", fontsize=9.5, color=INK)
+    left.set_title("Design", fontsize=10.5, color=INK)
+    correlations = correlated(matrix)
+    picture = right.imshow(correlations, cmap="RdBu_r", vmin=-1, vmax=1)
+    if len(names) <= 12:
+        for (row, column), value in np.ndenumerate(correlations):
+            text = "–" if np.isnan(value) else f"{value:.2f}"  # noqa: RUF001
+            colour = "white" if abs(value) > 0.65 else INK
+            right.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
+    right.set_title("Correlations of its columns", fontsize=10.5, color=INK)
+    figure.colorbar(picture, ax=right, fraction=0.046, pad=0.03).ax.tick_params(labelsize=8)
+    for axes in (left, right):
+        axes.set_xticks(range(len(names)), names, fontsize=8.5)
+        axes.tick_params(colors=QUIET, length=2)
+    left.set_yticks([])
+    right.set_yticks(range(len(names)), names, fontsize=8.5)
+    figure.tight_layout(w_pad=2)
+    return canvas.save(figure, out, title)
+
+
+def correlated(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Correlations of the columns; not a number of one that does not vary."""
+    centred = matrix - matrix.mean(axis=0)
+    sizes = np.linalg.norm(centred, axis=0)
+    sizes = np.where(sizes > 1e-12 * np.abs(matrix).max(axis=0, initial=1), sizes, np.nan)
+    found: NDArray[np.float64] = centred.T @ centred / np.outer(sizes, sizes)
+    return found
