@@ -208,7 +208,9 @@ def _effect_interval(d: float, n: int, m: int) -> Interval:
 
     def end(share: float) -> float:
         def miss(shift: float) -> float:
-            return float(nct.cdf(t, freedom, shift)) - share
+            below = float(nct.cdf(t, freedom, shift))
+            # Far from t, where it is 0 or 1, scipy may not know it.
+            return (float(shift < t) if np.isnan(below) else below) - share
 
         low, high = t - reach, t + reach
         return float(brentq(miss, low, high)) * scale if miss(low) * miss(high) < 0 else np.nan

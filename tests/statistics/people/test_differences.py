@@ -59,6 +59,12 @@ def test_effects_as_large_as_can_be_have_intervals_or_say_so() -> None:
     assert np.isnan([same.cohen_d, same.p_welch, same.difference_interval.low]).all()
 
 
+@pytest.mark.parametrize("shift", np.linspace(-16, 16, 33))
+def test_every_interval_of_d_is_found(shift: float) -> None:
+    found = compare_two(*people(7, (37, 35), shift), "ill")
+    assert found.cohen_d_interval.low < found.cohen_d < found.cohen_d_interval.high
+
+
 def test_three_groups_as_scipy_has_them() -> None:
     values, labels = people(1, (12, 15, 9))
     found, pairs = compare_levels(values, labels, "site")
