@@ -105,5 +105,8 @@ class GroupRecord(Record):
     unfinished: tuple[str, ...] = Field(description="sessions without an estimate")
     analyses: tuple[str, ...] = Field(description="folders with an analysis.json")
     skipped: tuple[SkippedAnalysis, ...] = Field(description="what could not be done, and why")
+    failed: dict[str, str] = Field(
+        default_factory=dict, description="by analysis, why it was begun but not finished"
+    )
     warnings: tuple[str, ...] = Field(default=(), description="what a reader must know")
     tables: dict[str, str] = Field(default_factory=dict, description="about people, by what they hold")

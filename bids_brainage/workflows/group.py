@@ -37,6 +37,7 @@ from bids_brainage.group.unit import Unit
 from bids_brainage.interfaces.group import BuildStack, RunPiece, SelectMaps, WriteAnalysis
 from bids_brainage.preprocessing.other_atlases import MERGED, find_atlas
 from bids_brainage.records.group import GroupRecord
+from bids_brainage.reports.group.page import write_group_page
 from bids_brainage.suggestions import some
 from bids_brainage.workflows.crashes import Crashes
 from bids_brainage.workflows.execution import Execution
@@ -77,6 +78,8 @@ def run_group(config: RunConfig) -> GroupOutcome:
         Nobody is finished, estimates cannot be compared, or a table, model, mask or atlas cannot be used.
     """
     out, work = config.output_dir / GROUP, config.work_dir / GROUP
+    if config.reports_only:
+        return _only_page(config)
     members, cells, mask, plan = _asked(config)
     warnings = _warnings(members, plan)
     for sentence in warnings:
@@ -98,7 +101,19 @@ def run_group(config: RunConfig) -> GroupOutcome:
     failed = _test(config, plan, mask, out, work)
     record = _record(config, members, plan, warnings, failed).model_copy(update={"tables": tables})
     record.write(out / RECORD)
+    write_group_page(config.output_dir, _tell_section)
     return GroupOutcome(record, failed)
+
+
+def _only_page(config: RunConfig) -> GroupOutcome:
+    """Make the page anew from what was written before."""
+    record = GroupRecord.read(config.output_dir / GROUP / RECORD)
+    write_group_page(config.output_dir, _tell_section)
+    return GroupOutcome(record, dict(record.failed))
+
+
+def _tell_section(name: str) -> None:
+    LOGGER.info(messages.GROUP_PAGE.format(name=name))
 
 
 def describe_group(config: RunConfig) -> str:
@@ -374,5 +389,6 @@ def _record(
         unfinished=members.unfinished,
         analyses=tuple(own for own in plan.units if config.test and own not in failed),
         skipped=plan.skipped,
+        failed=dict(failed),
         warnings=tuple(warnings),
     )

@@ -2,68 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from bids_brainage.records.group import ContrastRecord, UnitRecord
-from bids_brainage.reports.charts import region_label
+from bids_brainage.reports.group.contrasts import Tested, row_of, shown_contrast
+from bids_brainage.reports.group.designs import shown_designs
 from bids_brainage.reports.group.gallery import Gallery
-from bids_brainage.reports.group.limits import DesignFacts, of_contrast
-from bids_brainage.reports.group.map_figures import (
-    NARROW,
-    WIDE,
-    coverage_figure,
-    effect_figure,
-    statistic_figure,
-)
-from bids_brainage.reports.group.projections import projection_figure
-from bids_brainage.reports.group.reading import Analysis, Row, number, numbers
-from bids_brainage.reports.group.tables import p_text, shown_table
-from bids_brainage.reports.group.testing_figures import RegionBar, design_figure, null_figure, regions_figure
-from bids_brainage.reports.words import MINUS, Words, spoken
+from bids_brainage.reports.group.reading import Analysis
+from bids_brainage.reports.words import Words
 
-LEVEL = 0.05
-#: Regions that are drawn, and clusters that a page lists; files have all.
-MOST_BARS = 12
-MOST_CLUSTERS = 30
 #: Contrasts of one analysis that are shown with all figures, and with maps in slices.
 MOST_IN_FULL = 3
 MOST_DRAWN = 16
-
-
-@dataclass(frozen=True, eq=False)
-class Tested:
-    """A contrast, tested on one set of maps."""
-
-    analysis: Analysis
-    unit: UnitRecord
-    contrast: ContrastRecord
-
-    @property
-    def key(self) -> str:
-        """Names of its figures begin with it."""
-        return f"{self.analysis.record.name}-{self.unit.label}-{self.contrast.label}"
-
-    def file(self, name: str) -> Path | None:
-        """One of its files, if it is there."""
-        own = self.contrast.files.get(name)
-        return self.analysis.folder / own if own else None
-
-    @property
-    def strength(self) -> tuple[float, float]:
-        """To sort by: what has the smallest p and the largest statistic comes first."""
-        peak = abs(self.contrast.peak.statistic) if self.contrast.peak else 0.0
-        return (1.0 if self.contrast.smallest_p is None else self.contrast.smallest_p, -peak)
-
-
-def maps_name(unit: UnitRecord, several: bool) -> str:
-    """What a set of maps is called: Whole brain · T1w, or that it is the ensemble's."""
-    name = f"{spoken(unit.region)} · {unit.modality}" if unit.region else "All sub-ensembles together"
-    return f"{spoken(unit.ensemble)}: {name}" if several else name
 
 
 def analysis_context(analysis: Analysis, words: Words, gallery: Gallery, *, several: bool) -> dict[str, Any]:
@@ -82,7 +31,7 @@ def analysis_context(analysis: Analysis, words: Words, gallery: Gallery, *, seve
     in_full = ranked[:1] + [own for own in ranked[1:MOST_IN_FULL] if own.contrast.significant]
     drawn = ranked[:MOST_DRAWN]
     shown = [
-        _shown(own, words, gallery, full=own in in_full, drawn=own in drawn, several=several)
+        shown_contrast(own, words, gallery, full=own in in_full, drawn=own in drawn, several=several)
         for own in ranked
     ]
     record = analysis.record
@@ -90,224 +39,9 @@ def analysis_context(analysis: Analysis, words: Words, gallery: Gallery, *, seve
         "record": record,
         "people": sorted({len(unit.people) for unit in record.units}),
         "notes": list(dict.fromkeys(note for unit in record.units for note in unit.notes)),
-        "about_dba": any("dba" in _design(analysis, unit, None).columns for unit in record.units[:1]),
-        "rows": [_row(own, several) for own in tested],
+        "rows": [row_of(own, several) for own in tested],
         "shown": shown,
-        "designs": list(_designs(analysis, gallery, several)),
+        "designs": list(shown_designs(analysis, gallery, several)),
         "words": words,
         "kinds": sorted({unit.kind for unit in record.units}),
     }
-
-
-def _row(own: Tested, several: bool) -> dict[str, Any]:
-    """A line of the table of all tests of an analysis."""
-    contrast, peak = own.contrast, own.contrast.peak
-    freedom = contrast.degrees_of_freedom
-    return {
-        "maps": maps_name(own.unit, several),
-        "contrast": contrast.name,
-        "n": len(own.unit.people),
-        "statistic": f"t({freedom[1]})" if contrast.statistic == "t" else f"F({freedom[0]}, {freedom[1]})",
-        "peak": f"{peak.statistic:.2f}".replace("-", MINUS) if peak else "n/a",
-        "where": peak.region if peak else "",
-        "at": f"{peak.x:.0f}, {peak.y:.0f}, {peak.z:.0f}".replace("-", MINUS) if peak else "",
-        "p": p_text(contrast.smallest_p),
-        "holds": contrast.smallest_p is not None and contrast.smallest_p <= LEVEL,
-        "significant": contrast.significant,
-        "voxels": contrast.voxels,
-        "rearrangements": contrast.rearrangements,
-        "enumerated": contrast.enumerated,
-    }
-
-
-def _shown(
-    own: Tested, words: Words, gallery: Gallery, *, full: bool, drawn: bool, several: bool
-) -> dict[str, Any]:
-    contrast = own.contrast
-    regions = {name: own.analysis.rows(file) for name, file in contrast.files.items() if _is_regions(name)}
-    first = next(iter(regions.values()), [])
-    return {
-        "title": maps_name(own.unit, several),
-        "row": _row(own, several),
-        "contrast": contrast,
-        "full": full,
-        "figures": dict(_maps(own, words, gallery, full)) if drawn else {},
-        "clusters": _clusters(own, words),
-        "regions": [
-            _regions(own, name.removeprefix("regions "), rows, words, gallery, full or drawn)
-            for name, rows in regions.items()
-        ],
-        "null": _null(own, gallery) if drawn else None,
-        "limits": list(of_contrast(contrast, _design(own.analysis, own.unit, contrast), len(first)))
-        if full
-        else [],
-    }
-
-
-def _is_regions(name: str) -> bool:
-    return name.startswith("regions ")
-
-
-def _maps(own: Tested, words: Words, gallery: Gallery, full: bool) -> Iterator[tuple[str, Any]]:
-    """The figures of maps: in slices, and projected if the contrast is shown in full."""
-    contrast, unit = own.contrast, own.unit
-    statistic, corrected, effect = own.file(contrast.statistic), own.file("logpfwe"), own.file("effect")
-    if statistic is None or unit.mask is None:
-        return
-    mask, pixels = own.analysis.folder / unit.mask, WIDE if full else NARROW
-    told = [own.analysis.record.fingerprint, own.key, pixels]
-    what = f"{contrast.statistic} of {contrast.name} on {maps_name(unit, True)}"
-    found = f"smallest corrected p {p_text(contrast.smallest_p)}"
-    yield (
-        "statistic",
-        gallery.figure(
-            f"{own.key}-{contrast.statistic}.svg",
-            f"Map of {what} in seven slices of each of three axes; {found}.",
-            lambda out, title: statistic_figure(
-                statistic, corrected, mask, out, title, name=contrast.statistic, pixels=pixels
-            ),
-            told,
-            kind="brain",
-        ),
-    )
-    if effect is not None:
-        yield (
-            "effect",
-            gallery.figure(
-                f"{own.key}-effect.svg",
-                f"Effect {contrast.name} on {maps_name(unit, True)}, {words.unit} per voxel; {found}.",
-                lambda out, title: effect_figure(
-                    effect, corrected, mask, out, title, words=words, pixels=pixels
-                ),
-                told,
-                kind="brain",
-            ),
-        )
-    if full:
-        yield (
-            "projection",
-            gallery.figure(
-                f"{own.key}-projected.webp",
-                f"Strongest tenth of the map of {what}, as a glass brain and on inflated cortex.",
-                lambda out, title: projection_figure(statistic, corrected, out, title),
-                told,
-                kind="brain",
-            ),
-        )
-
-
-def _clusters(own: Tested, words: Words) -> dict[str, Any] | None:
-    path = own.contrast.files.get("clusters")
-    if path is None:
-        return None
-    rows = own.analysis.rows(path)
-    count = len({row["cluster"] for row in rows})
-    return {"table": shown_table("clusters", rows[:MOST_CLUSTERS], words), "count": count, "peaks": len(rows)}
-
-
-def _regions(
-    own: Tested, atlas: str, rows: Sequence[Row], words: Words, gallery: Gallery, drawn: bool
-) -> dict[str, Any]:
-    named: list[Mapping[str, str]] = [
-        {**row, "name": region_label(row["region"], row["hemisphere"])} for row in rows
-    ]
-    ranked = sorted(named, key=lambda row: -abs(number(row, "statistic") or 0))
-    bars = [
-        RegionBar(row["name"], number(row, "statistic") or 0.0, number(row, "p_fwe"))
-        for row in ranked[:MOST_BARS]
-    ]
-    holding = sum((p := number(row, "p_fwe")) is not None and p <= LEVEL for row in rows)
-    title = (
-        f"{own.contrast.statistic} of the strongest regions ({atlas}) for {own.contrast.name} on "
-        f"{maps_name(own.unit, True)}: " + ", ".join(f"{bar.name} {bar.statistic:.1f}" for bar in bars[:5])
-    )
-    figure = None
-    if drawn and bars:
-        figure = gallery.figure(
-            f"{own.key}-{atlas}.svg",
-            title.replace("-", MINUS),
-            lambda out, text: regions_figure(bars, own.contrast.statistic, out, text),
-            [vars(bar) for bar in bars],
-        )
-    return {
-        "atlas": atlas,
-        "n": len(rows),
-        "holding": holding,
-        "figure": figure,
-        "table": shown_table("regions", ranked, words),
-    }
-
-
-def _null(own: Tested, gallery: Gallery) -> Any:
-    path = own.contrast.files.get("null")
-    if path is None or own.contrast.measure is None:
-        return None
-    maxima = numbers(own.analysis.rows(path), "maximum")
-    observed, threshold, measure = float(maxima[0]), own.contrast.threshold, own.contrast.measure
-    title = (
-        f"Null distribution of the largest {measure} in {len(maxima)} rearrangements; observed {observed:.4g}"
-        + (f", threshold {threshold:.4g}." if threshold is not None else ".")
-    )
-    return gallery.figure(
-        f"{own.key}-null.svg",
-        title,
-        lambda out, text: null_figure(maxima, observed, threshold, measure, out, text),
-        [maxima, threshold, measure],
-    )
-
-
-def _design(analysis: Analysis, unit: UnitRecord, contrast: ContrastRecord | None) -> DesignFacts:
-    """A unit's design from its table, with the weights of a contrast."""
-    rows, about = analysis.rows(unit.design), analysis.about(unit.design)
-    names = [name for name in about if name not in ("participant", "block")]
-    matrix = np.column_stack([numbers(rows, name) for name in names])
-    weights = [
-        about[name].get("ContrastWeights", {}).get(contrast.name, [0.0]) if contrast else [0.0]
-        for name in names
-    ]
-    columns = tuple(str(about[name].get("Description", name)) for name in names)
-    return DesignFacts(matrix, columns, np.array(weights, dtype=float).T)
-
-
-def _designs(analysis: Analysis, gallery: Gallery, several: bool) -> Iterator[dict[str, Any]]:
-    """Each design once, with the sets of maps that it was tested on and their coverage."""
-    found: dict[bytes, list[UnitRecord]] = {}
-    for unit in analysis.record.units:
-        key = (analysis.folder / unit.design).read_bytes()
-        found.setdefault(key, []).append(unit)
-    for place, units in enumerate(found.values(), start=1):
-        design = _design(analysis, units[0], None)
-        short = [f"x{number}" for number in range(1, len(design.columns) + 1)]
-        names = ", ".join(f"{one}: {two}" for one, two in zip(short, design.columns, strict=True))
-        figure = gallery.figure(
-            f"{analysis.record.name}-design{place}.svg",
-            f"Design of {len(design.matrix)} people and the correlations of its columns ({names}).",
-            lambda out, title, matrix=design.matrix, short=short: design_figure(matrix, short, out, title),
-            [design.matrix],
-        )
-        yield {
-            "maps": [maps_name(unit, several) for unit in units],
-            "n": len(design.matrix),
-            "columns": list(zip(short, design.columns, strict=True)),
-            "contrasts": [
-                (own.name, _design(analysis, units[0], own).weights.tolist()) for own in units[0].contrasts
-            ],
-            "figure": figure,
-            "coverage": _coverage(analysis, units, gallery),
-        }
-
-
-def _coverage(analysis: Analysis, units: Sequence[UnitRecord], gallery: Gallery) -> list[tuple[str, Any]]:
-    """Pictures of how many people have a map where, of the first set of maps alone: others are alike."""
-    unit = units[0]
-    if unit.coverage is None or unit.mask is None:
-        return []
-    coverage, mask = analysis.folder / unit.coverage, analysis.folder / unit.mask
-    figure = gallery.figure(
-        f"{analysis.record.name}-{unit.label}-coverage.svg",
-        f"Share of people with a map at each voxel, {maps_name(unit, True)}; outlined: what was tested.",
-        lambda out, title: coverage_figure(coverage, mask, out, title),
-        [analysis.record.fingerprint, unit.label],
-        kind="brain",
-    )
-    return [(maps_name(unit, len(units) > 1), figure)]

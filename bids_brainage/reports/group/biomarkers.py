@@ -57,7 +57,7 @@ def _side_by_side(rows: Sequence[Row]) -> list[Row]:
     """Of each column over the whole range: Pearson's row, with the others' correlations beside it."""
     whole = [row for row in rows if row["range"] == "whole range"]
     by_method = {(row["method"], row["column"]): row for row in whole}
-    found = []
+    found: list[Row] = []
     for row in whole:
         if row["method"] != "pearson":
             continue
@@ -79,21 +79,19 @@ def _figures(results: GroupResults, windows: Sequence[Row], gallery: Gallery) ->
     """Figures of at most `IN_A_FIGURE` columns each."""
     pearson = [row for row in windows if row["method"] == "pearson"]
     names = list(dict.fromkeys(row["column"] for row in pearson if number(row, "r") is not None))
-    found = []
-    for start in range(0, len(names), IN_A_FIGURE):
-        chosen = names[start : start + IN_A_FIGURE]
-        panels = {name: _series(results, pearson, name) for name in chosen}
-        title = f"Correlations of DBA in sliding windows of age with {', '.join(chosen)}."
-        told = [[name, [vars(own) for own in series]] for name, series in panels.items()]
-        found.append(
-            gallery.figure(
-                f"windows-{start // IN_A_FIGURE + 1}.svg",
-                title,
-                lambda out, text, panels=panels: windows_figure(panels, out, text),
-                told,
-            )
-        )
-    return found
+    parts = [names[start : start + IN_A_FIGURE] for start in range(0, len(names), IN_A_FIGURE)]
+    return [_figure(results, pearson, part, place, gallery) for place, part in enumerate(parts, start=1)]
+
+
+def _figure(
+    results: GroupResults, rows: Sequence[Row], names: Sequence[str], place: int, gallery: Gallery
+) -> Any:
+    panels = {name: _series(results, rows, name) for name in names}
+    title = f"Correlations of DBA in sliding windows of age with {', '.join(names)}."
+    told = [[name, [vars(own) for own in series]] for name, series in panels.items()]
+    return gallery.figure(
+        f"windows-{place}.svg", title, lambda out, text: windows_figure(panels, out, text), told
+    )
 
 
 def _series(results: GroupResults, rows: Sequence[Row], column: str) -> list[Series]:

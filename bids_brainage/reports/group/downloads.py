@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from bids_brainage.reports.group.analyses import maps_name
 from bids_brainage.reports.group.reading import ESTIMATES, GROUP, Analysis, GroupResults
+from bids_brainage.reports.group.words import maps_name
 
 
 def downloads_context(results: GroupResults) -> dict[str, Any]:

@@ -30,14 +30,11 @@ class Gallery:
     ----------
     folder : Path
         Where they lie; nothing else lies there.
-    told : callable
-        Called with a figure's name before it is drawn.
     shown : dict of str to str
         By file name, what each figure of the page was drawn from.
     """
 
     folder: Path
-    told: Callable[[str], None] = lambda name: None
     shown: dict[str, str] = field(default_factory=dict)
     _known: dict[str, str] = field(default_factory=dict)
 
@@ -75,7 +72,6 @@ class Gallery:
         name = self._free(name)
         path, own = self.folder / name, _hash([bids_brainage.__version__, title, drawn_from])
         if self._known.get(name) != own or not path.is_file():
-            self.told(name)
             self.folder.mkdir(parents=True, exist_ok=True)
             draw(path, title)
             self._known[name] = own

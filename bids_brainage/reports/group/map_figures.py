@@ -72,10 +72,13 @@ def effect_figure(
     """
     data = canonical(read_image(effect))
     limit = colours.symmetric_limit(data) or 1.0
-    ends = (f"{MINUS}{scientific(limit)}", "0", f"+{scientific(limit)}")
+    signed = bool((data < 0).any())
+    middle = "0" if signed else scientific(limit / 2)
+    ends = (f"{MINUS}{scientific(limit)}" if signed else "0", middle, f"+{scientific(limit)}")
     note = f"effect in {words.unit} per voxel, clipped at the 99th percentile of its absolute values"
     note += "; white lines: corrected p ≤ 0.05" if holds else ""
-    return _figure(data, limit, holds, mask, out, title, ends, ("less", "more"), note, -1, pixels)
+    return _figure(data, limit, holds, mask, out, title, ends, ("less", "more") if signed else ("", ""), note,
+                   -1 if signed else 0, pixels)  # fmt: skip
 
 
 def _figure(

@@ -17,6 +17,7 @@ from bids_brainage.reports.group.gallery import Gallery
 from bids_brainage.reports.group.reading import GROUP, GroupResults, read_group
 from bids_brainage.reports.group.summary import summary_context
 from bids_brainage.reports.group.tables import p_text, written
+from bids_brainage.reports.group.words import short_name
 from bids_brainage.reports.templates import template_environment
 from bids_brainage.reports.words import Words, spoken
 
@@ -42,7 +43,7 @@ def write_group_page(out_dir: Path, told: Callable[[str], None] = lambda name: N
     out_dir : Path
         The output dataset.
     told : callable
-        Called with the name of each figure that is drawn.
+        Called with the name of each section before it is made.
 
     Returns
     -------
@@ -55,8 +56,8 @@ def write_group_page(out_dir: Path, told: Callable[[str], None] = lambda name: N
         There is no group, or a file of it cannot be read.
     """
     results = read_group(Path(out_dir).absolute())
-    gallery = Gallery(results.folder / "figures", told)
-    sections = list(_sections(results, gallery))
+    gallery = Gallery(results.folder / "figures")
+    sections = list(_sections(results, gallery, told))
     template = _environment().get_template("page.html.j2")
     title = f"Group report · {results.record.dataset}" if results.record.dataset else "Group report"
     html = template.render(title=title, sections=sections, assembled="", style="group/group.css")
@@ -66,16 +67,21 @@ def write_group_page(out_dir: Path, told: Callable[[str], None] = lambda name: N
     return page
 
 
-def _sections(results: GroupResults, gallery: Gallery) -> Iterator[dict[str, Any]]:
+def _sections(
+    results: GroupResults, gallery: Gallery, told: Callable[[str], None]
+) -> Iterator[dict[str, Any]]:
     yield _section("Summary", "summary", summary_context(results))
+    told("Estimates")
     yield _section("Estimates", "estimates", estimates_context(results, gallery))
+    told("Biomarkers")
     biomarkers = biomarkers_context(results, gallery)
     if biomarkers is not None:
         yield _section("Biomarkers", "biomarkers", biomarkers)
     several = len(results.record.ensembles) > 1
     for number, analysis in enumerate(results.analyses, start=1):
+        told(analysis.record.title)
         context = analysis_context(analysis, results.words, gallery, several=several)
-        section = _section(spoken(analysis.record.name).capitalize(), "analysis", context)
+        section = _section(short_name(analysis.record.name), "analysis", context)
         yield {**section, "id": f"analysis-{number}", "heading": analysis.record.title}
     yield _section("Downloads", "downloads", downloads_context(results))
 

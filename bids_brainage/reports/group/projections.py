@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import nibabel as nib
 import numpy as np
 
-from bids_brainage.reports import colours
+from bids_brainage.reports import canvas, colours
 from bids_brainage.reports.charts import INK
 from bids_brainage.reports.group.map_figures import holding
 from bids_brainage.reports.pictures import read_image
@@ -52,7 +52,6 @@ def projection_figure(statistic: Path, corrected: Path | None, out: Path, title:
     title : str
         Not drawn; the page has it read out.
     """
-    from matplotlib import pyplot as plt
     from nilearn import plotting
 
     image = read_image(statistic)
@@ -61,23 +60,15 @@ def projection_figure(statistic: Path, corrected: Path | None, out: Path, title:
     limit = float(np.abs(data).max()) or 1.0
     # The weakest that is shown must be seen: thresholds of nilearn are exclusive.
     settings: dict[str, Any] = {"threshold": threshold * (1 - 1e-6), "cmap": _cmap(), "vmax": limit}
-    figure = plt.figure(figsize=(13, 5.6), facecolor="white")
-    try:
-        axes = figure.add_axes((0, 0.44, 1, 0.56))
-        plotting.plot_glass_brain(
-            image,
-            display_mode="lyrz",
-            axes=axes,
-            plot_abs=False,
-            colorbar=True,
-            symmetric_cbar=True,
-            **settings,
-        )
-        _surfaces(figure, image, settings)
-        figure.savefig(out.with_suffix(".png"), dpi=DPI, facecolor="white")
-    finally:
-        plt.close(figure)
-    return as_webp(out.with_suffix(".png"), out)
+    figure = canvas.new_figure(13, 5.6)
+    axes = figure.add_axes((0, 0.44, 1, 0.56))
+    plotting.plot_glass_brain(
+        image, display_mode="lyrz", axes=axes, figure=figure, plot_abs=False, colorbar=True, **settings
+    )
+    _surfaces(figure, image, settings)
+    picture = out.with_suffix(".png")
+    figure.savefig(picture, dpi=DPI, facecolor="white")
+    return as_webp(picture, out)
 
 
 def as_webp(picture: Path, out: Path) -> Path:
@@ -116,6 +107,7 @@ def _surfaces(figure: Any, image: nib.Nifti1Image, settings: dict[str, Any]) -> 
             vmin=-settings["vmax"],
             **settings,
         )
+        axes.set_box_aspect(None, zoom=1.35)
         axes.set_title(f"{side}, {view}", fontsize=10, color=INK, y=0.95)
 
 

@@ -114,7 +114,7 @@ def read_rows(path: Path) -> list[Row]:
         reader = csv.DictReader(
             text.rstrip("\n").split("\n"), delimiter="\t", quoting=csv.QUOTE_NONE, strict=True
         )
-        rows = list(reader)
+        rows: list[Row] = list(reader)
     except (OSError, ValueError, csv.Error) as error:
         raise InputError(messages.GROUP_UNREADABLE.format(path=path, reason=error)) from error
     if any(None in row or None in row.values() for row in rows):

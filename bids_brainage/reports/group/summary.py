@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from bids_brainage import messages
-from bids_brainage.reports.group.analyses import maps_name
 from bids_brainage.reports.group.estimates import measured
 from bids_brainage.reports.group.limits import of_people
 from bids_brainage.reports.group.reading import Analysis, GroupResults, number
 from bids_brainage.reports.group.tables import p_text, written
+from bids_brainage.reports.group.words import maps_name
 
 LEVEL = 0.05
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +15,11 @@ from bids_brainage.reports.charts import FAINT, INK, OLDER, QUIET, WIDTH, YOUNGE
 from bids_brainage.reports.group.tables import p_text
 from bids_brainage.reports.training_figures import frame
 
+NAMES = {"tfce": "TFCE", "voxel": "statistic", "extent": "extent", "mass": "mass"}
 PALE = {OLDER: "#eebbb4", YOUNGER: "#b5d0e6"}
 LEVEL = 0.05
+#: From this many times the largest of the null on, the axis is logarithmic.
+FAR = 4
 
 
 @dataclass(frozen=True)
@@ -33,15 +37,14 @@ class RegionBar:
 
 
 def null_figure(
-    null: NDArray[np.float64], observed: float, threshold: float | None, measure: str, out: Path, title: str
+    null: NDArray[np.float64], threshold: float | None, measure: str, out: Path, title: str
 ) -> Path:
     """Draw the null distribution of the maximum, with the observed one and the threshold.
 
     Parameters
     ----------
     null : array (rearrangements,)
-        Largest values under rearrangements.
-    observed : float
+        Largest values under rearrangements, the observed one first.
     threshold : float or None
         Above it, corrected p is at most 0.05.
     measure : str
@@ -51,17 +54,30 @@ def null_figure(
     title : str
         What is read out instead of the picture.
     """
+    observed, others = float(null[0]), null[1:]
     figure = canvas.new_figure(WIDTH, 2.5)
     axes = figure.add_axes((0.07, 0.22, 0.9, 0.7))
-    axes.hist(null, bins=min(60, max(8, len(null) // 10)), color="#b9c3ce", zorder=2)
-    lines = [(observed, OLDER, "observed", "-")]
+    far = others.size and others.min() > 0 and observed > FAR * others.max()
+    if far:
+        axes.set_xscale("log")
+    axes.hist(others, bins=_edges(others, logarithmic=bool(far)), color="#b9c3ce", zorder=2)
+    lines: list[tuple[float, str, str, Any]] = [(observed, OLDER, "observed", "-")]
     if threshold is not None:
         lines.append((threshold, INK, "p = 0.05", (0, (4, 2))))
     for value, colour, name, style in lines:
         axes.axvline(value, color=colour, linewidth=1.8, linestyle=style, zorder=3, label=name)
-    frame(axes, f"largest {measure} of a rearrangement", "rearrangements")
+    frame(axes, f"largest {NAMES.get(measure, measure)} of a rearrangement", "rearrangements")
     axes.legend(frameon=False, fontsize=9)
     return canvas.save(figure, out, title)
+
+
+def _edges(values: NDArray[np.float64], *, logarithmic: bool) -> list[float]:
+    """Edges of bins, evenly spaced on their axis."""
+    number, low, high = min(60, max(8, len(values) // 10)), float(values.min()), float(values.max())
+    if low == high:
+        return [low - 0.5, high + 0.5]
+    found = np.geomspace(low, high, number + 1) if logarithmic else np.linspace(low, high, number + 1)
+    return [float(edge) for edge in found]
 
 
 def regions_figure(bars: Sequence[RegionBar], statistic: str, out: Path, title: str) -> Path:
@@ -74,7 +90,7 @@ def regions_figure(bars: Sequence[RegionBar], statistic: str, out: Path, title: 
         axes.barh(row, bar.statistic, height=0.66, color=colour if bar.holds else PALE[colour], zorder=2)
         side, align = (4, "left") if bar.statistic >= 0 else (-4, "right")
         axes.annotate(
-            f"p {'=' if bar.p is None or bar.p >= 0.0001 else '≈'} {p_text(bar.p)}",
+            f"p = {p_text(bar.p)}",
             (bar.statistic, row), xytext=(side, 0), textcoords="offset points", ha=align, va="center",
             fontsize=8, color=INK if bar.holds else QUIET,
         )  # fmt: skip
