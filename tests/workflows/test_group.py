@@ -46,6 +46,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(autouse=True)
+def page(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Pages take time and have tests of their own; here, only for which folders they are asked."""
+    asked: list[Path] = []
+    monkeypatch.setattr("bids_brainage.workflows.group.write_group_page", lambda out, told: asked.append(out))
+    return asked
+
+
 @pytest.fixture
 def group(made: Path, tmp_path: Path) -> Callable[..., int]:
     """Give a function that runs the group level on a copy, in a small mask."""
@@ -262,3 +270,15 @@ def test_who_was_in_training_and_who_is_not_finished_is_told(
     assert "trained on 1 of these people" in told
     assert "(sub-1)" in told
     assert "1 without a finished estimate are left out: sub-9." in told
+
+
+def test_a_page_is_made_and_can_be_made_again_alone(
+    group: Callable[..., int], tmp_path: Path, page: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert group("--test") == 0
+    assert page == [tmp_path / "out"]
+    record = (tmp_path / "out" / "group" / "group.json").read_bytes()
+    monkeypatch.setattr("bids_brainage.workflows.group.read_members", None)
+    assert group("--reports-only") == 0
+    assert page == [tmp_path / "out"] * 2
+    assert (tmp_path / "out" / "group" / "group.json").read_bytes() == record
