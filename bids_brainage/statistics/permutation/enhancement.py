@@ -29,19 +29,18 @@ class Grid:
         first = [int(axis.min()) for axis in places]
         self.shape = tuple(int(axis.max()) - low + 1 for axis, low in zip(places, first, strict=True))
         inside = tuple(axis - low for axis, low in zip(places, first, strict=True))
-        # tfce wants volumes in Fortran order.
-        self._flat = np.ravel_multi_index(inside, self.shape, order="F")
+        self._flat = np.ravel_multi_index(inside, self.shape)
         self.voxels = len(self._flat)
 
     def volume(self, values: np.ndarray) -> np.ndarray:
-        """A map (voxels,) as a volume in Fortran order, zero outside the mask."""
+        """A map (voxels,) as a volume, zero outside the mask."""
         flat = np.zeros(int(np.prod(self.shape)), dtype=values.dtype)
         flat[self._flat] = values
-        return flat.reshape(self.shape, order="F")
+        return flat.reshape(self.shape)
 
     def values(self, volume: np.ndarray) -> np.ndarray:
         """The voxels of the mask (voxels,) of a volume."""
-        return volume.ravel(order="F")[self._flat]
+        return volume.ravel()[self._flat]
 
 
 Connectivity = Literal[6, 18, 26]
@@ -141,7 +140,8 @@ def enhance(
         from tfce import tfce
 
         kwargs = {"connectivity": measure.connectivity, "E": measure.E, "H": measure.H}
-        return grid.values(tfce(grid.volume(values), two_sided=two_tailed, **kwargs))
+        # It works in Fortran order, which a transposed volume is in already; neighbours stay neighbours.
+        return grid.values(tfce(grid.volume(values).T, two_sided=two_tailed, **kwargs).T)
     threshold = reference.threshold(measure.p, two_tailed)
     volume = grid.volume(values)
     found = _measured(volume, threshold, measure)

@@ -12,9 +12,7 @@ have the same shape and are each computed by one thread, a rearrangement always 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,14 +20,12 @@ import numpy as np
 
 from ... import messages
 from ...errors import InputError
+from .blocks import each_block
 from .partition import Partition, Reference
 from .rearrangements import Rearrangement
 
 #: Rearrangements whose statistics are one matrix product.
 BATCH = 128
-# Voxels are taken in blocks of about this many values, but of no fewer voxels, so that rows of a file are
-# read in pieces that disks like.
-_BLOCK_VALUES, _BLOCK_VOXELS = 2**22, 1024
 # A sum of squares below this share of another is rounding.
 _NOTHING = 1e-22
 
@@ -103,8 +99,6 @@ def prepare(data: np.ndarray, part: Partition, threads: int = 1) -> Prepared:
 
     def block(where: slice) -> None:
         values = data[:, where].astype(np.float64)
-        finite = np.isfinite(values).all(axis=0)
-        values[:, ~finite] = 0
         if shift is not None:
             mean = values.mean(axis=0)
             shift[where] = mean
@@ -115,14 +109,18 @@ def prepare(data: np.ndarray, part: Partition, threads: int = 1) -> Prepared:
         products = part.effect.T @ values
         values -= part.effect @ products
         rest = _squares(values)
-        varies = np.ptp(data[:, where], axis=0) > 0
+        varies = (data[1:, where] != data[0, where]).any(axis=0)
         tested = varies & (whole > _NOTHING * scale) & (rest > _NOTHING * whole)
         limited = np.where(tested, whole, np.inf)
         observed[where] = _statistic(products[None], rest[None], limited, part.reference)[0]
-        total[where] = np.where(finite, limited, np.nan)
+        total[where] = np.where(np.isfinite(scale), limited, np.nan)
 
-    with one_blas_thread():
-        _each(block, _blocks(data.shape), threads)
+    def quietly(where: slice) -> None:
+        # Infinite values are refused below, in a sentence.
+        with np.errstate(invalid="ignore"):
+            block(where)
+
+    each_block(quietly, data.shape, threads)
     if np.isnan(total).any():
         check_finite(data)
     return Prepared(observed, total, shift)
@@ -180,8 +178,7 @@ class FreedmanLane:
             rest = whole - np.einsum("bkv,bkv->bv", products, products)
             statistics[:, where] = _statistic(products[:, :effects], rest, whole, self.part.reference)
 
-        with one_blas_thread():
-            _each(block, _blocks(self.data.shape), threads)
+        each_block(block, self.data.shape, threads)
         return statistics
 
     def _left(self, batch: Mapping[int, Rearrangement], model: np.ndarray) -> np.ndarray:
@@ -239,23 +236,3 @@ def _statistic(products: np.ndarray, rest: np.ndarray, whole: np.ndarray, refere
 def _holds_constant(nuisance: np.ndarray) -> bool:
     ones = np.ones(len(nuisance)) / np.sqrt(len(nuisance))
     return bool(np.linalg.norm(ones - nuisance @ (nuisance.T @ ones)) < 1e-7)
-
-
-def _blocks(shape: tuple[int, ...]) -> Iterator[slice]:
-    n, voxels = shape
-    size = max(_BLOCK_VOXELS, _BLOCK_VALUES // n // 64 * 64)
-    return (slice(start, min(start + size, voxels)) for start in range(0, voxels, size))
-
-
-def _each(work: Callable[[slice], None], blocks: Iterable[slice], threads: int) -> None:
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(work, blocks))
-
-
-@contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """One thread computes each matrix product: how it is rounded does not depend on how many there are."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1, user_api="blas"):
-        yield
