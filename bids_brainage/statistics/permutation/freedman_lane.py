@@ -20,7 +20,7 @@ import numpy as np
 
 from ... import messages
 from ...errors import InputError
-from .blocks import each_block
+from .voxel_blocks import each_block
 from .partition import Partition, Reference
 from .rearrangements import Rearrangement
 
