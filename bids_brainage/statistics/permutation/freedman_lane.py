@@ -20,9 +20,9 @@ import numpy as np
 
 from ... import messages
 from ...errors import InputError
-from .voxel_blocks import each_block
 from .partition import Partition, Reference
 from .rearrangements import Rearrangement
+from .voxel_blocks import each_block
 
 #: Rearrangements whose statistics are one matrix product.
 BATCH = 128
