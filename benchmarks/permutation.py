@@ -8,8 +8,8 @@ project alone: 100 and 2,000 people (a memory map of 1.9 GB in a temporary folde
 half the permutations, one thread. Prints one JSON line. Seconds are those of the clock, which a busy machine
 lengthens, and of the processors; from these follow what 5,000 permutations, 10,000 of 8 contrasts, and 40,000
 people would take on a quiet machine. nilearn has one process, its default: its jobs divide permutations, so
-that the ratio of processor seconds is that of equal cores. Memory is the largest resident, pages of the memory
-map included.
+that the ratio of processor seconds is that of equal cores. Memory is the largest resident, pages of the
+memory map included.
 """
 
 from __future__ import annotations
