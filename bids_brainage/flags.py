@@ -37,6 +37,16 @@ FLAGS: dict[str, FlagKind] = {
     "reference_age_outside": FlagKind(
         "warning", "the DBA map compares with the nearest age that references are known for"
     ),
+    "norms_lacking": FlagKind(
+        "note", "no z scores: the model's norms are not of estimates from these sequences"
+    ),
+    "norms_age_outside": FlagKind(
+        "warning", "z scores compare with the nearest age that norms are known for"
+    ),
+    "norms_group_unknown": FlagKind(
+        "note", "of a sex, site or the like that the norms do not know: z scores compare with all of them"
+    ),
+    "norms_participant": FlagKind("note", "norms were made from the person, too: z scores are drawn to 0"),
     "estimate_outside_training_range": FlagKind(
         "warning", "the estimate is not one on which the model was trained"
     ),

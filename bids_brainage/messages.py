@@ -538,6 +538,14 @@ NORMS_LEFT_OUT = {
     "reference_age_outside": "Left out ({n}), younger or older than all who made the model's references: {names}.",
     "later": "Left out ({n}), later sessions of the same people: {names}.",
 }
+NORMS_LACKING = "The regions' DBA has no z scores: the norms of {model} are of estimates from {known}, and this one is from {used}."
+NORMS_LACKING_MEANS = "The regions' DBA has no z scores: the norms of {model} are of maps that were put together in another way."
+NORMS_NEAREST = (
+    "Norms are known for {what} {least:.4g} to {most:.4g} alone: the z scores of this {what} of {known:.4g} compare "
+    "with the nearest of these, and can be large for that reason."
+)
+NORMS_GROUP_UNKNOWN = "The norms know nobody with this person's entry in {columns}: the z scores compare with all whom they know."
+NORMS_PARTICIPANT = "The norms were made from this person, among others, so the z scores are nearer to 0 than another person's would be."
 NORMS_SET_LEFT_OUT = "No norms of {title}: {reason}"
 NORMS_MADE = "Norms of {title}, from {n} people."
 REFERENCES_FEW = (

@@ -47,6 +47,9 @@ class SessionInputs:
         Whether the dataset was made by bids_brainage_simulate.
     measured : float or None
         Value in the column of participants.tsv that the model estimates, if that is not age.
+    groups : mapping of str to str
+        Entries in the columns of participants.tsv by which the model's norms tell people apart; a missing
+        one as None.
     warnings : tuple of str
         Sentences for the log and the report.
     datasets : mapping of str to Path
@@ -63,6 +66,7 @@ class SessionInputs:
     sex: str | None = None
     simulated: bool = False
     measured: float | None = None
+    groups: Mapping[str, str | None] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     datasets: Mapping[str, Path] = field(default_factory=dict)
 

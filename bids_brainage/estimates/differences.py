@@ -14,7 +14,13 @@ from bids_brainage.estimates.grids import Grids, image_sum, weighted_sum
 from bids_brainage.estimates.parts import Part
 from bids_brainage.models.ensembles.head_model import HeadModel
 from bids_brainage.preprocessing.model_input import restore
-from bids_brainage.records.estimate import Contributions, Difference, DifferencePart, ReferenceFacts
+from bids_brainage.records.estimate import (
+    Contributions,
+    Difference,
+    DifferencePart,
+    NormsFacts,
+    ReferenceFacts,
+)
 from bids_brainage.records.relevance_map import AccountLine
 from bids_brainage.relevance.difference import QUADRATURE, REFERENCE, explain_difference
 from bids_brainage.relevance.regions import RegionSums
@@ -27,6 +33,7 @@ if TYPE_CHECKING:
 
     from bids_brainage.models.bundles.bundle import Bundle
     from bids_brainage.models.bundles.references import ReferenceInput
+    from bids_brainage.models.bundles.region_norms import RegionDeviations
     from bids_brainage.models.ensembles.head_model import Head
 
 
@@ -102,11 +109,17 @@ class DifferenceMaps:
         Of the sub-ensembles.
     total : DifferenceMap
         The ensemble's.
+    deviations : RegionDeviations, optional
+        Of their regions from what is usual.
+    norms : NormsFacts, optional
+        Whom these compare with.
     """
 
     reference: ReferenceFacts
     parts: tuple[DifferenceMap, ...]
     total: DifferenceMap
+    deviations: RegionDeviations | None = None
+    norms: NormsFacts | None = None
 
     @property
     def facts(self) -> Difference:
@@ -125,6 +138,7 @@ class DifferenceMaps:
             quadrature=self.total.quadrature,
             parts=tuple(_part(own) for own in self.parts),
             contributions=Contributions(modality=modality, region=region),
+            norms=self.norms,
         )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from bids_brainage.bids.naming import session_name
 from bids_brainage.records.estimate import ExplanationFacts
@@ -58,6 +59,8 @@ class PersonFacts:
     inputs : tuple of str
         BIDS URIs of the files that everything was made from.
     warnings : tuple of str
+    groups : mapping of str to str
+        Entries in the columns by which the bundle's norms tell people apart.
     """
 
     participant: str
@@ -69,6 +72,7 @@ class PersonFacts:
     simulated: bool
     inputs: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+    groups: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bids_brainage.models.bundles.region_norms import ALL
 from bids_brainage.records.estimate import Target
 
 if TYPE_CHECKING:
+    from bids_brainage.models.bundles.region_norms import RegionDeviations
     from bids_brainage.relevance.regions import RegionSums
 
 OUTSIDE = ("outside the atlas", "n/a")
@@ -44,9 +46,31 @@ AGAINST_REFERENCE: dict[str, dict[str, str]] = {
         "Units": "years",
     },
 }
+#: What the table of maps against the average brain of the same age has besides, where there are norms.
+NORMED: dict[str, dict[str, str]] = {
+    "expected": {
+        "Description": "Relevance that is usual at that age, by the model's norms",
+        "Units": "years",
+    },
+    "z": {"Description": "Standard deviations that relevance is above it; n/a where nobody varies"},
+    "ensemble_expected": {
+        "Description": "Sum of the region's contributions, over sub-ensembles, that is usual at that age",
+        "Units": "years",
+    },
+    "ensemble_z": {
+        "Description": "Standard deviations that the sum of the region's contributions is above it; the same "
+        "in every row of a region"
+    },
+}
 
 
-def region_rows(name: str, modality: str, weight: float, sums: RegionSums) -> list[dict[str, Any]]:
+def region_rows(
+    name: str,
+    modality: str,
+    weight: float,
+    sums: RegionSums,
+    deviations: RegionDeviations | None = None,
+) -> list[dict[str, Any]]:
     """A sub-ensemble's rows of the table: one for each region of the atlas, and one for what is outside it.
 
     Parameters
@@ -57,6 +81,8 @@ def region_rows(name: str, modality: str, weight: float, sums: RegionSums) -> li
         Years of the ensemble's estimate per year of this sub-ensemble's.
     sums : RegionSums
         Of its map, in years of its own estimate; see `Grids.regions`.
+    deviations : RegionDeviations, optional
+        From what is usual.
     """
     from bids_brainage.preprocessing.templates import atlas
 
@@ -71,11 +97,19 @@ def region_rows(name: str, modality: str, weight: float, sums: RegionSums) -> li
             | {"region": region, "hemisphere": hemisphere, "weight": weight}
             | {"relevance": float(total), "positive": float(positive), "negative": float(negative)}
             | {"contribution": weight * float(total) + 0.0, "voxels": int(voxels)}
+            | ({} if deviations is None else _beside(deviations, name, index))
         )
     return rows
 
 
-def region_columns(target: Target, kind: str = "") -> dict[str, dict[str, str]]:
+def _beside(deviations: RegionDeviations, name: str, index: int) -> dict[str, float]:
+    own, whole = (
+        (float(deviations.expected[key][index]), float(deviations.z[key][index])) for key in (name, ALL)
+    )
+    return dict(zip(NORMED, (*own, *whole), strict=True))
+
+
+def region_columns(target: Target, kind: str = "", normed: bool = False) -> dict[str, dict[str, str]]:
     """What the columns mean; their unit is that of the estimate.
 
     Parameters
@@ -83,9 +117,11 @@ def region_columns(target: Target, kind: str = "") -> dict[str, dict[str, str]]:
     target : Target
     kind : str
         Of reference that the maps are against; by default, they are relevance maps by LRP.
+    normed : bool
+        Whether there are norms.
     """
     unit = target.unit or "n/a"
-    columns = COLUMNS | (AGAINST_REFERENCE if kind else {})
+    columns = COLUMNS | (AGAINST_REFERENCE if kind else {}) | (NORMED if normed else {})
     return {
         name: {key: unit if key == "Units" else text for key, text in column.items()}
         for name, column in columns.items()

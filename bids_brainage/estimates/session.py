@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from bids_brainage.estimates.differences import (
 from bids_brainage.estimates.grids import Grids
 from bids_brainage.estimates.inputs import InputMaker
 from bids_brainage.estimates.maps import MapFacts, ensemble_map, sub_ensemble_map
+from bids_brainage.estimates.norms import norms_facts, region_deviations
 from bids_brainage.estimates.options import EstimationOptions, PersonFacts
 from bids_brainage.estimates.parts import Part, run_networks
 from bids_brainage.estimates.regions import region_rows
@@ -31,6 +32,7 @@ from bids_brainage.records.reading import PreparedImages
 
 if TYPE_CHECKING:
     from bids_brainage.models.bundles.bundle import Bundle
+    from bids_brainage.models.bundles.region_norms import RegionDeviations
     from bids_brainage.models.ensembles.ensemble import EnsembleEstimate, MultiLevelEnsemble
 
 LOGGER = logging.getLogger(__name__)
@@ -109,13 +111,15 @@ def _result(
     return EnsembleResult(record, shown, rows_of(maps), differences)
 
 
-def rows_of(maps: Sequence[MapFacts | DifferenceMap]) -> list[dict[str, Any]]:
+def rows_of(
+    maps: Sequence[MapFacts | DifferenceMap], deviations: RegionDeviations | None = None
+) -> list[dict[str, Any]]:
     """Rows of the table of sub-ensembles' maps by region."""
     return [
         row
         for own in maps
         if own.regions
-        for row in region_rows(own.name, own.modality, own.weight, own.regions)
+        for row in region_rows(own.name, own.modality, own.weight, own.regions, deviations)
     ]
 
 
@@ -138,7 +142,10 @@ def _differences(
             lacking[kind] = reason
             continue
         given = (kind, bundle, ordered, references, top, grids, options.spaces, options.threads)
-        found.append(difference_maps(*given))
+        maps = difference_maps(*given)
+        deviations = region_deviations(bundle, estimate, maps, known, person, options)
+        norms = None if deviations is None else norms_facts(bundle, deviations, person)
+        found.append(replace(maps, deviations=deviations, norms=norms))
     return tuple(found), lacking
 
 

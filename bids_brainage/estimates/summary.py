@@ -80,7 +80,7 @@ def estimate_record(
         scans=scans,
         left_out=preparation.left_out,
         altered=preparation.altered,
-        compared_at=next((own.reference.age for own in differences if own.reference.kind == "dba"), None),
+        dba=next((own for own in differences if own.reference.kind == "dba"), None),
     )
     corrected = _corrected(estimate, measured)
     return EstimateRecord(

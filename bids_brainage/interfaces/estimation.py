@@ -112,7 +112,8 @@ def outputs_of(place: SessionPlace, result: EnsembleResult, options: EstimationO
     for found in result.differences:
         kind = found.reference.kind
         path = place.path("reference_regions", ensemble=record.ensemble, map=REFERENCE_MAPS[kind])
-        outputs.append(_regions_output(path, rows_of(found.parts), record, kind))
+        rows, normed = rows_of(found.parts, found.deviations), found.deviations is not None
+        outputs.append(_regions_output(path, rows, record, kind, normed))
         shown = (*(found.parts if options.sub_ensemble_maps else ()), found.total)
         outputs += [
             _reference_output(place, record, own, found.reference, options.aggregation, space)
@@ -122,13 +123,15 @@ def outputs_of(place: SessionPlace, result: EnsembleResult, options: EstimationO
     return outputs
 
 
-def _regions_output(path: Path, rows: list[dict[str, Any]], record: EstimateRecord, kind: str) -> Output:
+def _regions_output(
+    path: Path, rows: list[dict[str, Any]], record: EstimateRecord, kind: str, normed: bool = False
+) -> Output:
     """A table by region, of relevance or of maps against a kind of reference."""
     from bids_brainage.estimates.regions import region_columns
     from bids_brainage.records.tables import table_text
     from bids_brainage.records.writing import Output
 
-    columns = region_columns(record.target, kind)
+    columns = region_columns(record.target, kind, normed)
     write, about = partial(_write_text, table_text(rows, columns)), {"kind": kind} if kind else {}
     return Output("reference_regions" if kind else "regions", path, write, about=about, sidecar=columns)
 

@@ -146,6 +146,24 @@ class DifferencePart(Record):
     contribution: float = Field(description="weight times relevance_sum")
 
 
+class NormsFacts(Record):
+    """Whom z scores of the regions of a DBA map compare with, and how far the person is like them."""
+
+    n: int = Field(description="people whom norms were made from")
+    ends: tuple[float, float] = Field(description="youngest and oldest of them (or least and greatest value)")
+    datasets: tuple[str, ...] = Field(default=(), description="that they are of; empty if unknown")
+    simulated: bool = Field(description="whether they are simulated")
+    columns: tuple[str, ...] = Field(default=(), description="by whose entries norms differ, such as sex")
+    beyond: float = Field(
+        description="share of their own z scores beyond 1.96, each by the norms of the others"
+    )
+    outside: bool = Field(description="whether the person is younger or older than all of them")
+    unknown: tuple[str, ...] = Field(
+        default=(), description="columns in which nobody of them has the person's entry"
+    )
+    among: bool = Field(description="whether the person is one of them")
+
+
 class Difference(Record):
     """Why the estimate is not that of a reference.
 
@@ -160,6 +178,9 @@ class Difference(Record):
     quadrature: float = Field(description="the rest: what the sum over points of the way leaves")
     parts: tuple[DifferencePart, ...] = Field(description="by sub-ensemble")
     contributions: Contributions = Field(description="the parts' contributions, summed in two ways")
+    norms: NormsFacts | None = Field(
+        default=None, description="whom the regions' z scores compare with; null if there are none"
+    )
 
     @property
     def start(self) -> float:

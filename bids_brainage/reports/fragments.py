@@ -15,6 +15,7 @@ from bids_brainage.flags import SEVERITIES
 from bids_brainage.records.estimate import EstimateRecord, Preparation, SubEnsemblePart
 from bids_brainage.records.reading import FinishedSession
 from bids_brainage.reports import boilerplate, charts
+from bids_brainage.reports.norms import LIMIT, SHOWN, unusual_regions
 from bids_brainage.reports.shown_maps import map_name, shown_maps
 from bids_brainage.reports.templates import template_environment
 from bids_brainage.reports.words import (
@@ -85,6 +86,7 @@ def session_texts(session: FinishedSession, key: str) -> dict[str, str]:
                 maps=[(map_name(map_), map_.sidecar) for map_ in shown_maps(session.maps, record.ensemble)],
             )
         texts |= {f"{name}{part}": html for part, html in _comparisons(record)}
+        texts |= {f"{name}{part}": html for part, html in _unusual(session, record)}
     return texts
 
 
@@ -105,6 +107,29 @@ def _comparisons(record: EstimateRecord) -> Iterator[tuple[str, str]]:
         yield f"{REFERENCE_MAPS[difference.reference.kind]}Text", html
     for kind, reason in record.not_explained.items():
         yield f"{REFERENCE_MAPS[kind]}Text", _render("not_explained", reason=reason)
+
+
+def _unusual(session: FinishedSession, record: EstimateRecord) -> Iterator[tuple[str, str]]:
+    """Which regions are most unusual by the model's norms, where it has some."""
+    for difference in record.differences:
+        kind = difference.reference.kind
+        path = session.regions_path(record.ensemble, kind)
+        regions = unusual_regions(session.regions(record.ensemble, kind))
+        if difference.norms is None or path is None or not regions:
+            continue
+        yield (
+            f"{REFERENCE_MAPS[kind]}Norms",
+            _render(
+                "norms",
+                words=words_of(record),
+                norms=difference.norms,
+                regions=regions,
+                beyond=sum(abs(region.z) > LIMIT for region in regions),
+                limit=LIMIT,
+                shown=SHOWN,
+                table=path.name,
+            ),
+        )
 
 
 def _summary(participant: str, sessions: Sequence[FinishedSession], failed: bool) -> dict[str, Any]:
@@ -271,6 +296,7 @@ def _environment() -> Environment:
     filters: dict[str, Callable[..., Any]] = {
         "fine": _number("+.3f"),
         "exact": _number(".3f"),
+        "score": _number("+.1f"),
         "tiny": _number(".1g"),
         "weight": _number(".2f"),
         "plain": _number("g"),

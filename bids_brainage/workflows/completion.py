@@ -59,9 +59,12 @@ def session_state(
     inputs = {modality: _marks(paths, finished) for modality, paths in _files(session).items()}
     preprocessing = _preprocessing_fingerprints(session, config, inputs)
     unprepared = _unprepared(finished, preprocessing, config.require_all_modalities)
+    # Of models without norms, there is nothing to add.
+    groups = {"groups": dict(session.groups)} if session.groups else {}
     estimates = {
         ensemble: _hash(
-            {
+            groups
+            | {
                 "preprocessing": preprocessing,
                 "modalities": sorted(config.modalities),
                 "bundle": bundle_sha256,

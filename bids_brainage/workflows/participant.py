@@ -124,6 +124,7 @@ def person_facts(session: SessionInputs, dataset: str) -> PersonFacts:
         age=session.age,
         measured=session.measured,
         sex=session.sex,
+        groups=dict(session.groups),
         simulated=session.simulated,
         inputs=tuple(session.uri(path) for path in files),
         warnings=tuple(session.warnings),

@@ -21,7 +21,7 @@ from bids_brainage.workflows.crashes import Crash, Crashes
 from bids_brainage.workflows.execution import Execution
 from bids_brainage.workflows.flags import RaisedFlag, flags_file, flags_of, tell_of_all, tell_of_session
 from bids_brainage.workflows.progress import Progress
-from bids_brainage.workflows.sources import sequence_files, with_measured
+from bids_brainage.workflows.sources import sequence_files, with_groups, with_measured
 from bids_brainage.workflows.work_folder import remove_made
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def run_participants(config: RunConfig, sessions: Sequence[SessionInputs]) -> Ru
     bundle = None if config.preproc_only else load_bundle(config.model)
     if bundle is not None:
         config = replace(config, ensemble=bundle.chosen(config.ensemble))
-        sessions = with_measured(sessions, config, bundle)
+        sessions = with_groups(with_measured(sessions, config, bundle), config, bundle)
         if "dba" in config.explain and not config.no_relevance and bundle.record.expected_inputs is None:
             LOGGER.info(messages.LRP_ONLY.format(model=bundle.name))
     if config.boilerplate_only:

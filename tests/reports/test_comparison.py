@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from bids_brainage.records.estimate import (
     Difference,
     DifferencePart,
     EstimateRecord,
+    NormsFacts,
     ReferenceFacts,
 )
 from bids_brainage.records.reading import SessionPlace
@@ -87,14 +89,17 @@ def sidecar(record: EstimateRecord, own: Difference, name: str) -> ReferenceMapR
     )
 
 
-def write(out: Path, record: EstimateRecord) -> Page:
-    """A page of an estimate by type I, explained by DBA maps alone."""
+def write(
+    out: Path, record: EstimateRecord, regions: Sequence[Mapping[str, str | float]] | None = None
+) -> Page:
+    """A page of an estimate by type I, explained by DBA maps alone; `regions` are rows of their table."""
     place = SessionPlace.of(out, "sub-01", None)
     publish_images(place)
     outputs = [Output("estimate", place.path("brainage", ensemble="TypeI"), record.write)]
     for own in record.differences:
         row = {"region": "Putamen", "hemisphere": "L", "contribution": own.relevance_sum}
-        text = table_text([row], {name: {} for name in row})
+        rows = regions or [row]
+        text = table_text(rows, {name: {} for name in rows[0]})
         path = place.path("reference_regions", ensemble="TypeI", map="DBA")
         write_text = partial(Path.write_text, data=text)
         outputs.append(Output("reference_regions", path, write_text, {"kind": "dba"}, {}))
@@ -157,3 +162,57 @@ def test_why_there_is_none_is_told(tmp_path: Path) -> None:
     page = write(tmp_path, record)
     assert reason in page.text
     assert "DBA" not in " ".join(page.titles())
+
+
+NORMS = NormsFacts(
+    n=48, ends=(30, 60), datasets=("<b>Ours</b>",), simulated=True, columns=("sex",), beyond=0.061,
+    outside=False, unknown=(), among=False,
+)  # fmt: skip
+
+
+def normed(record: EstimateRecord, **changes: object) -> EstimateRecord:
+    own = record.differences[0].model_copy(update={"norms": NORMS.model_copy(update=changes)})
+    return record.model_copy(update={"differences": (own,)})
+
+
+def regions(n: int = 40) -> list[dict[str, str | float]]:
+    """Two sub-ensembles' rows; place 7 has the largest z, -4.2, place 8 none."""
+    return [
+        {
+            "sub_ensemble": name,
+            "region": f"Place {index}",
+            "hemisphere": "L",
+            "contribution": 0.1 * index,
+            "ensemble_expected": 0.05,
+            "ensemble_z": -4.2 if index == 7 else "n/a" if index == 8 else index / 19,
+        }
+        for name in ("WholeBrain_T1w", "WholeBrain_FLAIR")
+        for index in range(n)
+    ]
+
+
+def test_the_most_unusual_regions_stand_beside_their_years(tmp_path: Path, record: EstimateRecord) -> None:
+    page = write(tmp_path, normed(record), regions())
+    text = page.text
+    assert (
+        "among 48 reference simulated people of <b>Ours</b> (30.0 to 60.0 years; norms differ by sex)" in text
+    )
+    assert "3 of 39 regions lie beyond ±1.96." in text  # places 7, 38 and 39
+    assert "here 2; of the reference people themselves, each judged by the others, 6.1 % did" in text
+    assert "left Place 7 +1.400 +0.050 \N{MINUS SIGN}4.2 left Place 39 +7.800 +0.050 +2.1" in text
+    assert "left Place 8 +" not in text
+    assert "The 12 most unusual regions" in text
+    assert "sub-01_desc-TypeIDBA_regions.tsv" in text
+    for never in ("nearest age", "one of the reference", "Nobody of"):
+        assert never not in text
+
+
+def test_what_makes_them_less_sure_is_told(tmp_path: Path, record: EstimateRecord) -> None:
+    text = write(tmp_path, normed(record, outside=True, unknown=("<i>site",), among=True), regions()).text
+    assert "chronological age is outside of that range" in text
+    assert "this person's entry in <i>site" in text
+    assert "This person is one of the reference simulated people" in text
+
+
+def test_without_norms_nothing_is_said_of_them(tmp_path: Path, record: EstimateRecord) -> None:
+    assert "unusual regions" not in write(tmp_path, record, regions()).text

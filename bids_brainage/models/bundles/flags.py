@@ -12,6 +12,7 @@ from bids_brainage.models.ensembles.ensemble import EnsembleEstimate
 from bids_brainage.models.ensembles.scans import UnlikeScan
 from bids_brainage.models.ensembles.typicality import Unusual
 from bids_brainage.quoting import one_line
+from bids_brainage.records.estimate import Difference
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def estimate_flags(
     unusual: Sequence[Unusual] = (),
     left_out: Mapping[str, str] | None = None,
     altered: str | None = None,
-    compared_at: float | None = None,
+    dba: Difference | None = None,
     scans: Sequence[UnlikeScan] = (),
 ) -> tuple[Flag, ...]:
     """All flags of an estimate.
@@ -65,8 +66,8 @@ def estimate_flags(
         By sequence, why its image could not be used.
     altered : str, optional
         What was injected into the images.
-    compared_at : float, optional
-        The age (or target's value) of the references that the person was compared with.
+    dba : Difference, optional
+        From the average brain of the person's age (or target's value), where they were compared.
     scans : sequence of UnlikeScan
         What is unlike training in how the images were scanned.
     """
@@ -76,7 +77,8 @@ def estimate_flags(
         *_training_flags(trained_on, fold),
         *_unknown_flags(bundle, age, measured),
         *_range_flags(bundle, estimate, age),
-        *_reference_flags(bundle, age if bundle.estimates_age else measured, compared_at),
+        *_reference_flags(bundle, age if bundle.estimates_age else measured, dba),
+        *_norms_flags(bundle, estimate, age if bundle.estimates_age else measured, dba),
         *_left_out_flags(estimate, left_out or {}),
         *_ensemble_flags(bundle, estimate),
         *_image_flags(unusual),
@@ -137,14 +139,41 @@ def _range_flags(bundle: Bundle, estimate: EnsembleEstimate, age: float | None) 
     yield Flag("estimate_outside_training_range", text)
 
 
-def _reference_flags(bundle: Bundle, known: float | None, compared_at: float | None) -> Iterator[Flag]:
-    facts = bundle.record.expected_inputs
+def _reference_flags(bundle: Bundle, known: float | None, dba: Difference | None) -> Iterator[Flag]:
+    facts, compared_at = bundle.record.expected_inputs, dba.reference.age if dba else None
     if facts is not None and known is not None and compared_at is not None and known != compared_at:
         what, (least, most) = bundle.record.target, facts.ends
         text = messages.REFERENCE_NEAREST.format(
             what=what, known=known, least=least, most=most, used=compared_at
         )
         yield Flag("reference_age_outside", text)
+
+
+def _norms_flags(
+    bundle: Bundle, estimate: EnsembleEstimate, known: float | None, dba: Difference | None
+) -> Iterator[Flag]:
+    """What is to be known of regions' z scores, or why there are none."""
+    facts = bundle.record.region_norms
+    if facts is None or dba is None or known is None:
+        return
+    norms, model = dba.norms, bundle.name
+    if norms is None:
+        sets = [own for own in facts.sets if own.ensemble == estimate.ensemble]
+        there = {" + ".join(own.modalities) for own in sets}
+        used = " + ".join(estimate.modalities_used)
+        sentence = messages.NORMS_LACKING_MEANS if used in there else messages.NORMS_LACKING
+        text = sentence.format(model=model, known=" or ".join(sorted(there)) or "other ensembles", used=used)
+        yield Flag("norms_lacking", text)
+        return
+    if norms.outside:
+        least, most = norms.ends
+        text = messages.NORMS_NEAREST.format(what=bundle.record.target, known=known, least=least, most=most)
+        yield Flag("norms_age_outside", text)
+    if norms.unknown:
+        columns = ", ".join(norms.unknown)
+        yield Flag("norms_group_unknown", messages.NORMS_GROUP_UNKNOWN.format(columns=columns))
+    if norms.among:
+        yield Flag("norms_participant", messages.NORMS_PARTICIPANT)
 
 
 def _left_out_flags(estimate: EnsembleEstimate, left_out: Mapping[str, str]) -> Iterator[Flag]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,6 +102,26 @@ def place_norms(
         ),
         norms,
     )
+
+
+def find_norms(
+    known: tuple[KnownNorms, ...],
+    ensemble: str,
+    modalities: Collection[str],
+    aggregation: str,
+    years: Mapping[str, np.ndarray],
+) -> KnownNorms | None:
+    """The norms of such estimates, whose maps have these regions; None if there are none."""
+    for own in known:
+        facts = own.facts
+        if (
+            (facts.ensemble, facts.aggregation) == (ensemble, aggregation)
+            and set(facts.modalities) == set(modalities)
+            and {ALL, *facts.sub_ensembles} == set(years)
+            and len(years[ALL]) == facts.regions
+        ):
+            return own
+    return None
 
 
 def pack_norms(known: tuple[KnownNorms, ...]) -> dict[str, np.ndarray]:
