@@ -195,7 +195,7 @@ def test_the_most_unusual_regions_stand_beside_their_years(tmp_path: Path, recor
     page = write(tmp_path, normed(record), regions())
     text = page.text
     assert (
-        "among 48 reference simulated people of <b>Ours</b> (30.0 to 60.0 years; norms differ by sex)" in text
+        "among 48 simulated reference people of <b>Ours</b> (30.0 to 60.0 years; norms differ by sex)" in text
     )
     assert "3 of 39 regions lie beyond ±1.96." in text  # places 7, 38 and 39
     assert "here 2; of the reference people themselves, each judged by the others, 6.1 % did" in text
@@ -203,7 +203,7 @@ def test_the_most_unusual_regions_stand_beside_their_years(tmp_path: Path, recor
     assert "left Place 8 +" not in text
     assert "The 12 most unusual regions" in text
     assert "sub-01_desc-TypeIDBA_regions.tsv" in text
-    for never in ("nearest age", "one of the reference", "Nobody of"):
+    for never in ("nearest age", "one of the simulated", "Nobody of"):
         assert never not in text
 
 
@@ -211,7 +211,7 @@ def test_what_makes_them_less_sure_is_told(tmp_path: Path, record: EstimateRecor
     text = write(tmp_path, normed(record, outside=True, unknown=("<i>site",), among=True), regions()).text
     assert "chronological age is outside of that range" in text
     assert "this person's entry in <i>site" in text
-    assert "This person is one of the reference simulated people" in text
+    assert "This person is one of the simulated reference people" in text
 
 
 def test_without_norms_nothing_is_said_of_them(tmp_path: Path, record: EstimateRecord) -> None:
