@@ -121,6 +121,8 @@ class Facts:
     lrp : tuple of ExplanationFacts
     compared : tuple of str
         The kinds of reference that people were compared with.
+    norms : tuple of int
+        Numbers of people whom regions' z scores compare with.
     """
 
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -132,6 +134,7 @@ class Facts:
     simulated: bool = False
     lrp: tuple[ExplanationFacts, ...] = ()
     compared: tuple[str, ...] = ()
+    norms: tuple[int, ...] = ()
 
 
 def facts_of(records: Sequence[EstimateRecord], versions: Mapping[str, str] | None = None) -> Facts:
@@ -154,6 +157,7 @@ def facts_of(records: Sequence[EstimateRecord], versions: Mapping[str, str] | No
         simulated=bool(records) and all(record.simulated_input for record in records),
         lrp=_unique(record.lrp for record in records if record.lrp is not None),
         compared=_unique(own.reference.kind for record in records for own in record.differences),
+        norms=_unique(own.norms.n for record in records for own in record.differences if own.norms),
     )
 
 

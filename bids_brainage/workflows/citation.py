@@ -59,14 +59,16 @@ def write_planned_citation(
         simulated=all(session.simulated for session in sessions),
     )
     if bundle is not None:
-        explained = explanation_facts(config)
+        explained, compared = explanation_facts(config), explained_against(config)
+        normed = [own.facts for own in bundle.region_norms if "dba" in compared]
         facts = replace(
             facts,
             ensembles=tuple(_parts(bundle, name) for name in config.ensemble),
             models=(model_facts(bundle),),
             targets=(bundle.record.target,),
             lrp=() if explained is None else (explained,),
-            compared=() if bundle.record.expected_inputs is None else explained_against(config),
+            compared=() if bundle.record.expected_inputs is None else compared,
+            norms=tuple(dict.fromkeys(own.n for own in normed if own.ensemble in config.ensemble)),
         )
     write_citation(config.output_dir, facts)
 

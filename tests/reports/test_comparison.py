@@ -203,6 +203,8 @@ def test_the_most_unusual_regions_stand_beside_their_years(tmp_path: Path, recor
     assert "left Place 8 +" not in text
     assert "The 12 most unusual regions" in text
     assert "sub-01_desc-TypeIDBA_regions.tsv" in text
+    assert "mean and spread at that age among 48 reference people, as smooth curves of age (P-splines" in text
+    assert "Eilers" in text
     for never in ("nearest age", "one of the simulated", "Nobody of"):
         assert never not in text
 
@@ -215,4 +217,6 @@ def test_what_makes_them_less_sure_is_told(tmp_path: Path, record: EstimateRecor
 
 
 def test_without_norms_nothing_is_said_of_them(tmp_path: Path, record: EstimateRecord) -> None:
-    assert "unusual regions" not in write(tmp_path, record, regions()).text
+    text = write(tmp_path, record, regions()).text
+    assert "unusual regions" not in text
+    assert "Eilers" not in text
