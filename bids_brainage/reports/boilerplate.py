@@ -198,7 +198,11 @@ def _ensembles(records: Sequence[EstimateRecord]) -> tuple[EnsembleParts, ...]:
 
 def methods_markdown(facts: Facts) -> str:
     """Return the methods text in Markdown, citations resolved, references at the end."""
-    text = _render(facts)
+    return with_references(_render(facts))
+
+
+def with_references(text: str) -> str:
+    """Return Markdown whose citations ([@key]) are resolved, with the references at its end."""
     library = references()
     cited = _cited_keys(text)
     text = _CITATION.sub(lambda found: _in_text(found.group(1), library), text)
@@ -208,9 +212,14 @@ def methods_markdown(facts: Facts) -> str:
 
 def methods_html(facts: Facts) -> str:
     """Return the methods text as an HTML fragment; HTML in facts is escaped."""
+    return as_html(methods_markdown(facts))
+
+
+def as_html(markdown: str) -> str:
+    """Return Markdown as an HTML fragment; HTML in it is escaped."""
     from markdown_it import MarkdownIt
 
-    return str(MarkdownIt("commonmark", {"html": False}).render(methods_markdown(facts)))
+    return str(MarkdownIt("commonmark", {"html": False}).render(markdown))
 
 
 def methods_bib(facts: Facts) -> str:
@@ -244,12 +253,27 @@ def references() -> dict[str, dict[str, str]]:
 
 
 def _render(facts: Facts) -> str:
+    return render("methods.md.j2", facts=facts, versions=facts.versions)
+
+
+def render(name: str, *, versions: Mapping[str, str], **context: object) -> str:
+    """Fill in a template of boilerplate/; its paragraphs end with par, all else is one blank.
+
+    Parameters
+    ----------
+    name : str
+        Of the file.
+    versions : mapping of str to str
+        By package; those it lacks are empty.
+    **context : object
+        What else the template knows.
+    """
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(undefined=StrictUndefined, autoescape=False)
     environment.filters |= {"md": _escape_markdown, "spoken": spoken, "listed": _listed_words}
-    template = environment.from_string(_read("methods.md.j2"))
-    text = template.render(facts=facts, versions=_Versions(facts.versions), par=_PARAGRAPH)
+    template = environment.from_string(_read(name))
+    text = template.render(versions=_Versions(versions), par=_PARAGRAPH, **context)
     paragraphs = (" ".join(part.split()) for part in text.split(_PARAGRAPH))
     return "\n\n".join(part for part in paragraphs if part)
 

@@ -6,7 +6,7 @@ import base64
 import io
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from xml.sax.saxutils import escape
 
 from bids_brainage.atomic import write_text
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _PNG = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=\s]+)")
 _JPEG_QUALITY = 82
+_WEBP_QUALITY = 80
 _FONT = ["DejaVu Sans"]
 _PATH = re.compile(r' d="([^"]+)"')
 _BLANKS = re.compile(r"\s*\n?([MLQCz])\s*(?=[\d\-z\s\"])")
@@ -31,7 +32,9 @@ def new_figure(width: float, height: float, face: str = "white") -> Figure:
     return Figure(figsize=(width, height), facecolor=face)
 
 
-def save(figure: Figure, path: Path, title: str, style: str = "") -> Path:
+def save(
+    figure: Figure, path: Path, title: str, style: str = "", pictures: Literal["jpeg", "webp"] = "jpeg"
+) -> Path:
     """Write `figure` as one self-contained SVG file.
 
     Parameters
@@ -44,6 +47,8 @@ def save(figure: Figure, path: Path, title: str, style: str = "") -> Path:
         What the figure shows, in a sentence; it becomes the text read out instead of the picture.
     style : str
         CSS that goes into the file.
+    pictures : {"jpeg", "webp"}
+        What pictures inside become; webp is smaller, and less often read outside of browsers.
 
     Returns
     -------
@@ -62,7 +67,7 @@ def save(figure: Figure, path: Path, title: str, style: str = "") -> Path:
         buffer = io.StringIO()
         empty = {"Date": None, "Creator": None, "Format": None, "Type": None}
         figure.savefig(buffer, format="svg", facecolor=figure.get_facecolor(), metadata=empty)
-    return write_text(path, _finish(buffer.getvalue(), path.stem, title, style))
+    return write_text(path, _finish(buffer.getvalue(), path.stem, title, style, pictures))
 
 
 def as_data_address(path: Path) -> str:
@@ -73,8 +78,8 @@ def as_data_address(path: Path) -> str:
     return f"data:image/{path.suffix.removeprefix('.')};base64,{content}"
 
 
-def _finish(svg: str, name: str, title: str, style: str) -> str:
-    svg = _PNG.sub(_as_jpeg, svg[svg.index("<svg") :])
+def _finish(svg: str, name: str, title: str, style: str, pictures: str) -> str:
+    svg = _PNG.sub(lambda found: _compressed(found, pictures), svg[svg.index("<svg") :])
     start, rest = svg.split(">", 1)
     start = re.sub(r'\s(width|height)="[^"]*"', "", start)
     start += f' role="img" aria-labelledby="{name}-title"' + (' tabindex="0"' if style else "")
@@ -94,11 +99,14 @@ def _shorter(path: re.Match[str]) -> str:
     return _BLANKS.sub(r"\1", _LONG_NUMBER.sub(r"\1", path.group(0)))
 
 
-def _as_jpeg(found: re.Match[str]) -> str:
-    """Turn an embedded PNG into a JPEG, a fifth of its size."""
+def _compressed(found: re.Match[str], form: str) -> str:
+    """Turn an embedded PNG into a JPEG, a fifth of its size, or into a WebP."""
     from PIL import Image
 
     picture = Image.open(io.BytesIO(base64.b64decode(found.group(1)))).convert("RGB")
     buffer = io.BytesIO()
-    picture.save(buffer, format="JPEG", quality=_JPEG_QUALITY, subsampling=0, optimize=True)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    if form == "jpeg":
+        picture.save(buffer, format="JPEG", quality=_JPEG_QUALITY, subsampling=0, optimize=True)
+    else:
+        picture.save(buffer, format="WEBP", quality=_WEBP_QUALITY, method=4)
+    return f"data:image/{form};base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -286,7 +286,7 @@ def _sheet(rows: int, left: float = 0.2) -> Axes:
 
 
 def _finish(axes: Axes, names: Sequence[str], unit: str, top: float = -0.7) -> None:
-    short = [name if len(name) <= 37 else name[:36] + "…" for name in names]
+    short = [shortened(name, 37) for name in names]
     axes.set_yticks(range(len(short)), [_plain(name) for name in short], fontsize=9.5, color=INK)
     axes.set_ylim(len(short) - 0.4, top)
     axes.set_xlabel(_plain(unit), fontsize=9, color=QUIET)
@@ -297,6 +297,11 @@ def _finish(axes: Axes, names: Sequence[str], unit: str, top: float = -0.7) -> N
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color(FAINT)
+
+
+def shortened(name: str, longest: int) -> str:
+    """A name of at most so many letters."""
+    return name if len(name) <= longest else name[: longest - 1] + "…"
 
 
 def _plain(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import nibabel as nib
 import numpy as np
@@ -295,7 +295,9 @@ class Mosaic:
         self.axes.text(0.71, middle, sides[1], ha="left", va="center", **style)
         self.axes.text(0.5, self.height - 0.003, note, ha="center", va="bottom", **style | {"fontsize": 8.5})
 
-    def save(self, out: Path, title: str, style: str = "") -> Path:
-        """Write the sheet."""
+    def save(
+        self, out: Path, title: str, style: str = "", pictures: Literal["jpeg", "webp"] = "jpeg"
+    ) -> Path:
+        """Write the sheet; see `canvas.save`."""
         self._labels()
-        return canvas.save(self.figure, out, title, style)
+        return canvas.save(self.figure, out, title, style, pictures)

@@ -75,7 +75,9 @@ def test_every_folder_of_modules_is_a_package() -> None:
         "data/outputs.yaml",
         "data/models/demo/bundle.json",
         "data/reports/page.html.j2",
+        "data/reports/group/tables.yaml",
         "boilerplate/methods.md.j2",
+        "boilerplate/group.md.j2",
         "boilerplate/references.bib",
     ],
 )

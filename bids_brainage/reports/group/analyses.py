@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from bids_brainage.reports.group.contrasts import Tested, row_of, shown_contrast
+from bids_brainage.reports.group.contrasts import Tested, row_of, shown_contrast, viewer_of
 from bids_brainage.reports.group.designs import shown_designs
 from bids_brainage.reports.group.gallery import Gallery
+from bids_brainage.reports.group.likeness import shown_likeness
 from bids_brainage.reports.group.reading import Analysis
 from bids_brainage.reports.words import Words
 
@@ -42,6 +43,8 @@ def analysis_context(analysis: Analysis, words: Words, gallery: Gallery, *, seve
         "rows": [row_of(own, several) for own in tested],
         "shown": shown,
         "designs": list(shown_designs(analysis, gallery, several)),
+        "viewer": viewer_of(ranked[0], gallery) if ranked else None,
+        "likeness": shown_likeness(analysis, words, gallery, several=several),
         "words": words,
         "kinds": sorted({unit.kind for unit in record.units}),
     }

@@ -17,6 +17,7 @@ from bids_brainage.reports.group.projections import projection_figure
 from bids_brainage.reports.group.reading import Analysis, Row, number, numbers
 from bids_brainage.reports.group.tables import p_text, shown_table
 from bids_brainage.reports.group.testing_figures import RegionBar, null_figure, regions_figure
+from bids_brainage.reports.group.viewer import write_viewer
 from bids_brainage.reports.group.words import maps_name
 from bids_brainage.reports.words import MINUS, Words
 
@@ -146,6 +147,20 @@ def _maps(own: Tested, words: Words, gallery: Gallery, full: bool) -> Iterator[t
                 kind="brain",
             ),
         )
+
+
+def viewer_of(own: Tested, gallery: Gallery) -> Any:
+    """A viewer of the map of the statistic, if there is one."""
+    statistic, contrast = own.file(own.contrast.statistic), own.contrast
+    if statistic is None:
+        return None
+    title = f"Viewer: {contrast.statistic} of {contrast.name} on {maps_name(own.unit, True)}"
+    return gallery.viewer(
+        f"{own.key}-viewer.html",
+        title,
+        lambda out, text: write_viewer(statistic, out, text),
+        [own.analysis.record.fingerprint, own.key],
+    )
 
 
 def _clusters(own: Tested, words: Words) -> dict[str, Any] | None:

@@ -17,6 +17,7 @@ import bids_brainage
 from bids_brainage.atomic import write_text
 from bids_brainage.reading import MB, read_json
 from bids_brainage.reports.canvas import as_data_address
+from bids_brainage.reports.group.viewer import scripts_of
 
 RECORD = "figures.json"
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9-]")
@@ -32,10 +33,13 @@ class Gallery:
         Where they lie; nothing else lies there.
     shown : dict of str to str
         By file name, what each figure of the page was drawn from.
+    scripts : dict
+        Hashes of the scripts of its viewers, in order.
     """
 
     folder: Path
     shown: dict[str, str] = field(default_factory=dict)
+    scripts: dict[str, None] = field(default_factory=dict)
     _known: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -69,6 +73,19 @@ class Gallery:
         kind : {"chart", "brain"}
             How it is framed.
         """
+        path = self._drawn(name, title, draw, drawn_from)
+        address = as_data_address(path)
+        return Markup('<figure class="{}"><img alt="{}" src="{}"></figure>').format(kind, title, address)
+
+    def viewer(self, name: str, title: str, draw: Callable[[Path, str], Path], drawn_from: Any) -> Markup:
+        """A document with scripts of its own, in a frame that may do nothing else; see `figure`."""
+        html = self._drawn(name, title, draw, drawn_from).read_text(encoding="utf-8")
+        self.scripts.update(dict.fromkeys(scripts_of(html)))
+        return Markup(
+            '<iframe sandbox="allow-scripts" loading="lazy" title="{}" srcdoc="{}"></iframe>'
+        ).format(title, html)
+
+    def _drawn(self, name: str, title: str, draw: Callable[[Path, str], Path], drawn_from: Any) -> Path:
         name = self._free(name)
         path, own = self.folder / name, _hash([bids_brainage.__version__, title, drawn_from])
         if self._known.get(name) != own or not path.is_file():
@@ -77,8 +94,7 @@ class Gallery:
             self._known[name] = own
             self._save(self._known)
         self.shown[name] = own
-        address = as_data_address(path)
-        return Markup('<figure class="{}"><img alt="{}" src="{}"></figure>').format(kind, title, address)
+        return path
 
     def _free(self, name: str) -> str:
         """A file name that no other figure of the page has, of plain letters."""

@@ -100,7 +100,7 @@ def _figure(
     if holds is not None:
         picture.outline(holding(holds).astype(np.float32), OUTLINE, width=1.0)
     picture.colour_bar(ends, sides, note, lowest, GAIN)
-    return picture.save(out, title)
+    return picture.save(out, title, pictures="webp")
 
 
 def holding(corrected: Path) -> np.ndarray:
@@ -114,7 +114,7 @@ def coverage_figure(coverage: Path, mask: Path, out: Path, title: str) -> Path:
     picture = Mosaic(Slices.through(tested), pixels=NARROW)
     picture.show(data)
     picture.outline(canonical(tested), MASK_COLOUR)
-    return picture.save(out, title)
+    return picture.save(out, title, pictures="webp")
 
 
 @lru_cache(maxsize=1)

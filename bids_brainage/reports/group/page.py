@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bids_brainage.atomic import write_text
+from bids_brainage.reports.boilerplate import as_html
 from bids_brainage.reports.group.analyses import analysis_context
 from bids_brainage.reports.group.biomarkers import biomarkers_context
 from bids_brainage.reports.group.downloads import downloads_context
 from bids_brainage.reports.group.estimates import estimates_context
 from bids_brainage.reports.group.gallery import Gallery
+from bids_brainage.reports.group.methods import group_methods
+from bids_brainage.reports.group.places import places_context
 from bids_brainage.reports.group.reading import GROUP, GroupResults, read_group
 from bids_brainage.reports.group.summary import summary_context
 from bids_brainage.reports.group.tables import p_text, written
@@ -60,7 +63,9 @@ def write_group_page(out_dir: Path, told: Callable[[str], None] = lambda name: N
     sections = list(_sections(results, gallery, told))
     template = _environment().get_template("page.html.j2")
     title = f"Group report · {results.record.dataset}" if results.record.dataset else "Group report"
-    html = template.render(title=title, sections=sections, assembled="", style="group/group.css")
+    html = template.render(
+        title=title, sections=sections, assembled="", style="group/group.css", scripts=list(gallery.scripts)
+    )
     page = write_text(group_page_path(Path(out_dir).absolute()), html)
     gallery.close()
     LOGGER.info("Wrote %s (%.1f MB)", page, page.stat().st_size / 1e6)
@@ -77,12 +82,17 @@ def _sections(
     biomarkers = biomarkers_context(results, gallery)
     if biomarkers is not None:
         yield _section("Biomarkers", "biomarkers", biomarkers)
+    told("Places")
+    places = places_context(results, gallery)
+    if places is not None:
+        yield _section("Places", "places", places)
     several = len(results.record.ensembles) > 1
     for number, analysis in enumerate(results.analyses, start=1):
         told(analysis.record.title)
         context = analysis_context(analysis, results.words, gallery, several=several)
         section = _section(short_name(analysis.record.name), "analysis", context)
         yield {**section, "id": f"analysis-{number}", "heading": analysis.record.title}
+    yield _section("Methods", "methods", {"methods": as_html(group_methods(results))})
     yield _section("Downloads", "downloads", downloads_context(results))
 
 

@@ -59,7 +59,7 @@ def projection_figure(statistic: Path, corrected: Path | None, out: Path, title:
     threshold = shown_threshold(data, holding(corrected) if corrected else None)
     limit = float(np.abs(data).max()) or 1.0
     # The weakest that is shown must be seen: thresholds of nilearn are exclusive.
-    settings: dict[str, Any] = {"threshold": threshold * (1 - 1e-6), "cmap": _cmap(), "vmax": limit}
+    settings: dict[str, Any] = {"threshold": threshold * (1 - 1e-6), "cmap": colour_map(), "vmax": limit}
     figure = canvas.new_figure(13, 5.6)
     axes = figure.add_axes((0, 0.44, 1, 0.56))
     plotting.plot_glass_brain(
@@ -120,7 +120,8 @@ def _fsaverage(side: str) -> dict[str, Any]:
     return {"pial": files[f"pial_{side}"], "inflated": files[f"infl_{side}"], "sulc": files[f"sulc_{side}"]}
 
 
-def _cmap() -> ListedColormap:
+def colour_map() -> ListedColormap:
+    """The colours of relevance, not amplified, for nilearn."""
     from matplotlib.colors import ListedColormap
 
     return ListedColormap(colours.black_fire_red(np.linspace(-1, 1, 256), 1.0), name="black_fire_red")

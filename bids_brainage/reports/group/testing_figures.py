@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_brainage.reports import canvas
-from bids_brainage.reports.charts import FAINT, INK, OLDER, QUIET, WIDTH, YOUNGER
+from bids_brainage.reports.charts import FAINT, INK, OLDER, QUIET, WIDTH, YOUNGER, shortened
 from bids_brainage.reports.group.tables import p_text
 from bids_brainage.reports.training_figures import frame
 
@@ -94,8 +94,8 @@ def regions_figure(bars: Sequence[RegionBar], statistic: str, out: Path, title: 
             (bar.statistic, row), xytext=(side, 0), textcoords="offset points", ha=align, va="center",
             fontsize=8, color=INK if bar.holds else QUIET,
         )  # fmt: skip
-    names = [bar.name if len(bar.name) <= 46 else bar.name[:45] + "…" for bar in bars]
-    axes.set_yticks(range(len(bars)), [name.replace("$", r"\$") for name in names], fontsize=9, color=INK)
+    names = [shortened(bar.name, 46) for bar in bars]
+    axes.set_yticks(range(len(bars)), names, fontsize=9, color=INK, parse_math=False)
     axes.set_ylim(len(bars) - 0.4, -0.6)
     axes.axvline(0, color=QUIET, linewidth=0.8, zorder=3)
     axes.margins(x=0.16)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_brainage.reports import canvas
-from bids_brainage.reports.charts import FAINT, INK, OLDER, QUIET, WIDTH
+from bids_brainage.reports.charts import FAINT, INK, OLDER, QUIET, WIDTH, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -101,8 +101,7 @@ def _panel(axes: Axes, name: str, series: Sequence[Series], most: float, *, last
         (counts.ages[fullest], -1 + 0.5 * counts.n[fullest] / most),
         ha="center", va="bottom", fontsize=7.5, color=QUIET,
     )  # fmt: skip
-    short = name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
-    axes.set_title(short, fontsize=9.5, color=INK, parse_math=False)
+    axes.set_title(shortened(name, LONGEST_NAME), fontsize=9.5, color=INK, parse_math=False)
     if last:
         axes.set_xlabel("middle of the window (years)", fontsize=8.5, color=INK)
         axes.tick_params(labelbottom=True)
