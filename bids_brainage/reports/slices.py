@@ -38,8 +38,10 @@ class Slices:
     zooms: tuple[float, ...]
 
     @classmethod
-    def through(cls, mask: nib.Nifti1Image, number: int = 7) -> Slices:
-        """Choose `number` slices in each axis through what is not zero in `mask`."""
+    def through(
+        cls, mask: nib.Nifti1Image, number: int = 7, voxel: tuple[int, int, int] | None = None
+    ) -> Slices:
+        """Choose `number` slices in each axis through what is not zero in `mask`, and through `voxel`."""
         image = nib.as_closest_canonical(mask)
         data = np.asarray(image.dataobj) != 0
         if not data.any():
@@ -50,6 +52,8 @@ class Slices:
         for name, axis in AXES.items():
             first, last = bounds[axis]
             inner = np.linspace(first, last, number + 2)[1:-1].round().astype(int)
+            if voxel is not None:
+                inner[np.argmin(np.abs(inner - voxel[axis]))] = voxel[axis]
             cuts[name] = tuple(int(i) for i in inner)
             voxels = np.zeros((number, 3))
             voxels[:, axis] = inner

@@ -94,7 +94,7 @@ def of_contrast(contrast: ContrastRecord, design: DesignFacts, regions: int) -> 
 def _power(contrast: ContrastRecord, design: DesignFacts, regions: int) -> str:
     freedom, two_sided = contrast.degrees_of_freedom[1], contrast.two_sided
     one = _effect(detectable_t(freedom, two_sided=two_sided), design)
-    told = f"In a single place that was chosen beforehand, 4 of 5 such groups would show {one}"
+    told = f"To be found in 4 of 5 such groups, an effect in a single place chosen beforehand must be {one}"
     if regions > 1:
         more = detectable_t(freedom, LEVEL / regions, two_sided=two_sided)
         told += f"; where {regions} regions are tested, {_effect(more, design)}"

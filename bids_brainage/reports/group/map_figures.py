@@ -95,7 +95,9 @@ def _figure(
     pixels: int,
 ) -> Path:
     tested, background = read_image(mask), _background()
-    picture = Mosaic(Slices.through(tested), foot=BAR_HEIGHT, pixels=pixels)
+    peak = tuple(int(i) for i in np.unravel_index(int(np.argmax(np.abs(data))), data.shape))
+    slices = Slices.through(tested, voxel=peak)  # type: ignore[arg-type]
+    picture = Mosaic(slices, foot=BAR_HEIGHT, pixels=pixels)
     picture.show_colours(data, limit, background, GAIN)
     if holds is not None:
         picture.outline(holding(holds).astype(np.float32), OUTLINE, width=1.0)

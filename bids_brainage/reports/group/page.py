@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bids_brainage.atomic import write_text
 from bids_brainage.reports.boilerplate import as_html
-from bids_brainage.reports.group.analyses import analysis_context
+from bids_brainage.reports.group.analyses import Budget, analysis_context
 from bids_brainage.reports.group.biomarkers import biomarkers_context
 from bids_brainage.reports.group.downloads import downloads_context
 from bids_brainage.reports.group.estimates import estimates_context
@@ -26,6 +26,10 @@ from bids_brainage.reports.words import Words, spoken
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+
+#: Bytes of a page, and how much less is drawn if it is larger: a share of the figures of maps.
+LARGEST = 25_000_000
+SHARES = (1.0, 0.5, 0.2, 0.0)
 
 LOGGER = logging.getLogger(__name__)
 
@@ -59,21 +63,35 @@ def write_group_page(out_dir: Path, told: Callable[[str], None] = lambda name: N
         There is no group, or a file of it cannot be read.
     """
     results = read_group(Path(out_dir).absolute())
-    gallery = Gallery(results.folder / "figures")
-    sections = list(_sections(results, gallery, told))
-    template = _environment().get_template("page.html.j2")
-    title = f"Group report · {results.record.dataset}" if results.record.dataset else "Group report"
-    html = template.render(
-        title=title, sections=sections, assembled="", style="group/group.css", scripts=list(gallery.scripts)
-    )
+    for share in SHARES:
+        gallery = Gallery(results.folder / "figures")
+        html = _html(results, gallery, Budget.of(len(results.analyses), share), told)
+        if len(html.encode()) <= LARGEST:
+            break
     page = write_text(group_page_path(Path(out_dir).absolute()), html)
     gallery.close()
     LOGGER.info("Wrote %s (%.1f MB)", page, page.stat().st_size / 1e6)
     return page
 
 
+def _html(results: GroupResults, gallery: Gallery, budget: Budget, told: Callable[[str], None]) -> str:
+    sections = list(_sections(results, gallery, budget, told))
+    title = f"Group report · {results.record.dataset}" if results.record.dataset else "Group report"
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            title=title,
+            sections=sections,
+            assembled="",
+            style="group/group.css",
+            scripts=list(gallery.scripts),
+        )
+    )
+
+
 def _sections(
-    results: GroupResults, gallery: Gallery, told: Callable[[str], None]
+    results: GroupResults, gallery: Gallery, budget: Budget, told: Callable[[str], None]
 ) -> Iterator[dict[str, Any]]:
     yield _section("Summary", "summary", summary_context(results))
     told("Estimates")
@@ -89,7 +107,9 @@ def _sections(
     several = len(results.record.ensembles) > 1
     for number, analysis in enumerate(results.analyses, start=1):
         told(analysis.record.title)
-        context = analysis_context(analysis, results.words, gallery, several=several)
+        context = analysis_context(
+            analysis, results.words, gallery, budget, several=several, viewer=number <= budget.viewers
+        )
         section = _section(short_name(analysis.record.name), "analysis", context)
         yield {**section, "id": f"analysis-{number}", "heading": analysis.record.title}
     yield _section("Methods", "methods", {"methods": as_html(group_methods(results))})

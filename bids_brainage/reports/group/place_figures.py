@@ -14,7 +14,7 @@ from bids_brainage.reports.charts import FAINT, INK, OLDER, QUIET, WIDTH, YOUNGE
 from bids_brainage.reports.training_figures import frame
 from bids_brainage.reports.words import Words
 
-LONGEST_NAME = 46
+LONGEST_NAME = 56
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def split_figure(parts: Sequence[Part], total: Part, out: Path, title: str, word
     rows = [*parts, total]
     height = 0.27 * len(rows) + 0.75
     figure = canvas.new_figure(WIDTH, height)
-    axes = figure.add_axes((0.36, 0.5 / height, 0.6, 1 - 0.6 / height))
+    axes = figure.add_axes((0.4, 0.5 / height, 0.56, 1 - 0.6 / height))
     for row, part in enumerate(rows):
         colour = INK if part is total else OLDER if part.years > 0 else YOUNGER
         axes.barh(row, part.years, height=0.62, color=colour, alpha=0.85, zorder=2)
@@ -57,7 +57,7 @@ def split_figure(parts: Sequence[Part], total: Part, out: Path, title: str, word
         )  # fmt: skip
     axes.axvline(0, color=QUIET, linewidth=0.8, zorder=3)
     names = [shortened(part.name, LONGEST_NAME) for part in rows]
-    axes.set_yticks(range(len(rows)), names, fontsize=9, color=INK, parse_math=False)
+    axes.set_yticks(range(len(rows)), names, fontsize=8.5, color=INK, parse_math=False)
     axes.get_yticklabels()[-1].set_fontweight("bold")
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.margins(x=0.08)

@@ -24,18 +24,16 @@ DPI = 110
 _QUALITY = 82
 
 
-def shown_threshold(statistic: np.ndarray, held: np.ndarray | None) -> float:
-    """The absolute statistic from which on a projection shows voxels.
-
-    That of the strongest tenth, or of the weakest voxel that holds where these are fewer.
-    """
-    size = np.abs(statistic[statistic != 0])
-    if not size.size:
-        return 0.0
-    threshold = float(np.quantile(size, 1 - TOP))
-    if held is None or not held.any():
-        return threshold
-    return max(threshold, float(np.abs(statistic[held]).min()))
+def strongest(statistic: np.ndarray, held: np.ndarray | None) -> np.ndarray:
+    """The strongest tenth of a map of t or F, as far as it holds if anything does; zero elsewhere."""
+    size = np.abs(statistic)
+    inside = size[size > 0]
+    if not inside.size:
+        return np.zeros_like(statistic)
+    shown = size >= np.quantile(inside, 1 - TOP)
+    if held is not None and held.any():
+        shown &= held
+    return np.where(shown, statistic, 0)
 
 
 def projection_figure(statistic: Path, corrected: Path | None, out: Path, title: str) -> Path:
@@ -54,12 +52,13 @@ def projection_figure(statistic: Path, corrected: Path | None, out: Path, title:
     """
     from nilearn import plotting
 
-    image = read_image(statistic)
-    data = np.asarray(image.dataobj)
-    threshold = shown_threshold(data, holding(corrected) if corrected else None)
-    limit = float(np.abs(data).max()) or 1.0
+    whole = read_image(statistic)
+    limit = float(np.abs(whole.dataobj).max()) or 1.0
+    data = strongest(np.asarray(whole.dataobj), holding(corrected) if corrected else None)
+    image = nib.Nifti1Image(data, whole.affine)
+    least = float(np.abs(data[data != 0]).min(initial=limit))
     # The weakest that is shown must be seen: thresholds of nilearn are exclusive.
-    settings: dict[str, Any] = {"threshold": threshold * (1 - 1e-6), "cmap": colour_map(), "vmax": limit}
+    settings: dict[str, Any] = {"threshold": least * (1 - 1e-6), "cmap": colour_map(), "vmax": limit}
     figure = canvas.new_figure(13, 5.6)
     axes = figure.add_axes((0, 0.44, 1, 0.56))
     plotting.plot_glass_brain(

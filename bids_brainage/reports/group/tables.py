@@ -119,4 +119,8 @@ def _tiny(value: float) -> str:
 
 
 def _plain(form: str) -> Callable[[float], str]:
-    return lambda value: format(value, form).replace("-", MINUS)
+    def text(value: float) -> str:
+        # Rounded to zero, a number has no sign: z of format(), from Python 3.11 on.
+        return format(value, f"z{form}").replace("-", MINUS)
+
+    return text

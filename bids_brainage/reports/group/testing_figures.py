@@ -16,6 +16,7 @@ from bids_brainage.reports.group.tables import p_text
 from bids_brainage.reports.training_figures import frame
 
 NAMES = {"tfce": "TFCE", "voxel": "statistic", "extent": "extent", "mass": "mass"}
+LONGEST_NAME = 56
 PALE = {OLDER: "#eebbb4", YOUNGER: "#b5d0e6"}
 LEVEL = 0.05
 #: From this many times the largest of the null on, the axis is logarithmic.
@@ -84,7 +85,7 @@ def regions_figure(bars: Sequence[RegionBar], statistic: str, out: Path, title: 
     """Draw the statistics of regions as bars, pale where corrected p is above 0.05."""
     height = 0.27 * len(bars) + 0.7
     figure = canvas.new_figure(WIDTH, height)
-    axes = figure.add_axes((0.36, 0.5 / height, 0.58, 1 - 0.6 / height))
+    axes = figure.add_axes((0.4, 0.5 / height, 0.55, 1 - 0.6 / height))
     for row, bar in enumerate(bars):
         colour = OLDER if bar.statistic > 0 else YOUNGER
         axes.barh(row, bar.statistic, height=0.66, color=colour if bar.holds else PALE[colour], zorder=2)
@@ -94,8 +95,8 @@ def regions_figure(bars: Sequence[RegionBar], statistic: str, out: Path, title: 
             (bar.statistic, row), xytext=(side, 0), textcoords="offset points", ha=align, va="center",
             fontsize=8, color=INK if bar.holds else QUIET,
         )  # fmt: skip
-    names = [shortened(bar.name, 46) for bar in bars]
-    axes.set_yticks(range(len(bars)), names, fontsize=9, color=INK, parse_math=False)
+    names = [shortened(bar.name, LONGEST_NAME) for bar in bars]
+    axes.set_yticks(range(len(bars)), names, fontsize=8.5, color=INK, parse_math=False)
     axes.set_ylim(len(bars) - 0.4, -0.6)
     axes.axvline(0, color=QUIET, linewidth=0.8, zorder=3)
     axes.margins(x=0.16)
