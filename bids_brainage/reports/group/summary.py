@@ -14,6 +14,8 @@ from bids_brainage.reports.group.tables import p_text, written
 from bids_brainage.reports.group.words import maps_name
 
 LEVEL = 0.05
+#: Where no line shall break.
+BLANK = "\N{NO-BREAK SPACE}"
 
 
 def summary_context(results: GroupResults) -> dict[str, Any]:
@@ -58,7 +60,7 @@ def _found(analysis: Analysis, several: bool) -> dict[str, Any]:
     record = analysis.record
     tested = [(unit, own) for unit in record.units for own in unit.contrasts]
     holding = [
-        f"{maps_name(unit, several)} (p = {p_text(own.smallest_p)})"
+        f"{maps_name(unit, several)} (p{BLANK}={BLANK}{p_text(own.smallest_p)})"
         for unit, own in tested
         if own.smallest_p is not None and own.smallest_p <= LEVEL
     ]
