@@ -55,6 +55,8 @@ def write_profile_tables(
         everyone = members.of(own.ensemble)
         for kind in kinds:
             rows = [row for row in own.rows if kind in everyone[row].regions and _aged(everyone[row])]
+            if not rows:
+                continue
             try:
                 found = _found([everyone[row] for row in rows], own.ensemble, kind, seed)
             except InputError:

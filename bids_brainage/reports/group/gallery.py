@@ -75,7 +75,8 @@ class Gallery:
         """
         path = self._drawn(name, title, draw, drawn_from)
         address = as_data_address(path)
-        return Markup('<figure class="{}"><img alt="{}" decoding="async" src="{}"></figure>').format(kind, title, address)
+        frame = Markup('<figure class="{}"><img alt="{}" decoding="async" src="{}"></figure>')
+        return frame.format(kind, title, address)
 
     def viewer(self, name: str, title: str, draw: Callable[[Path, str], Path], drawn_from: Any) -> Markup:
         """A document with scripts of its own, in a frame that may do nothing else; see `figure`."""
