@@ -288,9 +288,7 @@ UNEXPECTED_ERROR_UNLOGGED = "Unexpected {kind}: {text}; this is a bug in bids_br
 NO_TEMPORARY_FOLDER = (
     "There is no writable folder for temporary files; set TMPDIR to one, for example beside the work folder."
 )
-ONLY_PARTICIPANT = (
-    "--reports-only and --boilerplate-only are only for the level participant; leave out the level train."
-)
+ONLY_PARTICIPANT = "--reports-only and --boilerplate-only are for the levels participant and group; leave out the level train."
 DISK_BROKEN = (
     "{place} could no longer be read or written ({reason}); check that disk or share, and run the same command "
     "again: finished work is kept."

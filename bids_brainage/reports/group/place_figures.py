@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bids_brainage.reports import canvas
 from bids_brainage.reports.charts import FAINT, INK, OLDER, QUIET, WIDTH, YOUNGER, shortened
+from bids_brainage.reports.group.testing_figures import signed_colours
 from bids_brainage.reports.training_figures import frame
 from bids_brainage.reports.words import Words
 
@@ -73,14 +74,14 @@ def likeness_figure(names: Sequence[str], r: NDArray[np.float64], out: Path, tit
     size = 0.62 * len(names)
     figure = canvas.new_figure(WIDTH, size + 1.0)
     axes = figure.add_axes((0.34, 0.05 / (size + 1), min(0.6, size / WIDTH * 1.3), size / (size + 1.0)))
-    axes.imshow(r, cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto")
+    axes.imshow(r, cmap=signed_colours(), vmin=-1, vmax=1, aspect="auto")
     for (row, column), value in np.ndenumerate(r):
         if np.isfinite(value):
             colour = "white" if abs(value) > 0.65 else INK
             axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=8.5, color=colour)
     short = [shortened(name, LONGEST_NAME) for name in names]
     axes.set_yticks(range(len(names)), short, fontsize=9, color=INK, parse_math=False)
-    axes.set_xticks(range(len(names)), [shortened(name, 18) for name in names], fontsize=8.5, color=INK,
+    axes.set_xticks(range(len(names)), [shortened(name, 26) for name in names], fontsize=8.5, color=INK,
                     rotation=20, ha="left", parse_math=False)  # fmt: skip
     axes.xaxis.tick_top()
     axes.tick_params(length=0)

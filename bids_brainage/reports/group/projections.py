@@ -58,7 +58,10 @@ def projection_figure(statistic: Path, corrected: Path | None, out: Path, title:
     image = nib.Nifti1Image(data, whole.affine)
     least = float(np.abs(data[data != 0]).min(initial=limit))
     # The weakest that is shown must be seen: thresholds of nilearn are exclusive.
-    settings: dict[str, Any] = {"threshold": least * (1 - 1e-6), "cmap": colour_map(), "vmax": limit}
+    lowest = -1 if (np.asarray(whole.dataobj) < 0).any() else 0
+    settings: dict[str, Any] = {
+        "threshold": least * (1 - 1e-6), "cmap": colour_map(lowest), "vmin": lowest * limit, "vmax": limit,
+    }  # fmt: skip
     figure = canvas.new_figure(13, 5.6)
     axes = figure.add_axes((0, 0.44, 1, 0.56))
     plotting.plot_glass_brain(
@@ -103,7 +106,6 @@ def _surfaces(figure: Any, image: nib.Nifti1Image, settings: dict[str, Any]) -> 
             colorbar=False,
             bg_on_data=False,
             engine="matplotlib",
-            vmin=-settings["vmax"],
             **settings,
         )
         axes.set_box_aspect(None, zoom=1.35)
@@ -119,8 +121,8 @@ def _fsaverage(side: str) -> dict[str, Any]:
     return {"pial": files[f"pial_{side}"], "inflated": files[f"infl_{side}"], "sulc": files[f"sulc_{side}"]}
 
 
-def colour_map() -> ListedColormap:
-    """The colours of relevance, not amplified, for nilearn."""
+def colour_map(lowest: float = -1) -> ListedColormap:
+    """The colours of relevance, not amplified, for nilearn: from `lowest` to 1."""
     from matplotlib.colors import ListedColormap
 
-    return ListedColormap(colours.black_fire_red(np.linspace(-1, 1, 256), 1.0), name="black_fire_red")
+    return ListedColormap(colours.black_fire_red(np.linspace(lowest, 1, 256), 1.0), name="black_fire_red")

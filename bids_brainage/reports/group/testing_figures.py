@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from bids_brainage.reports.group.tables import p_text
 from bids_brainage.reports.training_figures import frame
 
 NAMES = {"tfce": "TFCE", "voxel": "statistic", "extent": "extent", "mass": "mass"}
+if TYPE_CHECKING:
+    from matplotlib.colors import Colormap
+
 LONGEST_NAME = 56
 PALE = {OLDER: "#eebbb4", YOUNGER: "#b5d0e6"}
 LEVEL = 0.05
@@ -126,7 +129,7 @@ def design_figure(matrix: NDArray[np.float64], names: Sequence[str], out: Path, 
     left.set_ylabel(f"{len(matrix)} people", fontsize=9.5, color=INK)
     left.set_title("Design", fontsize=10.5, color=INK)
     correlations = correlated(matrix)
-    picture = right.imshow(correlations, cmap="RdBu_r", vmin=-1, vmax=1)
+    picture = right.imshow(correlations, cmap=signed_colours(), vmin=-1, vmax=1)
     if len(names) <= 12:
         for (row, column), value in np.ndenumerate(correlations):
             text = "–" if np.isnan(value) else f"{value:.2f}"  # noqa: RUF001
@@ -141,6 +144,13 @@ def design_figure(matrix: NDArray[np.float64], names: Sequence[str], out: Path, 
     right.set_yticks(range(len(names)), names, fontsize=8.5)
     figure.tight_layout(w_pad=2)
     return canvas.save(figure, out, title)
+
+
+def signed_colours() -> Colormap:
+    """Blue to red, and grey for what is not known: pictures within SVG files cannot be transparent."""
+    import matplotlib as mpl
+
+    return mpl.colormaps["RdBu_r"].with_extremes(bad="#e8ebef")
 
 
 def correlated(matrix: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -133,10 +133,11 @@ def test_projections_show_the_strongest_tenth_that_holds() -> None:
     assert not strongest(np.zeros(5), None).any()
 
 
-def _map(tmp_path: Path, value: float = 5.0) -> Path:
+def _map(tmp_path: Path) -> Path:
+    """Noise, and a block of a strong effect from weak to strong."""
     inside = np.asanyarray(template_mask(2).dataobj) > 0
     data = np.random.default_rng(0).normal(0, 1, inside.shape).astype(np.float32) * inside
-    data[40:50, 50:60, 40:50] = value
+    data[40:50, 50:60, 40:50] = np.linspace(1.8, 6, 10)
     nib.Nifti1Image(data, grid(2).affine).to_filename(tmp_path / "t.nii.gz")
     return tmp_path / "t.nii.gz"
 
@@ -151,13 +152,19 @@ def test_p_of_just_0_05_holds(tmp_path: Path) -> None:
 def test_a_projection_is_drawn(tmp_path: Path) -> None:
     from PIL import Image
 
-    path = projection_figure(_map(tmp_path), None, tmp_path / "p.webp", "")
+    held = np.zeros((91, 109, 91), dtype=np.float32)
+    held[40:50, 50:60, 40:50] = 2
+    nib.Nifti1Image(held, grid(2).affine).to_filename(tmp_path / "logp.nii.gz")
+    path = projection_figure(_map(tmp_path), tmp_path / "logp.nii.gz", tmp_path / "p.webp", "")
     with Image.open(path) as image:
         pixels = np.asarray(image.convert("RGB")).astype(int)
     assert pixels.shape[1] > 1000
     strong = (pixels[..., 0] > 180) & (pixels[..., 2] < 80)
     # Both the glass brain and the cortex below it show something.
     assert strong[: len(pixels) // 2].any()
+    # Nothing is negative among the strongest, so nothing but the bar of colours is blue.
+    blue = (pixels[..., 2] > 150) & (pixels[..., 0] < 80)
+    assert not blue[:, : int(0.9 * pixels.shape[1])].any()
     assert path.stat().st_size < 300_000
     assert not (tmp_path / "p.png").exists()
 
