@@ -35,7 +35,8 @@ def correction_figure(
     """
     figure = canvas.new_figure(WIDTH, 3.7)
     panels = figure.subplots(1, 2, sharey=True)
-    for axes, dba, name in zip(panels, (before, after), ("Raw", "Corrected for age"), strict=True):
+    corrected = "Corrected for age" if words.of_age else "Corrected for the measured value"
+    for axes, dba, name in zip(panels, (before, after), ("Raw", corrected), strict=True):
         up = f"DBA ({words.unit})" if name == "Raw" else ""
         frame(axes, f"{words.measured} ({words.unit})".replace("$", r"\$"), up.replace("$", r"\$"))
         axes.axhline(0, color=QUIET, linewidth=1, linestyle=(0, (5, 3)), zorder=1)

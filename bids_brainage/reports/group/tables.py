@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -73,8 +73,9 @@ def shown_table(
 ) -> dict[str, Any]:
     """A table for the templates: its columns, those left out that nothing is known of, and cells as text."""
     rows, gone = list(rows), set(without)
+    names = {"age": "age", "ages": "Ages"} if words.of_age else {"age": "measured value", "ages": "Range"}
     chosen = [
-        column
+        replace(column, title=column.title.format(**names))
         for column in columns(table)
         if column.value not in gone and any(column.cell(row, words) != NOT_KNOWN for row in rows)
     ]

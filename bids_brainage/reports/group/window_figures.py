@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 #: Of ensembles, in their order; the first two are the paper's.
 COLOURS = ("#1f6fb2", "#d9822b", "#3c8d5a", "#7a5195")
 ACROSS = 3
+#: Inches above the panels, where there are several ensembles to be told apart.
+LEGEND = 0.3
 LONGEST_NAME = 34
 
 
@@ -74,10 +76,11 @@ def windows_figure(panels: Mapping[str, Sequence[Series]], out: Path, title: str
         name = list(panels)[place]
         _panel(axes, name, panels[name], most, last=place + ACROSS >= len(panels), first=place % ACROSS == 0)
         axes.set(xlim=(ages.min() - 1.5, ages.max() + 1.5), ylim=(-1, 1))
-    if len(next(iter(panels.values()))) > 1:
+    several = len(next(iter(panels.values()))) > 1
+    if several:
         handles, names = grid.flat[0].get_legend_handles_labels()
         figure.legend(handles, names, loc="upper right", ncols=4, frameon=False, fontsize=9)
-    figure.tight_layout(h_pad=1.2)
+    figure.tight_layout(h_pad=1.2, rect=(0, 0, 1, 1 - LEGEND / figure.get_figheight() if several else 1))
     return canvas.save(figure, out, title)
 
 
