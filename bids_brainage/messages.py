@@ -1342,6 +1342,7 @@ NOT_ONE_FAMILY = (
 )
 GROUP_NO_MAPS = "There are no {kind} maps to test; run the participant level again with --explain {kind} and --output-spaces MNI152NLin6Asym:res-2, give another --map, test regions alone (--test regions), or nothing (--test)."
 GROUP_SEEN = "The model was trained on {n} of these people, and no fold that never saw them makes their estimate: errors, DBA and tests of them look better than they are ({names})."
+GROUP_OTHER_PEOPLE = "{analysis} cannot be corrected over maps: {one} and {other} are not of the same people; select those who have all maps with --participant-label, or leave out --correct-over maps."
 GROUP_VERSIONS = "The estimates were made by several versions of this program: {versions}."
 GROUP_REGIONS_UNREADABLE = "{path} is not a table of regions as this program writes them; run the participant level again for that person."
 GROUP_LACKS = "{n} have no {maps} map and are left out where it is tested: {names}."

@@ -114,9 +114,8 @@ def tested_regions(
 ) -> tuple[PermutationTest, Observed, list[Chunk]]:
     """The test of a contrast at regions: values (n, regions) of the unit's people."""
     test = region_test(unit, unit.design.contrasts[number])
-    own = np.abs(values) if unit.procedure.absolute else values
-    chunk = run_chunk(own, test, 0, test.rearrangements.total, threads)
-    return test, observe(own, test, threads), [chunk]
+    chunk = run_chunk(values, test, 0, test.rearrangements.total, threads)
+    return test, observe(values, test, threads), [chunk]
 
 
 def effect_of(unit: Unit, contrast: Contrast, data: NDArray[np.float32]) -> NDArray[np.float32] | None:

@@ -18,6 +18,7 @@ from bids_brainage.errors import InputError
 from bids_brainage.group.members import ALL, MapKind, MapPlace, Member, Members
 from bids_brainage.group.naming import entities, map_label
 from bids_brainage.group.people import PeopleTable, people_table
+from bids_brainage.group.permutations import region_test
 from bids_brainage.group.unit import Maps, Procedure, Unit
 from bids_brainage.preprocessing.other_atlases import MERGED
 from bids_brainage.records.files import write_json
@@ -27,6 +28,7 @@ from bids_brainage.statistics.modelling.model import GroupModel, Settings, Skipp
 from bids_brainage.statistics.modelling.paper import paper_models
 from bids_brainage.statistics.modelling.quick import quick_model
 from bids_brainage.statistics.modelling.stats_design import stats_models
+from bids_brainage.statistics.permutation.inference import check_together
 from bids_brainage.suggestions import some
 
 #: What --contrast asks of people who were seen more than once.
@@ -130,6 +132,8 @@ def make_plan(
         rows = [place[member.name + member.ensemble] for member in stack.members]
         own = {name: [column[row] for row in rows] for name, column in cells.items()}
         _plan_stack(stack, people_table(stack.members, own), config, found)
+    for units in found.units.values():
+        _check_corrected_together(units)
     # What could be tested on some maps is not called skipped.
     skipped = tuple(own for name, own in found.skipped.items() if name not in found.units)
     return Plan(stacks, {name: tuple(units) for name, units in found.units.items()}, skipped)
@@ -144,6 +148,21 @@ def _plan_stack(stack: StackPlan, table: PeopleTable, config: RunConfig, found: 
     names = entities([model.name for model in (*models, *asked)])
     for name, model in zip(names, (*models, *asked), strict=True):
         found.units.setdefault(name, []).append(_unit(name, model, stack, config))
+
+
+def _label(maps: Maps) -> str:
+    return map_label(maps.ensemble, maps.region, maps.modality, maps.kind)
+
+
+def _check_corrected_together(units: Sequence[Unit]) -> None:
+    """Refuse before anything is computed what cannot be corrected together."""
+    over = units[0].procedure.correct_over
+    for unit in units:
+        if "contrasts" in over:
+            check_together([region_test(unit, contrast) for contrast in unit.design.contrasts])
+        if "maps" in over and unit.people != units[0].people:
+            one, other = (_label(own.maps) for own in (units[0], unit))
+            raise InputError(messages.GROUP_OTHER_PEOPLE.format(analysis=unit.analysis, one=one, other=other))
 
 
 def _asked(table: PeopleTable, config: RunConfig, found: _Found) -> Iterator[GroupModel]:
@@ -225,7 +244,7 @@ def _stack(people: Sequence[Member], maps: Maps, around: str, folder: Path, conf
         having = [(own, []) for own in people if kind in own.regions and (name == ALL or name in own.parts)]
         files = [[own.regions[kind].sha256, 1.0] for own, _ in having]
     fingerprint = hashlib.sha256(json.dumps([around, files]).encode()).hexdigest()
-    label = map_label(maps.ensemble, maps.region, maps.modality, kind)
+    label = _label(maps)
     return StackPlan(
         maps=maps,
         members=tuple(member for member, _ in having),
@@ -252,6 +271,9 @@ def who_lacks(plan: Plan, members: Members) -> list[str]:
         having = {member.name for member in stack.members}
         lacking = [own.name for own in members.of(stack.maps.ensemble) if own.name not in having]
         if lacking:
-            label = map_label(stack.maps.ensemble, stack.maps.region, stack.maps.modality, stack.maps.kind)
-            told.append(messages.GROUP_LACKS.format(maps=label, n=len(lacking), names=some(lacking, ", ")))
+            told.append(
+                messages.GROUP_LACKS.format(
+                    maps=_label(stack.maps), n=len(lacking), names=some(lacking, ", ")
+                )
+            )
     return told

@@ -272,18 +272,20 @@ def _write_regions(
 ) -> ContrastRecord:
     """Test regions, corrected by the largest of them, and write a row for each."""
     contrast = unit.design.contrasts[number]
-    test, observed, chunks = tested_regions(unit, number, values.values, threads)
+    # Of what is tested: years as they are, or without their signs.
+    years = np.abs(values.values) if unit.procedure.absolute else values.values
+    test, observed, chunks = tested_regions(unit, number, years, threads)
     (outcome,) = infer([(test, observed, chunks)])[0].values()
-    effect = effect_of(unit, contrast, values.values)
-    total = float(np.abs(values.values).sum(dtype=np.float64)) or 1.0
+    effect = effect_of(unit, contrast, years)
+    total = float(np.abs(years).sum(dtype=np.float64)) or 1.0
     rows = [
         {
             "index": region.index,
             "region": region.name,
             "hemisphere": region.hemisphere,
-            "mean": float(values.values[:, place].mean()),
-            "sd": float(values.values[:, place].std(ddof=1)),
-            "share": float(np.abs(values.values[:, place]).sum() / total),
+            "mean": float(years[:, place].mean()),
+            "sd": float(years[:, place].std(ddof=1)),
+            "share": float(np.abs(years[:, place]).sum() / total),
             "effect": None if effect is None else float(effect[place]),
             "statistic": float(observed.statistic[place]),
             "p": None if outcome.uncorrected is None else float(outcome.uncorrected[place]),

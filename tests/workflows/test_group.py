@@ -31,7 +31,8 @@ def write_group(root: Path, n: int = 16, effect: float = 4.0) -> None:
             f"{number:02d}", age, float(rng.normal(0, 3)), effect * ill + float(rng.normal(0, 0.3))
         )
         publish_person(root / "out", person)
-        rows.append({"participant_id": f"sub-{number:02d}", "age": age, "diabetes": "yes" if ill else "no"})
+        facts = {"age": age, "diabetes": "yes" if ill else "no", "site": "abc"[number % 3]}
+        rows.append({"participant_id": f"sub-{number:02d}", **facts})
     write_dataset(root / "bids", rows)
     around = np.zeros((91, 109, 91), dtype=np.uint8)
     around[24:45, 44:65, 34:55] = 1
@@ -160,6 +161,7 @@ def test_what_is_finished_is_not_done_again(
         (("--atlas", "nowhere"), "no atlas nowhere"),
         (("--by", "clinic"), "clinic"),
         (("--group-model", "none.json"), "none.json"),
+        (("--contrast", "site", "--correct-over", "contrasts"), "corrected together"),
     ],
 )
 def test_what_cannot_be_done_is_said_before_anything_is(
@@ -282,3 +284,35 @@ def test_a_page_is_made_and_can_be_made_again_alone(
     assert group("--reports-only") == 0
     assert page == [tmp_path / "out"] * 2
     assert (tmp_path / "out" / "group" / "group.json").read_bytes() == record
+
+
+def test_correction_over_maps_needs_the_same_people(
+    group: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--no-paper", "--contrast", "intercept", "--correct-over", "maps", "--map", "lrp")
+    (record,) = (tmp_path / "out" / "sub-03").rglob("*_record.json")
+    content = json.loads(record.read_text())
+    stage = content["estimates"]["TypeI"]
+    stage["files"] = [file for file in stage["files"] if "FLAIR" not in file["path"]]
+    record.write_text(json.dumps(content))
+    assert group(*words) == 2
+    told = capsys.readouterr().err
+    assert "are not of the same people" in told
+    assert "1 have no" not in told
+
+
+def test_corrected_over_maps_the_null_is_that_of_all(group: Callable[..., int], tmp_path: Path) -> None:
+    words = ("--no-paper", "--contrast", "diabetes", "--test", "voxels")
+    folder = tmp_path / "out" / "group" / "diabetes"
+
+    def nulls() -> dict[str, list[float]]:
+        record = AnalysisRecord.read(folder / "analysis.json")
+        files = {unit.label: unit.contrasts[0].files["null"] for unit in record.units}
+        return {name: [float(r["maximum"]) for r in rows_of(folder / file)] for name, file in files.items()}
+
+    assert group(*words) == 0
+    alone = nulls()
+    assert group(*words, "--correct-over", "maps") == 0
+    together = nulls()
+    largest = np.max(list(alone.values()), axis=0)
+    assert all(null == pytest.approx(list(largest), rel=1e-5) for null in together.values())
