@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 
 from bids_brainage.errors import ImageError
 from bids_brainage.preprocessing.locating import locate_brain
-from bids_brainage.preprocessing.pose import affine_of, axis_rotations, find_pose
+from bids_brainage.preprocessing.pose import TILT, affine_of, axis_rotations, find_pose
 from bids_brainage.preprocessing.resampling import dilate
 from bids_brainage.preprocessing.templates import template_brain, template_mask
 from bids_brainage.preprocessing.turning import turned_upright
@@ -65,8 +65,9 @@ def test_a_head_is_found_however_it_lies(
 ) -> None:
     rotation = axis_rotations()[axes] @ Rotation.from_euler("xyz", tilt, degrees=True).as_matrix()
     pose = find_pose(placed(head, rotation, scale, shift))
-    # Near enough for the affine that follows.
-    assert degrees_between(pose.rotation, rotation) < 16
+    # Nearer than the next orientation that is tried. Of 148 random ones half were found within 6 degrees, the
+    # worst at 18.6; from there (the last case of the test below) the affine that follows finds the brain.
+    assert degrees_between(pose.rotation, rotation) < TILT
     moved = apply_affine(pose.similarity, scale * rotation @ np.array([0.0, -18.0, 10.0]) + shift)
     np.testing.assert_allclose(moved, (0, -18, 10), atol=14)
 
@@ -79,7 +80,7 @@ def test_the_names_of_axes_are_all_rotations_and_differ() -> None:
         assert np.linalg.det(turn) == pytest.approx(1)
 
 
-@pytest.mark.parametrize("angles", [(0, 0, 0), (40, 0, 0), (180, 0, 0), (0, 35, 90)])
+@pytest.mark.parametrize("angles", [(0, 0, 0), (40, 0, 0), (180, 0, 0), (0, 35, 90), (-15.85, 23.15, 15.05)])
 def test_the_brain_is_located_in_a_head_with_neck(
     head: nib.Nifti1Image, angles: tuple[float, ...], tmp_path: Path
 ) -> None:
