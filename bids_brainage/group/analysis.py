@@ -149,9 +149,9 @@ def _regions(unit: Unit, folder: Path, plan: AnalysisPlan) -> list[RegionValues]
 def _saved(folder: Path) -> RegionValues:
     with np.load(folder / "regions.npz", allow_pickle=False) as kept:
         regions = tuple(Region(*own) for own in json.loads(str(kept["about"])))
-        return RegionValues(MERGED, regions, kept["values"], own_grid=True)
+        return RegionValues(MERGED, regions, kept["values"])
 
 
 def observed_regions(values: RegionValues, unit: Unit) -> RegionValues:
     """What a unit's design is a model of, region by region; `values` are those of everybody in the stack."""
-    return RegionValues(values.atlas, values.regions, unit.observations(values.values), values.own_grid)
+    return RegionValues(values.atlas, values.regions, unit.observations(values.values))

@@ -37,15 +37,11 @@ class RegionValues:
     regions : tuple of Region
     values : ndarray of float32, shape (n, regions)
         Years.
-    own_grid : bool
-        Each map was summed on the grid that it was made on, so that rows add up to it; otherwise in standard
-        space.
     """
 
     atlas: str
     regions: tuple[Region, ...]
     values: NDArray[np.float32]
-    own_grid: bool
 
 
 def region_values(
@@ -72,7 +68,7 @@ def _of_tables(members: Sequence[Member], maps: Maps) -> RegionValues:
     people = [_table(member.regions[maps.kind].path, maps.sub_ensemble) for member in members]
     regions = sorted({region for own in people for region in own}, key=lambda region: region.index)
     values = [[own.get(region, 0.0) for region in regions] for own in people]
-    return RegionValues(MERGED, tuple(regions), np.array(values, dtype=np.float32), own_grid=True)
+    return RegionValues(MERGED, tuple(regions), np.array(values, dtype=np.float32))
 
 
 def _table(path: Path, sub_ensemble: str) -> dict[Region, float]:
@@ -99,4 +95,4 @@ def _of_maps(atlas: LabelledAtlas, stack: Stack) -> RegionValues:
     for row, own in enumerate(stack.data()):
         values[row] = [own[place].sum(dtype=np.float64) for place in places]
     regions = tuple(Region(index, *atlas.regions[index]) for index in there)
-    return RegionValues(atlas.name, regions, values, own_grid=False)
+    return RegionValues(atlas.name, regions, values)

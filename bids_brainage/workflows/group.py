@@ -48,10 +48,10 @@ GROUP = "group"
 RECORD = "group.json"
 # Gigabytes of a piece: statistics of a batch, TFCE of as many maps as there are threads, Python itself.
 PIECE_GB = 1.0
-# Seconds of TFCE of a map on one thread, of positive effects alone and of both signs, and of each person in
-# the product that makes it; measured on the 2 mm brain (benchmarks/permutation.py).
-SECONDS = {False: 0.025, True: 0.04}
-SECONDS_PER_PERSON = 1e-5
+# Processor seconds of a rearrangement with TFCE on the 2 mm brain, of positive effects alone and of both signs,
+# and of each person in it; measured by benchmarks/permutation.py on a busy machine.
+SECONDS = {False: 0.04, True: 0.08}
+SECONDS_PER_PERSON = 1.6e-5
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def test_as_many_clusters_as_there_are(
     values = rng.normal(size=(80, 12)) + 0.3 * ages[:, None]
     values[::2, :6] += apart
     regions = tuple(Region(i, f"r{i}", "B") for i in range(12))
-    found = RegionValues("merged", regions, values.astype(np.float32), own_grid=True)
+    found = RegionValues("merged", regions, values.astype(np.float32))
     monkeypatch.setattr(profile_tables, "region_values", lambda *_: found)
     people = [
         Member(
