@@ -305,7 +305,7 @@ def test_boilerplate_alone_writes_nothing_else(run, workflows, tmp_path):
 def test_pages_and_texts_alone_train_nothing(option, bids, tmp_path, capsys):
     words = [str(bids), str(tmp_path / "out"), "participant", "train", "--model-out", str(tmp_path / "m")]
     assert main([*words, option]) == 2
-    assert "only for the level participant" in capsys.readouterr().err
+    assert "are for the levels participant and group; leave out the level train" in capsys.readouterr().err
 
 
 def test_what_cannot_be_trained_after_people_were_done_is_code_1(bids, tmp_path, workflows, monkeypatch):
