@@ -7,7 +7,6 @@ import json
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -20,6 +19,7 @@ from bids_brainage.records.page import is_current, read_page_record
 from bids_brainage.records.reading import STANDARD_SPACE, T1W_SPACE, SessionPlace, read_participant
 from bids_brainage.reports import figures
 from bids_brainage.reports.participant import write_participant_report
+from tests.html_page import Page
 from tests.reports.conftest import (
     MODEL,
     estimate_of,
@@ -32,35 +32,6 @@ from tests.reports.conftest import (
 HOSTILE = "<script>alert('x')</script><img src=http://evil.example/x.png onerror=alert(1)>"
 MINUS = "\N{MINUS SIGN}"
 Writer = Callable[..., Path]
-
-
-class Page(HTMLParser):
-    """All tags with their attributes, and the text a reader sees."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.words: list[str] = []
-        self._silent = 0
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        self._silent += tag in ("style", "script")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._silent -= tag in ("style", "script")
-
-    def handle_data(self, data: str) -> None:
-        if not self._silent:
-            self.words.append(data)
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.words).split())
-
-    def titles(self) -> list[str]:
-        return [attrs["alt"] or "" for tag, attrs in self.tags if tag == "img"]
 
 
 def _page(out: Path, **options: object) -> Page:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from html.parser import HTMLParser
-
 import numpy as np
 import pytest
 
@@ -11,6 +9,7 @@ from bids_brainage.studies import tori_figures
 from bids_brainage.studies import tori_page as tori
 from bids_brainage.studies.tori_figures import METHOD_COLOURS, TorusPicture
 from bids_brainage.studies.tori_page import TorusStudy, write_tori_page
+from tests.html_page import Page
 
 SUMMARY = {
     "n": 60, "seed": 4, "epochs": 2, "base_models": 2, "n_training": 48, "n_validation": 6, "n_test": 6,
@@ -84,28 +83,13 @@ def study():
     return TorusStudy(SUMMARY, ages, ages + 1, ages - 51.2, pictures, maps, rows(), curves, [([9.0, 5.0], 1)])
 
 
-class Page(HTMLParser):
-    """Collects text, and addresses that would be loaded."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.text, self.loaded = "", []
-        self.feed(html)
-
-    def handle_data(self, data):
-        self.text += data
-
-    def handle_starttag(self, tag, attributes):
-        self.loaded += [v for k, v in attributes if k in ("src", "href", "xlink:href") and tag != "a"]
-
-
 def test_the_page_tells_the_figures_and_loads_nothing(study, tmp_path):
     path = write_tori_page(tmp_path, study)
     page = Page(path.read_text(encoding="utf-8"))
     for words in ("2.35", "13.10", "51.20", "seed 4", "+5.7", "0.87", "43", "+3.2"):
         assert words in page.text
-    assert page.loaded
-    assert all(address.startswith(("data:image/", "#")) for address in page.loaded)
+    assert page.loaded()
+    assert all(address.startswith(("data:image/", "#")) for address in page.loaded())
     assert "NiReports" not in page.text
     assert len(list((tmp_path / "figures").glob("*.svg"))) == 9
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ... import messages
-from ...atomic import replacing
-from ...errors import InputError
-from .enhancement import Grid, Measure, enhance
-from .freedman_lane import BATCH, FreedmanLane, Prepared, prepare
-from .partition import Partition
-from .rearrangements import Rearrangements
+from bids_brainage import messages
+from bids_brainage.atomic import replacing
+from bids_brainage.errors import InputError
+from bids_brainage.statistics.permutation.enhancement import Grid, Measure, enhance
+from bids_brainage.statistics.permutation.freedman_lane import BATCH, FreedmanLane, Prepared, prepare
+from bids_brainage.statistics.permutation.partition import Partition
+from bids_brainage.statistics.permutation.rearrangements import Rearrangements
 
 #: Values that differ by less than this share are equal: what differs is how they were rounded.
 TIE = 1e-5

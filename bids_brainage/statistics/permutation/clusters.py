@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .enhancement import Connectivity, label_clusters
+from bids_brainage.statistics.permutation.enhancement import Connectivity, label_clusters
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from typing import Literal
 
 import numpy as np
 
-from ... import messages
-from ...errors import InputError
-from .partition import Reference
+from bids_brainage import messages
+from bids_brainage.errors import InputError
+from bids_brainage.statistics.permutation.partition import Reference
 
 
 class Grid:

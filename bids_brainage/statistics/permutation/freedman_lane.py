@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from ... import messages
-from ...errors import InputError
-from .partition import Partition, Reference
-from .rearrangements import Rearrangement
-from .voxel_blocks import each_block
+from bids_brainage import messages
+from bids_brainage.errors import InputError
+from bids_brainage.statistics.permutation.partition import Partition, Reference
+from bids_brainage.statistics.permutation.rearrangements import Rearrangement
+from bids_brainage.statistics.permutation.voxel_blocks import each_block
 
 #: Rearrangements whose statistics are one matrix product.
 BATCH = 128

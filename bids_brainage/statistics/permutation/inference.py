@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ... import messages
-from ...errors import InputError
-from .chunks import Chunk, Observed, PermutationTest, at_least, extreme
-from .enhancement import Clusters, Measure
-from .tails import tail_p
+from bids_brainage import messages
+from bids_brainage.errors import InputError
+from bids_brainage.statistics.permutation.chunks import Chunk, Observed, PermutationTest, at_least, extreme
+from bids_brainage.statistics.permutation.enhancement import Clusters, Measure
+from bids_brainage.statistics.permutation.tails import tail_p
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,10 +7,10 @@ from typing import Literal
 
 import numpy as np
 
-from ... import messages
-from ...errors import InputError
-from ...quoting import one_line
-from ..design import Contrast
+from bids_brainage import messages
+from bids_brainage.errors import InputError
+from bids_brainage.quoting import one_line
+from bids_brainage.statistics.design import Contrast
 
 # Singular values below this share of the largest are taken for zero.
 _RANK_TOLERANCE = 1e-10

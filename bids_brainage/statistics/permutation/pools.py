@@ -10,7 +10,7 @@ from math import factorial, prod
 
 import numpy as np
 
-from ..design import Exchangeability
+from bids_brainage.statistics.design import Exchangeability
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,11 +8,11 @@ from math import prod
 
 import numpy as np
 
-from ... import messages
-from ...errors import InputError
-from ..design import Contrast, Design, Exchangeability
-from .partition import partition
-from .pools import Pools, pools
+from bids_brainage import messages
+from bids_brainage.errors import InputError
+from bids_brainage.statistics.design import Contrast, Design, Exchangeability
+from bids_brainage.statistics.permutation.partition import partition
+from bids_brainage.statistics.permutation.pools import Pools, pools
 
 # Regressors that differ by less than this share of the largest are the same.
 _SAME = 1e-9

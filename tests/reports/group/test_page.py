@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -13,41 +12,13 @@ from bids_brainage.errors import InputError
 from bids_brainage.records.group import SkippedAnalysis
 from bids_brainage.reports.group import contrasts
 from bids_brainage.reports.group.page import write_group_page
+from tests.html_page import Page
 from tests.reports.group.made_up import write_made_up
 
 MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
 HOSTILE = (
     "<script>alert('x')</script><img src=http://evil.example/x.png onerror=alert(1)> {{ 7 * 7 }} $\\frac{"
 )
-
-
-class Page(HTMLParser):
-    """All tags with their attributes, and the text a reader sees."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.words: list[str] = []
-        self._silent = 0
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        self._silent += tag in ("style", "script")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._silent -= tag in ("style", "script")
-
-    def handle_data(self, data: str) -> None:
-        if not self._silent:
-            self.words.append(data)
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.words).split())
-
-    def titles(self) -> list[str]:
-        return [attrs["alt"] or "" for tag, attrs in self.tags if tag == "img"]
 
 
 @pytest.fixture(autouse=True)
