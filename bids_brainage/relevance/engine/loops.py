@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bids_brainage.relevance.compiling import compiled
+from bids_brainage.compiling import compiled
 from bids_brainage.relevance.engine.codes import CODE_BITS
 from bids_brainage.relevance.engine.lanes import ZERO, filled, load, marker, multiply_add, store
 from bids_brainage.relevance.engine.lanes import total as total_of_lanes

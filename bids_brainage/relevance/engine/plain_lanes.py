@@ -5,7 +5,7 @@ What the functions do stands there. A width is always one.
 
 from __future__ import annotations
 
-from bids_brainage.relevance.compiling import inner
+from bids_brainage.compiling import inner
 
 WIDTHS = (1,)
 WIDE = NARROW = 1

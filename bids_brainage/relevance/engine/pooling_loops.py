@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bids_brainage.relevance.compiling import compiled, inner
+from bids_brainage.compiling import compiled, inner
 from bids_brainage.relevance.engine.codes import CODE_BITS
 from bids_brainage.relevance.engine.lanes import (
     WIDTHS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bids_brainage.relevance.compiling import compiled
+from bids_brainage.compiling import compiled
 
 
 @compiled

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bids_brainage.relevance.compiling import compiled
+from bids_brainage.compiling import compiled
 
 
 @compiled

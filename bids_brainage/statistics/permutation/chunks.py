@@ -12,8 +12,9 @@ import numpy as np
 from bids_brainage import messages
 from bids_brainage.atomic import replacing
 from bids_brainage.errors import InputError
-from bids_brainage.statistics.permutation.enhancement import Grid, Measure, enhance
+from bids_brainage.statistics.permutation.enhancement import Measure, enhance
 from bids_brainage.statistics.permutation.freedman_lane import BATCH, FreedmanLane, Prepared, prepare
+from bids_brainage.statistics.permutation.grid import Grid
 from bids_brainage.statistics.permutation.partition import Partition
 from bids_brainage.statistics.permutation.rearrangements import Rearrangements
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bids_brainage.statistics.permutation.enhancement import Connectivity, label_clusters
+from bids_brainage.statistics.permutation.enhancement import label_clusters
+from bids_brainage.statistics.permutation.grid import Connectivity
 
 
 @dataclass(frozen=True)

@@ -9,41 +9,8 @@ import numpy as np
 
 from bids_brainage import messages
 from bids_brainage.errors import InputError
+from bids_brainage.statistics.permutation.grid import Connectivity, Grid, neighbourhood
 from bids_brainage.statistics.permutation.partition import Reference
-
-
-class Grid:
-    """Where the columns of the data lie: the voxels of a mask, cropped to it.
-
-    Parameters
-    ----------
-    mask : ndarray of bool, shape (x, y, z)
-        Its true voxels, in C order, are the columns.
-    """
-
-    def __init__(self, mask: np.ndarray) -> None:
-        mask = np.asarray(mask, dtype=bool)
-        if mask.ndim != 3 or not mask.any():
-            raise InputError(messages.EMPTY_MASK)
-        places = np.nonzero(mask)
-        first = [int(axis.min()) for axis in places]
-        self.shape = tuple(int(axis.max()) - low + 1 for axis, low in zip(places, first, strict=True))
-        inside = tuple(axis - low for axis, low in zip(places, first, strict=True))
-        self._flat = np.ravel_multi_index(inside, self.shape)
-        self.voxels = len(self._flat)
-
-    def volume(self, values: np.ndarray) -> np.ndarray:
-        """A map (voxels,) as a volume, zero outside the mask."""
-        flat = np.zeros(int(np.prod(self.shape)), dtype=values.dtype)
-        flat[self._flat] = values
-        return flat.reshape(self.shape)
-
-    def values(self, volume: np.ndarray) -> np.ndarray:
-        """The voxels of the mask (voxels,) of a volume."""
-        return volume.ravel()[self._flat]
-
-
-Connectivity = Literal[6, 18, 26]
 
 
 @dataclass(frozen=True)
@@ -137,11 +104,7 @@ def enhance(
     if grid is None:
         raise InputError(messages.NO_NEIGHBOURS.format(measure=measure.name))
     if isinstance(measure, TFCE):
-        from tfce import tfce
-
-        kwargs = {"connectivity": measure.connectivity, "E": measure.E, "H": measure.H}
-        # It works in Fortran order, which a transposed volume is in already; neighbours stay neighbours.
-        return grid.values(tfce(grid.volume(values).T, two_sided=two_tailed, **kwargs).T)
+        return _tfce(values, measure, grid, two_tailed)
     threshold = reference.threshold(measure.p, two_tailed)
     volume = grid.volume(values)
     found = _measured(volume, threshold, measure)
@@ -150,13 +113,24 @@ def enhance(
     return grid.values(found)
 
 
-def label_clusters(volume: np.ndarray, threshold: float, connectivity: int) -> tuple[np.ndarray, int]:
+def label_clusters(
+    volume: np.ndarray, threshold: float, connectivity: Connectivity
+) -> tuple[np.ndarray, int]:
     """Number the clusters above a threshold from 1 on; also how many there are."""
     from scipy import ndimage
 
-    structure = ndimage.generate_binary_structure(3, {6: 1, 18: 2, 26: 3}[connectivity])
-    labels, count = ndimage.label(volume > threshold, structure)
+    labels, count = ndimage.label(volume > threshold, neighbourhood(connectivity))
     return labels, int(count)
+
+
+def _tfce(values: np.ndarray, measure: TFCE, grid: Grid, two_tailed: bool) -> np.ndarray:
+    from bids_brainage.statistics.permutation.component_tree import enhance_positive
+
+    values, enhanced = np.ascontiguousarray(values, np.float32), np.zeros(grid.voxels, np.float32)
+    steps, size = grid.steps(measure.connectivity), int(np.prod(grid.shape))
+    for sign in (1, -1) if two_tailed else (1,):
+        enhance_positive(values, sign, grid.places, steps, size, float(measure.E), float(measure.H), enhanced)
+    return enhanced
 
 
 def _measured(volume: np.ndarray, threshold: float, measure: Clusters) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Enhanced maps, beside a slow TFCE, nilearn, and clusters found by walking."""
+"""Enhanced maps, beside a slow TFCE, the tfce package, and clusters found by walking."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from scipy.ndimage import gaussian_filter
+from tfce import tfce
 
 from bids_brainage.errors import InputError
-from bids_brainage.statistics.permutation.enhancement import TFCE, Clusters, Grid, Voxels, enhance
+from bids_brainage.statistics.permutation.enhancement import TFCE, Clusters, Voxels, enhance
+from bids_brainage.statistics.permutation.grid import Grid
 from bids_brainage.statistics.permutation.partition import Reference
 
 from .stepped import clusters, stepped_tfce
@@ -97,6 +99,30 @@ def test_thresholds_are_those_of_the_distribution():
     assert Reference("F", 2, 30).threshold(0.01, two_tailed=False) == pytest.approx(5.3903, abs=1e-4)
     assert T30.threshold(0.05, two_tailed=True) == pytest.approx(2.0423, abs=1e-4)
     assert T30.threshold(0.05, two_tailed=False) == pytest.approx(1.6973, abs=1e-4)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**16),
+    shape=st.tuples(*[st.integers(1, 9)] * 3),
+    E=st.sampled_from([0.5, 1.0, 0.7]),
+    H=st.sampled_from([2.0, 1.0, 1.5]),
+    connectivity=st.sampled_from([6, 18, 26]),
+    levels=st.sampled_from([0, 2, 5]),
+    two_tailed=st.booleans(),
+)
+def test_tfce_is_that_of_its_peer(seed, shape, E, H, connectivity, levels, two_tailed):
+    """With `levels`, many voxels are equally high, and many are 0."""
+    rng = np.random.default_rng(seed)
+    mask = rng.random(shape) < 0.8
+    mask[0, 0, 0] = True
+    volume = gaussian_filter(rng.standard_normal(shape), 0.7) * mask
+    if levels:
+        volume = np.round(levels * volume / np.abs(volume).max()) / 3
+    volume = volume.astype(np.float32)
+    peer = tfce(volume, E=E, H=H, connectivity=connectivity, two_sided=two_tailed)
+    found = enhance(volume[mask], TFCE(E, H, connectivity), Grid(mask), T30, two_tailed)
+    np.testing.assert_allclose(found, peer[mask], rtol=1e-5, atol=1e-7)
 
 
 @settings(max_examples=30, deadline=None)
