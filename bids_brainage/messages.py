@@ -736,6 +736,47 @@ LOSS_NOT_FINITE = (
     "learning_rate."
 )
 # Importing other programs' models
+FILE_UNREADABLE = "{file} cannot be read ({reason}); check the path and its permissions."
+FILE_DAMAGED = "{file} is damaged or incomplete ({reason}); download or copy it again."
+FILE_IS_POINTER = (
+    "{file} only points to its content, as Git LFS and git-annex leave it; fetch the content ('git lfs pull', "
+    "'git annex get'), or download the file itself from the repository's page."
+)
+FILE_IS_PAGE = (
+    "{file} is a web page and no weights: the link led to a page about the file; open it in a browser and "
+    "download the file itself."
+)
+FILE_IS_PICKLE = (
+    "{file} is a pickle that torch.save did not write, which could run anything; save the network's state_dict() "
+    "with torch.save."
+)
+FILE_UNKNOWN = (
+    "{file} is no weight file of a known kind; give a PyTorch state_dict, a safetensors file, or an HDF5 file of "
+    "Keras."
+)
+FILE_NOT_FINITE = "{file}: {name} contains numbers that are not finite; the network cannot be used."
+FILE_PARAMETERS = (
+    "{file} holds {found:,} numbers, but at most {most:,} can be read; give the file of one network."
+)
+TORCH_DEFLATED = (
+    "{file} is a compressed archive, which torch.save never makes; unpack it and give the file inside it, or save "
+    "the state_dict() again."
+)
+TORCH_SCRIPT = "{file} is a TorchScript program, which would have to be run; save the network's state_dict() with torch.save."
+TORCH_OTHER_ZIP = (
+    "{file} is an archive that torch.save did not write; unpack it and give the weight file inside it."
+)
+TORCH_BYTE_ORDER = (
+    "{file} was written on a machine of another byte order; save it again on a little-endian one."
+)
+TORCH_WHOLE = "{file} holds a whole pickled network, whose code would have to be run; save its state_dict() with torch.save."
+TORCH_NO_STATE = (
+    "{file} holds no state_dict (found: {names}); save the network's state_dict() with torch.save."
+)
+TORCH_MANY = "{file} holds {found} arrays, but at most {most} are read; give the file of one network."
+TORCH_BEYOND = (
+    "{file}: {name} is larger than the numbers stored for it; download it again, or do not trust it."
+)
 HDF5_MISSING = "There is no file {file}; check the path."
 HDF5_ENDING = (
     "{file} does not end in {endings}; give a Keras HDF5 file (load a .keras archive in Keras and save it with "

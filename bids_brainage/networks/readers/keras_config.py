@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from bids_brainage import messages
 from bids_brainage.networks.architecture import BaseModelSpec
+from bids_brainage.networks.readers.faults import UnfitError
 
 Shape = tuple[int, ...]
 
@@ -31,14 +32,6 @@ DEEPEST_NESTING = 5
 OWN_MODULE = re.compile(r"(tf_|tensorflow\.(python\.)?)?keras(\.|$)")
 #: Slopes below zero of activations that are given only as a string (``keras.activations``).
 NAMED_SLOPES = {"relu": 0.0, "leaky_relu": 0.2}
-
-
-class UnfitError(Exception):
-    """What is wrong with a file: a sentence of `messages` that lacks only the file's name."""
-
-    def __init__(self, sentence: str, **fields: object) -> None:
-        super().__init__(sentence)
-        self.sentence, self.fields = sentence, fields
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,12 @@ import numpy as np
 from bids_brainage import messages
 from bids_brainage.errors import InputError
 from bids_brainage.networks.architecture import BaseModelSpec
+from bids_brainage.networks.readers.faults import UnfitError
 from bids_brainage.networks.readers.hdf5 import floats, member, names, open_hdf5, texts
 from bids_brainage.networks.readers.keras_config import (
     DEEPEST_NESTING,
     Design,
     Shape,
-    UnfitError,
     make_spec,
     read_config,
 )
@@ -100,6 +100,27 @@ def read_keras_file(path: Path, hints: Hints | None = None) -> KerasNetwork:
         except UnfitError as error:
             fields = {name: one_line(value) for name, value in error.fields.items()}
             raise InputError(error.sentence.format(file=path, **fields)) from error
+
+
+def read_keras_arrays(path: Path) -> dict[str, np.ndarray]:
+    """All weights in a file of either kind, in the order of the layers, under the file's names.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, or holds no weights as Keras writes them.
+    """
+    with open_hdf5(path) as root:
+        try:
+            datasets = _datasets(root)
+        except UnfitError as error:
+            raise InputError(error.sentence.format(file=path, **error.fields)) from error
+        parameters = sum(math.prod(dataset.shape) for dataset in datasets)
+        if parameters > MOST_PARAMETERS:
+            raise InputError(
+                messages.FILE_PARAMETERS.format(file=path, found=parameters, most=MOST_PARAMETERS)
+            )
+        return {str(dataset.name).lstrip("/"): floats(dataset, dataset.shape) for dataset in datasets}
 
 
 def _read(root: h5py.Group, hints: Hints) -> KerasNetwork:
