@@ -80,12 +80,15 @@ def run_group(config: RunConfig) -> GroupOutcome:
     out, work = config.output_dir / GROUP, config.work_dir / GROUP
     if config.reports_only:
         return _only_page(config)
+    LOGGER.info(messages.GROUP_READING.format(folder=config.output_dir))
     members, cells, mask, plan = _asked(config)
     warnings = _warnings(members, plan)
     for sentence in warnings:
         LOGGER.warning("%s", sentence)
     for skipped in plan.skipped:
         LOGGER.info(messages.GROUP_SKIPPED.format(title=skipped.title, reason=skipped.reason))
+    people = len({member.participant for member in members.people})
+    LOGGER.info(messages.GROUP_PEOPLE.format(n=len(members.people), people=people))
     write_brainage(out, members)
     tables = write_people_tables(
         out,

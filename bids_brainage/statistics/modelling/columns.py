@@ -143,7 +143,7 @@ def _numeric(name: str, numbers: Sequence[float | None]) -> Column:
     """The column of numbers, unless they are all alike."""
     values = np.array([math.nan if value is None else value for value in numbers])
     known = values[~np.isnan(values)]
-    if known.max() - known.min() <= max(_ALIKE * np.abs(known).max(), _TINIEST):
+    if known.max() / 2 - known.min() / 2 <= max(_ALIKE * np.abs(known).max(), _TINIEST) / 2:
         value = f"{known[0]:g}"
         raise InputError(messages.COLUMN_CONSTANT.format(name=one_line(name), value=value))
     return Column(name, "numeric", values)
