@@ -89,6 +89,8 @@ def find_profiles(
     InputError
         Too few people, no region that varies, or values that are not numbers.
     """
+    from threadpoolctl import threadpool_limits
+
     values = np.asarray(values, np.float64)
     n = len(values)
     varies = np.ptp(values, axis=0) > 0 if n else np.zeros(values.shape[1], bool)
@@ -96,7 +98,8 @@ def find_profiles(
         raise InputError(messages.PROFILES_TOO_FEW.format(n=n, regions=int(varies.sum()), least=FEWEST))
     scores, explained = principal_scores(values[:, varies])
     most = max(2, min(most, n // FEWEST_EACH))
-    stability = measure_stability(scores, most, seed, resamples, nulls, LEAST_STABILITY)
+    with threadpool_limits(1):  # On so few numbers, threads cost more than they save.
+        stability = measure_stability(scores, most, seed, resamples, nulls, LEAST_STABILITY)
     told = stability.p_any <= ALPHA and stability.found.max() >= LEAST_STABILITY
     labels = cluster(scores, stability.best, seed).predict(scores) if told else np.zeros(n, int)
     labels = _in_order(labels, values)
