@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path, PurePath
@@ -31,12 +32,19 @@ def is_regular(path: PurePath, entities: Entities) -> bool:
     return path.name.partition(".")[0].count("_") == len(entities.keys() - {"suffix", "extension"})
 
 
+@dataclass(frozen=True)
+class Output:
+    """The pattern of a file's name, and what the file holds."""
+
+    name: str
+    holds: str
+
+
 @cache
-def output_patterns() -> dict[str, str]:
-    """Return the file-name pattern of each output, by its name."""
+def outputs() -> dict[str, Output]:
+    """Return the files of a session, by their names in data/outputs.yaml."""
     text = resources.files("bids_brainage").joinpath("data/outputs.yaml").read_text(encoding="utf-8")
-    patterns: dict[str, str] = yaml.safe_load(text)
-    return patterns
+    return {output: Output(**known) for output, known in yaml.safe_load(text).items()}
 
 
 @cache
@@ -89,7 +97,7 @@ def output_path(out_dir: Path, participant: str, session: str | None, output: st
         if not _ENTITY_VALUE.fullmatch(value):
             raise ValueError(f"{name}={value!r} cannot be part of a BIDS name")
     folder = "figures" if output in _FIGURES else "anat"
-    name = output_patterns()[output].format(**entities)
+    name = outputs()[output].name.format(**entities)
     return (
         output_folder(out_dir, participant, session, folder) / f"{session_name(participant, session)}_{name}"
     )

@@ -1,4 +1,4 @@
-"""The tables of docs/outputs.md, made of the records and flags themselves.
+"""The tables of docs/outputs.md, made of the records, flags and names of files themselves.
 
 ``python -m bids_brainage.records.documentation docs/outputs.md`` renews them. A table stands between
 ``<!-- EstimateRecord -->`` and ``<!-- / -->``.
@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from bids_brainage.bids.naming import outputs
 from bids_brainage.flags import FLAGS
 from bids_brainage.records.estimate import EstimateRecord
 from bids_brainage.records.page import PageRecord
@@ -23,6 +24,7 @@ RECORDS: dict[str, type[Record]] = {
     for record in (EstimateRecord, MapRecord, ReferenceMapRecord, SessionRecord, PageRecord)
 }
 FLAG_TABLE = "Flags"
+FILE_TABLE = "Files"
 _TABLE = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- / -->)", re.DOTALL)
 
 
@@ -37,6 +39,17 @@ def flag_table() -> str:
     return _table(["code", "severity", "meaning"], rows)
 
 
+def file_table() -> str:
+    """A Markdown table of the files of a session."""
+    rows = ([f"`{_open(output.name)}`", output.holds] for output in outputs().values())
+    return _table(["name, after `sub-<label>_[ses-<label>_]`", "what it holds"], rows)
+
+
+def _open(pattern: str) -> str:
+    """A pattern as people write it: ``desc-<ensemble>_regions.tsv``."""
+    return pattern.replace("{", "<").replace("}", ">")
+
+
 def _table(columns: list[str], rows: Iterable[list[str]]) -> str:
     lines = [f"| {' | '.join(row)} |" for row in (columns, *rows)]
     return "\n".join(["", lines[0], "|---" * len(columns) + "|", *lines[1:], "", ""])
@@ -44,7 +57,10 @@ def _table(columns: list[str], rows: Iterable[list[str]]) -> str:
 
 def renewed(text: str) -> str:
     """A page with its tables as the records have them now."""
-    tables = {name: table(record) for name, record in RECORDS.items()} | {FLAG_TABLE: flag_table()}
+    tables = {name: table(record) for name, record in RECORDS.items()} | {
+        FLAG_TABLE: flag_table(),
+        FILE_TABLE: file_table(),
+    }
     return _TABLE.sub(lambda found: found[1] + tables[found[2]] + found[3], text)
 
 

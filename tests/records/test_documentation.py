@@ -1,10 +1,10 @@
-"""The tables of docs/outputs.md are those of the records and flags."""
+"""The tables of docs/outputs.md are those of the records, flags and names of files."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from bids_brainage.records.documentation import FLAG_TABLE, RECORDS, renewed
+from bids_brainage.records.documentation import FILE_TABLE, FLAG_TABLE, RECORDS, renewed
 from bids_brainage.records.schema import Record, described
 
 PAGE = Path(__file__).parents[2] / "docs" / "outputs.md"
@@ -12,7 +12,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "outputs.md"
 
 def test_the_page_has_the_tables_of_the_records() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    assert all(f"<!-- {name} -->" in text for name in (*RECORDS, FLAG_TABLE))
+    assert all(f"<!-- {name} -->" in text for name in (*RECORDS, FLAG_TABLE, FILE_TABLE))
     assert renewed(text) == text, "python -m bids_brainage.records.documentation docs/outputs.md renews them"
 
 
