@@ -5,7 +5,7 @@ NPROCS ?= $(shell nproc 2>/dev/null || echo 1)
 PEOPLE ?= 6
 BIN := .venv/bin
 
-.PHONY: help setup demo test test-slow smoke-current lint lock clean
+.PHONY: help setup demo test test-slow smoke-current lint docs lock clean
 
 help:
 	@echo "make demo        simulate a small cohort and run both levels on it, into demo/"
@@ -13,6 +13,7 @@ help:
 	@echo "make test-slow   run the slow tests too (about an hour)"
 	@echo "make smoke-current   one simulated person on Python 3.13 with the newest dependencies, if it is installed"
 	@echo "make lint        ruff, mypy and import-linter"
+	@echo "make docs        the documentation as a site, into build/docs; warnings are errors"
 
 setup: .venv/ready
 
@@ -42,6 +43,10 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: setup
+	$(BIN)/python -m sphinx -W --keep-going --quiet -b html docs build/docs
+	@echo "The site: build/docs/index.html"
 
 lock: setup
 	$(BIN)/python -m pip freeze --exclude-editable | grep -v '^bids_brainage' > requirements.lock

@@ -22,11 +22,15 @@ USED_WITHOUT_IMPORT = {
 COMES_WITH = {"keras": "tensorflow"}
 # Command-line tools that developers, users and benchmarks run, and stubs that mypy reads.
 NEVER_IMPORTED = {
-    "bids-validator-deno", "deno", "import-linter", "mypy", "pandas-stubs", "pytest-cov", "pytest-xdist",
-    "ruff", "types-pyyaml",
+    "bids-validator-deno", "deno", "furo", "import-linter", "mypy", "myst-parser", "pandas-stubs",
+    "pytest-cov", "pytest-xdist", "ruff", "sphinx-copybutton", "types-pyyaml",
 }  # fmt: skip
 # Import names of distributions that may be absent from the environment the tests run in.
-PERHAPS_ABSENT = {"deepbet": "deepbet", "innvestigate": "innvestigate", "zennit": "zennit", "torch": "zennit"}
+PERHAPS_ABSENT = {
+    "deepbet": "deepbet", "docutils": "docutils", "innvestigate": "innvestigate", "sphinx": "sphinx",
+    "torch": "zennit", "zennit": "zennit",
+}  # fmt: skip
+FOLDERS = ("bids_brainage", "tests", "benchmarks", "docs")
 
 
 def normalised(name: str) -> str:
@@ -62,7 +66,7 @@ def imports(folder: Path) -> Iterator[tuple[str, Path]]:
 def distributions(folder: Path) -> dict[str, list[Path]]:
     """Return who imports what: distributions outside the standard library and this repository."""
     known = packages_distributions()
-    ours = {"bids_brainage", "tests"}
+    ours = {"bids_brainage", "tests", *(path.stem for path in (ROOT / "docs" / "_ext").glob("*.py"))}
     found: dict[str, list[Path]] = {}
     for name, path in imports(folder):
         if name in sys.stdlib_module_names or name in ours:
@@ -86,15 +90,17 @@ def test_what_is_declared_is_used() -> None:
     assert declared() - used == set()
 
 
-@pytest.mark.parametrize(("folder", "extra"), [("tests", "dev"), ("benchmarks", "benchmarks")])
-def test_what_tests_and_benchmarks_import_is_declared(folder: str, extra: str) -> None:
+@pytest.mark.parametrize(
+    ("folder", "extra"), [("tests", "dev"), ("benchmarks", "benchmarks"), ("docs", "docs")]
+)
+def test_what_tests_benchmarks_and_docs_import_is_declared(folder: str, extra: str) -> None:
     allowed = declared() | declared(extra) | {"setuptools"}
     assert set(distributions(ROOT / folder)) - allowed == set()
 
 
 def test_extras_hold_nothing_unused() -> None:
-    used = set().union(*(distributions(ROOT / name) for name in ("bids_brainage", "tests", "benchmarks")))
-    assert declared("deepbet", "validator", "benchmarks", "dev") - used - NEVER_IMPORTED == set()
+    used = set().union(*(distributions(ROOT / name) for name in FOLDERS))
+    assert declared("deepbet", "validator", "benchmarks", "docs", "dev") - used - NEVER_IMPORTED == set()
 
 
 def test_exceptions_are_still_needed() -> None:

@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         0; 2 where a bundle is missing or unsound.
     """
-    arguments = _parser().parse_args(argv)
+    arguments = build_parser().parse_args(argv)
     set_up_console(verbose=0)
     only_prints = arguments.action in ("list", "show", "check")
     try:
@@ -63,7 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all actions."""
     parser = argparse.ArgumentParser(prog="bids_brainage_models", description=__doc__)
     actions = parser.add_subparsers(
         dest="action", required=True, metavar="{list,show,check,evaluate,import,references,norms}"
@@ -206,7 +207,7 @@ def _add_work(action: argparse.ArgumentParser) -> None:
         type=int,
         default=available_processors(),
         metavar="P",
-        help="processes (default: what this job may use, here %(default)s)",
+        help="processes (default: what this job may use)",
     )
 
 

@@ -66,7 +66,7 @@ def build_parser() -> argparse.ArgumentParser:
         type=_at_least(1),
         default=available_processors(),
         metavar="P",
-        help="processes (default: what this job may use, here %(default)s)",
+        help="processes (default: what this job may use)",
     )
     tori.add_argument("-v", "--verbose", action="store_true", help="report every epoch")
     truth = commands.add_parser("truth", help="relevance maps of simulated brains against what aged in them")
@@ -79,7 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
         type=_at_least(1),
         default=available_processors(),
         metavar="P",
-        help="processes (default: what this job may use, here %(default)s)",
+        help="processes (default: what this job may use)",
     )
     truth.add_argument("-v", "--verbose", action="store_true", help="tell more")
     injection.add_commands(commands, _at_least)

@@ -1,0 +1,48 @@
+"""How the site is built: ``make docs`` writes it to build/docs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+from bids_brainage import __version__
+
+project = "bids_brainage"
+author = project_copyright = "The bids_brainage developers"
+release = version = __version__
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+    "generated",
+    "mathml",
+]
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 4
+smartquotes = False  # -- would become a dash
+html_math_renderer = "mathml"
+html_theme = "furo"
+html_title = f"bids_brainage {release}"
+html_show_sourcelink = False
+# The theme's switch between light and dark is all that runs; nothing comes from a network.
+html_theme_options = {"footer_icons": [], "top_of_page_buttons": []}
+
+# Pages that the navigation has a place for, and that are written apart from it.
+LATER = ("container", "cluster", "published")
+
+
+def _without_absent_pages(app: Any, page: str, source: list[str]) -> None:
+    """Leave out of the navigation what is not there yet."""
+    if page == "index":
+        absent = {name for name in LATER if not Path(app.srcdir, f"{name}.md").exists()}
+        source[0] = "\n".join(line for line in source[0].splitlines() if line not in absent)
+
+
+def setup(app: Any) -> None:
+    """Called by Sphinx."""
+    app.connect("source-read", _without_absent_pages)
