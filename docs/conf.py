@@ -25,8 +25,14 @@ extensions = [
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 4
 smartquotes = False  # -- would become a dash
+# Docstrings tell shapes and units; annotations beside them would fill the page.
+autodoc_typehints = "none"
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
 html_math_renderer = "mathml"
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_title = f"bids_brainage {release}"
 html_show_sourcelink = False
 # The theme's switch between light and dark is all that runs; nothing comes from a network.

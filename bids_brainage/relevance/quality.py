@@ -197,9 +197,9 @@ def continuity(
 ) -> float:
     """Return how much a map changes under noise, relative to how much the image does.
 
-    The largest of |R(x + n) - R(x)| / |R(x)| over |n| / |x| for noise n of standard deviation `noise` times
-    the image's range where the image is not zero (after Montavon et al. 2018, Digital Signal Processing 73:1,
-    section 7); smaller is better. NaN for an image or a map of zeros.
+    The largest of ``|R(x + n) - R(x)| / |R(x)|`` over ``|n| / |x|`` for noise n of standard deviation `noise`
+    times the image's range where the image is not zero (after Montavon et al. 2018, Digital Signal Processing
+    73:1, section 7); smaller is better. NaN for an image or a map of zeros.
     """
     image = np.asarray(image, np.float32)
     random = np.random.default_rng(seed)
