@@ -865,6 +865,25 @@ KERAS_WEIGHTS_ALONE = (
     "{file} contains weights but no architecture; give --box X Y Z and --activation, or save the whole model "
     "with model.save('model.h5')."
 )
+ARCHITECTURE_ARRAYS = (
+    "{file} does not hold {title}: it has {found} arrays, and {expected} are expected ({differences}); give the file "
+    "of that network, or the recipe of this one."
+)
+ARCHITECTURE_VARIANCE = (
+    "{file}: {name} holds a negative variance, which no training gives; download it again."
+)
+ARCHITECTURE_BOX = (
+    "{file}: {title} takes boxes of {expected} voxels, not {box}; correct the window of the recipe."
+)
+ARCHITECTURE_OUTPUTS = (
+    "{file} gives {found} numbers, and {expected} are expected; give the file of that network, or the recipe of "
+    "this one."
+)
+ARCHITECTURE_CLASSES = (
+    "{file} gives {found} numbers, and {expected} are expected: it tells two classes apart, such as the sexes; give "
+    "the file of the network that estimates age."
+)
+ARCHITECTURE_UNFIT = "{file} cannot be a network for this box ({reason}); check the window of the recipe."
 IMPORT_OUT_TAKEN = "{path} exists already; give --out a new folder."
 IMPORT_OUT = "{path} cannot be written ({reason}); give --out a folder that you may write to."
 IMPORT_NOTHING = "No file to import was given; give one or more with --t1w, --flair or --t2starw."

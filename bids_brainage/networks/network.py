@@ -1,137 +1,54 @@
-"""A network as LRP sees it: a list of layers in order, with plain NumPy weights.
-
-Everything here is three-dimensional. A 2D network is a 3D one whose volumes have one slice: kernels, strides
-and pools of 2D layers get a leading 1, and each engine is written once.
-"""
+"""A network as LRP sees it: a list of layers in order, and a readout of the last one's outputs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bids_brainage import messages
 from bids_brainage.errors import NetworkError
+from bids_brainage.networks.layers import (
+    Activation,
+    Add,
+    Affine,
+    Concatenate,
+    Convolution,
+    Dense,
+    Flatten,
+    Floats,
+    Layer,
+    Pad,
+    Padding,
+    Pooling,
+    Triple,
+)
+from bids_brainage.networks.readouts import LinearReadout, Readout
 
-Floats = NDArray[np.float32]
-Padding = Literal["same", "valid"]
-Triple = tuple[int, int, int]
+__all__ = [
+    "Activation",
+    "Add",
+    "Affine",
+    "Concatenate",
+    "Convolution",
+    "Dense",
+    "Flatten",
+    "Floats",
+    "Layer",
+    "LinearReadout",
+    "Network",
+    "Pad",
+    "Padding",
+    "Pooling",
+    "Readout",
+    "Triple",
+    "fold_affine",
+]
 
-
-@dataclass(frozen=True)
-class Layer:
-    """One step of the network.
-
-    Attributes
-    ----------
-    name : str
-        Unique name.
-    inputs : tuple of str
-        Names of the layers whose outputs it takes; the image is called ``Network.input_name``.
-    """
-
-    name: str
-    inputs: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Convolution(Layer):
-    """A convolution (cross-correlation) with `kernel` (kd, kh, kw, channels in, channels out)."""
-
-    kernel: Floats
-    bias: Floats | None
-    strides: Triple = (1, 1, 1)
-    dilation: Triple = (1, 1, 1)
-    padding: Padding = "same"
-
-
-@dataclass(frozen=True)
-class Dense(Layer):
-    """A fully connected layer with `kernel` (units in, units out) on the last axis."""
-
-    kernel: Floats
-    bias: Floats | None
-
-
-@dataclass(frozen=True)
-class Affine(Layer):
-    """``x * scale + shift`` per channel: a batch normalisation without a neighbour to be folded into."""
-
-    scale: Floats
-    bias: Floats | None
-
-
-@dataclass(frozen=True)
-class Pooling(Layer):
-    """Max or average pooling; ``size=None`` pools over the whole volume and keeps its axes."""
-
-    mode: Literal["max", "average"]
-    size: Triple | None
-    strides: Triple = (1, 1, 1)
-    padding: Padding = "same"
-
-
-@dataclass(frozen=True)
-class Activation(Layer):
-    """A monotone non-linearity with f(0) = 0.
-
-    Attributes
-    ----------
-    function : str
-        ``relu``, ``leaky_relu`` or ``elu``.
-    slope : float
-        Negative slope of the leaky ReLU, alpha of the ELU; 0 for the ReLU.
-    own_layer : bool
-        Whether it was a layer of its own in Keras and not a layer's ``activation``. Only innvestigate
-        treats the two differently.
-    """
-
-    function: Literal["relu", "leaky_relu", "elu"]
-    slope: float = 0.0
-    own_layer: bool = False
-
-    def __post_init__(self) -> None:
-        if self.function == "relu":
-            object.__setattr__(self, "slope", 0.0)
-
-
-@dataclass(frozen=True)
-class Flatten(Layer):
-    """All axes but the first into one."""
-
-
-@dataclass(frozen=True)
-class Add(Layer):
-    """The sum of its inputs: a residual connection."""
-
-
-@dataclass(frozen=True)
-class LinearReadout:
-    """How the last layer's outputs become years: its one neuron gives them.
-
-    Another readout has the same four methods. One that computes an expectation from the scores of many age
-    bins would give, as `neuron`, the secant of the expectation: for one image, one dense neuron with the
-    same output.
-    """
-
-    def fits(self, output: Dense) -> bool:
-        """Whether it can read the outputs of such a layer."""
-        return output.kernel.shape[1] == 1
-
-    def target_bias(self, output: Dense) -> float:
-        """The output if all features are zero, in years."""
-        return 0.0 if output.bias is None else float(output.bias[0])
-
-    def years(self, outputs: Floats) -> NDArray[np.float64]:
-        """Years (n,) from the last layer's outputs (n, m)."""
-        return outputs[:, 0].astype(np.float64)
-
-    def neuron(self, output: Dense, outputs: Floats) -> Dense:
-        """The layer of one neuron with the same output for one image, whose outputs (m,) are given."""
-        return output
+#: The output is years.
+YEARS = LinearReadout()
 
 
 @dataclass(frozen=True)
@@ -148,14 +65,14 @@ class Network:
         Shape of one image with channels last, as the user gives it: (h, w, c) or (d, h, w, c).
     input_name : str
         What layers call the image.
-    readout : LinearReadout
+    readout : Readout
         How the output layer's numbers become years.
     """
 
     layers: tuple[Layer, ...]
     input_shape: tuple[int, ...]
     input_name: str = "image"
-    readout: LinearReadout = LinearReadout()
+    readout: Readout = YEARS
 
     def __post_init__(self) -> None:
         if len(self.input_shape) not in (3, 4) or any(n < 1 for n in self.input_shape):
@@ -191,7 +108,7 @@ class Network:
         neuron = self.readout.neuron(self.output_layer, outputs)
         if neuron is self.output_layer:
             return self
-        return replace(self, layers=(*self.layers[:-1], neuron), readout=LinearReadout())
+        return replace(self, layers=(*self.layers[:-1], neuron), readout=YEARS)
 
     def volumes(self, images: NDArray) -> Floats:
         """Check a batch of images and return it as float32 volumes (n, d, h, w, c).

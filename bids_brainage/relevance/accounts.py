@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
-#: Name of the account's first line: the bias of the output neuron.
+#: Name of the line of the output neuron's bias; only limits and rounding may stand before it.
 TARGET_BIAS = "target bias"
 
 

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from bids_brainage.networks.network import Affine, Convolution, Dense, Pooling
-from bids_brainage.relevance import rules
+from bids_brainage.networks.network import (
+    Affine,
+    Concatenate,
+    Convolution,
+    Dense,
+    Flatten,
+    Network,
+    Pad,
+    Pooling,
+)
+from bids_brainage.networks.readouts import ExpectationReadout
+from bids_brainage.relevance import COMPOSITES, explain, predict, rules
+from bids_brainage.relevance.engine.gradients import gradient
 from bids_brainage.relevance.peers.plain import make_operator, through_linear
 
 #: Two inputs, two outputs: z = (1 * 1 + 2 * 3 - 1, 1 * -2 + 2 * 0.5 + 0.5) = (6, -0.5).
@@ -110,3 +123,71 @@ def test_transposes_are_transposes(name, term, random):
     back = operator.transpose(s, term)
     assert back.shape == x.shape
     assert np.vdot(y, s) == pytest.approx(np.vdot(x, back), rel=1e-4, abs=1e-4)
+
+
+def test_zeros_around_a_volume_by_hand():
+    """What falls on them is absorbed; what falls inside stays where it is."""
+    x = np.arange(1.0, 5.0, dtype=np.float32).reshape(1, 1, 2, 2, 1)
+    network = Network(
+        (
+            Pad("pad", ("image",), (0, 1, 0), (0, 0, 2)),
+            Flatten("flat", ("pad",)),
+            Dense("output", ("flat",), np.ones((12, 1), np.float32), None),
+        ),
+        (1, 2, 2, 1),
+    )
+    assert predict(network, x)[0] == 10
+    flat = replace(COMPOSITES["preset-a"], dense=rules.flat())
+    explanation = explain(network, x, flat)
+    np.testing.assert_allclose(explanation.relevance[0, 0, :, :, 0], np.full((2, 2), 10 / 12), rtol=1e-6)
+    lines = {line.layer: line.absorbed for line in explanation.accounts[0]}
+    assert lines["pad"] == pytest.approx(10 - 4 * 10 / 12)
+    exact = explain(network, x, replace(flat, dense=rules.epsilon(1e-9)))
+    np.testing.assert_allclose(exact.relevance, x, rtol=1e-5)
+
+
+def test_channels_side_by_side_keep_what_is_theirs():
+    """Two times the image and three times it, joined: each branch gets the relevance of its own channel."""
+    double, triple = (
+        Affine(name, ("image",), np.array([n], np.float32), None) for name, n in (("b", 2), ("c", 3))
+    )
+    network = Network(
+        (
+            double,
+            triple,
+            Concatenate("joined", ("b", "c", "image")),
+            Flatten("flat", ("joined",)),
+            Dense("output", ("flat",), np.array([[1], [10], [100]], np.float32), None),
+        ),
+        (1, 1, 1, 1),
+    )
+    x = np.full((1, 1, 1, 1, 1), 4, np.float32)
+    explanation = explain(network, x, replace(COMPOSITES["preset-a"], dense=rules.epsilon(1e-9)))
+    assert explanation.outputs[0] == 4 * (2 + 30 + 100)
+    lines = {line.layer: line.received for line in explanation.accounts[0]}
+    assert (lines["b"], lines["c"]) == pytest.approx((8, 120))
+    assert explanation.relevance.ravel()[0] == pytest.approx(528)
+
+
+def test_the_gradient_runs_through_zeros_and_joined_channels(random):
+    """Against differences of the output."""
+    kernel = random.standard_normal((3, 3, 3, 2, 3)).astype(np.float32)
+    network = Network(
+        (
+            Affine("scaled", ("image",), np.array([0.5], np.float32), np.array([0.1], np.float32)),
+            Concatenate("joined", ("image", "scaled")),
+            Pad("pad", ("joined",), (1, 1, 1), (1, 1, 1)),
+            Convolution("conv", ("pad",), kernel, None, (2, 2, 2), padding="valid"),
+            Flatten("flat", ("conv",)),
+            Dense("output", ("flat",), random.standard_normal((24, 3)).astype(np.float32), None),
+        ),
+        (4, 4, 4, 1),
+        readout=ExpectationReadout(first=20, step=20, n=3),
+    )
+    x = 0.1 * random.random((1, 4, 4, 4, 1)).astype(np.float32)
+    slopes = gradient(network, x)
+    for place in [(0, 0, 0, 0, 0), (0, 3, 3, 3, 0), (0, 1, 2, 3, 0)]:
+        step = np.zeros_like(x)
+        step[place] = 1e-2
+        rise = (predict(network, x + step) - predict(network, x - step))[0] / 2e-2
+        assert slopes[place] == pytest.approx(rise, rel=1e-2, abs=1e-2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
@@ -42,7 +42,8 @@ class Explanation:
     relevance : array (n, ..., channels)
         Of the images' shape, in years.
     accounts : tuple of Account
-        For each image, a line for the target bias and one for each layer from the output to the image.
+        For each image, a line for the target bias and one for each layer from the output to the image; before
+        them one for limits or rounding, where the readout has moved the output.
     target_bias : float
         Bias of the output neuron.
     """
@@ -310,14 +311,16 @@ class _Engine:
     def explain(self, network: Network, volume: Floats) -> Explained:
         """Explain one volume (1, d, h, w, c)."""
         state, output = self.forward(network, volume)
-        network = network.with_one_neuron(state.outputs[network.output_layer.name][0])
-        start = np.array([[output]], np.float32)
+        outputs = state.outputs[network.output_layer.name][0]
+        corrections, target_bias = network.readout.corrections(outputs), network.target_bias
+        network = network.with_one_neuron(outputs)
+        start = np.array([[output - sum(corrections.values())]], np.float32)
         lines: list[LayerAccount] = []
         if self.kind == "plain":
             relevance = plain.backward(network, state, self.composite, start, lines)
         else:
             relevance = backward.run(network, state, self.composite, start, lines, self.threads)
-        return output, relevance[0], with_target_bias(lines, network.target_bias, output)
+        return output, relevance[0], with_readout(lines, target_bias, output, corrections)
 
     def each(self, work: Callable[[_Engine, T], R], items: Sequence[T]) -> Iterator[R]:
         """Do `work` for each item, as many at a time as there are threads; yields in order.
@@ -329,8 +332,16 @@ class _Engine:
         return in_threads.each(lambda item: work(engine, item), items, self.threads)
 
 
-def with_target_bias(lines: Sequence[LayerAccount], target_bias: float, output: float) -> Account:
-    """Give the target bias its own line before the line of the output layer, which absorbed it."""
-    rest = output - target_bias
+def with_readout(
+    lines: Sequence[LayerAccount], target_bias: float, output: float, corrections: Mapping[str, float]
+) -> Account:
+    """Give the target bias its own line before the line of the output layer, which absorbed it.
+
+    What the readout added to the neuron's output has lines before that.
+    """
+    account, rest = [], output
+    for name, years in (*corrections.items(), (TARGET_BIAS, target_bias)):
+        account.append(LayerAccount(name, rest, rest - years, years))
+        rest -= years
     first = replace(lines[0], received=rest, absorbed=lines[0].absorbed - target_bias)
-    return (LayerAccount(TARGET_BIAS, output, rest, target_bias), first, *lines[1:])
+    return (*account, first, *lines[1:])

@@ -9,7 +9,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_brainage.networks.network import Activation, Add, Flatten, Floats, Layer, Network, Pooling
+from bids_brainage.networks.network import (
+    Activation,
+    Add,
+    Concatenate,
+    Flatten,
+    Floats,
+    Layer,
+    Network,
+    Pad,
+    Pooling,
+)
 from bids_brainage.relevance import rules
 from bids_brainage.relevance.composites import COMPOSITES
 from bids_brainage.relevance.engine import backward, forward
@@ -69,10 +79,16 @@ def smooth_grad(
 
 
 def output_and_gradient(network: Network, volume: Floats) -> tuple[float, Floats]:
-    """Return the output for one volume (1, d, h, w, c), in years, and its derivative by each voxel."""
+    """Return the output for one volume (1, d, h, w, c), in years, and its derivative by each voxel.
+
+    The derivative is that of what is explained, before limits and rounding.
+    """
     composite, threads = COMPOSITES["preset-a"], 1  # callers distribute people or images over threads
     state = forward.run(network, volume, composite, threads)
-    slopes: dict[str, Floats] = {network.layers[-1].name: np.ones((1, 1), np.float32)}
+    outputs = state.outputs[network.output_layer.name]
+    slopes: dict[str, Floats] = {
+        network.output_layer.name: network.readout.slopes(outputs).astype(np.float32)
+    }
     for step in reversed(find_steps(network, composite)):
         if isinstance(step, Block):
             own = _through_block(step, state, slopes.pop(step.pooling.name), threads)
@@ -80,8 +96,7 @@ def output_and_gradient(network: Network, volume: Floats) -> tuple[float, Floats
         else:
             own, inputs = _through(step, state, slopes.pop(step.name)), step.inputs
         plain.add_share(slopes, inputs, own)
-    output = float(network.readout.years(state.outputs[network.output_layer.name])[0])
-    return output, slopes[network.input_name]
+    return float(network.readout.years(outputs)[0]), slopes[network.input_name]
 
 
 def _through_block(block: Block, state: State, slopes: Floats, threads: int) -> list[Floats]:
@@ -103,6 +118,10 @@ def _through(layer: Layer, state: State, slopes: Floats) -> list[Floats]:
             return [slopes.reshape(x.shape)]
         case Add():
             return [slopes] * len(layer.inputs)
+        case Concatenate():
+            return plain.through_concatenate(state.inputs(layer), slopes)
+        case Pad():
+            return [plain.through_pad(layer, slopes)]
         case Pooling(mode="max"):
             return [unpool(slopes, state.winners[layer.name], x.shape)]
         case _:

@@ -15,12 +15,14 @@ from bids_brainage.networks.network import (
     Activation,
     Add,
     Affine,
+    Concatenate,
     Convolution,
     Dense,
     Flatten,
     Floats,
     Layer,
     Network,
+    Pad,
     Pooling,
 )
 from bids_brainage.relevance import rules
@@ -64,6 +66,10 @@ def forward_layer(layer: Layer, state: State, composite: Composite) -> Floats:
             return x.reshape(len(x), -1)
         case Add():
             return np.sum(state.inputs(layer), axis=0, dtype=np.float32)
+        case Concatenate():
+            return np.concatenate(state.inputs(layer), axis=-1)
+        case Pad():
+            return np.pad(x, ((0, 0), *zip(layer.before, layer.after, strict=True), (0, 0)))
         case Pooling(mode="max"):
             size, strides = operators.window(layer, x.shape)
             pooled, winners = max_pool(x, size, strides, layer.padding, composite.tie_tolerance)
@@ -120,6 +126,11 @@ def backward_layer(
             return [received.reshape(x.shape)], 0.0
         case Add():
             return _through_add(inputs, composite.add, received)
+        case Concatenate():
+            return through_concatenate(inputs, received), 0.0
+        case Pad():
+            share = through_pad(layer, received)
+            return [share], total(received) - total(share)
         case Pooling(mode="max"):
             return [unpool(received, state.winners[layer.name], x.shape)], 0.0
         case _:
@@ -179,6 +190,21 @@ def _through_add(inputs: list[Floats], epsilon: float, received: Floats) -> tupl
     z = np.sum(inputs, axis=0, dtype=np.float32)
     quotient, absorbed = rules.divide(group, z, np.zeros(1, np.float32), received, None)
     return [x * quotient for x in inputs], absorbed
+
+
+def through_concatenate(inputs: Sequence[Floats], received: Floats) -> list[Floats]:
+    """Give each input what its channels received."""
+    ends = np.cumsum([x.shape[-1] for x in inputs])[:-1]
+    return np.split(received, ends, axis=-1)
+
+
+def through_pad(layer: Pad, received: Floats) -> Floats:
+    """Return what the volume inside the zeros received; the rest fell on nothing."""
+    inside = (
+        slice(before, n - after)
+        for before, n, after in zip(layer.before, received.shape[1:4], layer.after, strict=True)
+    )
+    return received[(slice(None), *inside)]
 
 
 def activate(layer: Activation, x: Floats) -> Floats:

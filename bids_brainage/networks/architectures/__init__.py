@@ -1,0 +1,1 @@
+"""Architectures of published networks: which arrays their files hold, and the layers that these make."""
