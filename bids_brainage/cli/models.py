@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bids_brainage import messages
+from bids_brainage.caches import brought_along
 from bids_brainage.cli.endings import DISK, ended_with_reader, ending
 from bids_brainage.cli.logs import set_up_console
 from bids_brainage.cli.norms import add_norms
@@ -49,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     set_up_console(verbose=0)
     only_prints = arguments.action in ("list", "show", "check")
     try:
-        with ended_with_reader() if only_prints else nullcontext():
+        with ended_with_reader() if only_prints else nullcontext(), brought_along():
             return int(arguments.work(arguments))
     except (BrainAgeError, KeyboardInterrupt) as error:
         code, sentence = ending(error)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bids_brainage import messages
+from bids_brainage.caches import brought_along
 from bids_brainage.cli.elsewhere import away_from_start, in_full
 from bids_brainage.cli.endings import (
     ALL_WELL,
@@ -50,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         set_up_console(config.verbose)
         config = in_full(config)
         check_work_folder(config)
-        with told_of_termination(), away_from_start():
+        with told_of_termination(), away_from_start(), brought_along():
             return run(config)
     except (Exception, KeyboardInterrupt, TerminationError) as error:
         code, sentence = ending(error, config.log_dir / "run.log" if config else None)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bids_brainage import __version__
+from bids_brainage.caches import brought_along
 from bids_brainage.cli import injection
 from bids_brainage.cli.bars import progress
 from bids_brainage.cli.endings import FAULT, TerminationError, ending, told_of_termination
@@ -100,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--varied draws voxel sizes and skull; leave out --voxel-size and --skull.")
     logging.basicConfig(level=logging.INFO if arguments.verbose else logging.WARNING, format="%(message)s")
     try:
-        with told_of_termination():
+        with told_of_termination(), brought_along():
             return {"cohort": _cohort, "tori": _tori, "truth": _truth}.get(arguments.command, injection.run)(
                 arguments
             )

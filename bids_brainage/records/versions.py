@@ -8,7 +8,7 @@ import bids_brainage
 
 RECORDED_PACKAGES = (
     "antspyx", "innvestigate", "nibabel", "nilearn", "nipype", "nireports", "niworkflows",
-    "numba", "numpy", "pybids", "scikit-learn", "scipy", "tensorflow",
+    "numba", "numpy", "pybids", "scikit-learn", "scipy", "tensorflow", "tensorflow-cpu",
 )  # fmt: skip
 
 

@@ -11,11 +11,19 @@ from typing import Any
 
 from llvmlite import ir
 from llvmlite.binding import get_host_cpu_features
-from numba import types
+from numba import config, types
 from numba.extending import intrinsic, models, register_model
 
+
+def _long_vectors() -> bool:
+    """Whether the processor that code is compiled for, not always this one, has vectors of 16 numbers."""
+    if config.CPU_NAME:
+        return bool(config.CPU_NAME == "x86-64-v4")
+    return bool(get_host_cpu_features().get("avx512f"))
+
+
 #: Widths for many numbers, the processor's own first. They change no sum.
-WIDTHS = (16, 8, 4, 2, 1) if get_host_cpu_features().get("avx512f") else (8, 4, 2, 1)
+WIDTHS = (16, 8, 4, 2, 1) if _long_vectors() else (8, 4, 2, 1)
 #: Widths for patches: for long rows, and for short ones.
 WIDE, NARROW = 16, 4
 #: Whether a convolution written with lanes is quicker than that of the plain engine.

@@ -1,0 +1,71 @@
+"""Writes the lists of packages that the images are made of: exact versions, and the sum of each file.
+
+`python3.11 container/lock.py` asks pip which files it would take for Linux on x86-64: the run-time dependencies of
+setup.cfg at the versions of requirements.lock. Run it again when either has changed.
+"""
+
+from __future__ import annotations
+
+import configparser
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+HEADER = "# {what}\n# Written by container/lock.py.\n"
+#: What TensorFlow asks for and neither imports nor needs to train: bindings of a C compiler, Google's storage.
+LEFT_OUT = {"libclang", "tensorflow-io-gcs-filesystem"}
+#: CUDA as far as TensorFlow names it; TensorRT, which only serving uses, is not among it.
+CUDA = "tensorflow[and-cuda]"
+
+
+def main() -> None:
+    """Write requirements.txt and requirements-gpu.txt beside this file."""
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg", encoding="utf-8")
+    wanted = settings["options"]["install_requires"].split("\n")
+    found = resolved(line for line in wanted if line.strip())
+    version = found.pop("tensorflow")[0]
+    common = {name: own for name, own in found.items() if name not in LEFT_OUT}
+    # The same modules as `tensorflow`, which spends 550 MB more on what runs on GPUs only.
+    cpu = resolved([f"tensorflow-cpu=={version}"], "--no-deps")
+    gpu = resolved([f"tensorflow=={version}", *cuda_packages(version)], "--no-deps")
+    write("requirements.txt", "The packages of the image that runs on processors.", common | cpu)
+    write("requirements-gpu.txt", "The packages of the image that trains on GPUs.", common | gpu)
+
+
+def resolved(wanted: Iterable[str], *options: str) -> dict[str, tuple[str, str]]:
+    """Version and SHA-256 of every file that pip would install, by name."""
+    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet", "--report", "-"]
+    command += [*options, "--constraint", str(ROOT / "requirements.lock"), *wanted]
+    report = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+    return {
+        re.sub(r"[-_.]+", "-", own["metadata"]["name"]).lower(): (
+            own["metadata"]["version"],
+            own["download_info"]["archive_info"]["hashes"]["sha256"],
+        )
+        for own in report["install"]
+    }
+
+
+def cuda_packages(version: str) -> list[str]:
+    """What `tensorflow[and-cuda]` of this version requires from NVIDIA, with exact versions."""
+    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet", "--report", "-"]
+    command += ["--no-deps", f"tensorflow=={version}"]
+    report = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+    required = report["install"][0]["metadata"]["requires_dist"]
+    lines = [re.match(r"(nvidia-[\w-]+)\s*\(?==([\w.]+)", line) for line in required if "and-cuda" in line]
+    return [f"{line[1]}=={line[2]}" for line in lines if line]
+
+
+def write(name: str, what: str, packages: Mapping[str, tuple[str, str]]) -> None:
+    """Write one list."""
+    lines = [f"{own}=={version} --hash=sha256:{sha}\n" for own, (version, sha) in sorted(packages.items())]
+    (Path(__file__).parent / name).write_text(HEADER.format(what=what) + "".join(lines), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
