@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,6 +71,8 @@ class Execution:
 
     def _found_plugin(self) -> tuple[Any, dict[str, Any]]:
         if self._settings is not None:
+            # Plugins of batch systems name jobs after it, and containers and cron lack it.
+            os.environ.setdefault("LOGNAME", _user())
             arguments = self._settings.get("plugin_args") or {}
             return self._settings["plugin"], arguments | {"status_callback": self._told}
         from bids_brainage.workflows.plugin import KeptPool
@@ -82,6 +86,14 @@ class Execution:
             "heard": self._heard,
         }
         return KeptPool(plugin_args=arguments), arguments
+
+
+def _user() -> str:
+    """The name of who runs this, or the number if there is no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid{os.getuid()}"
 
 
 def configure_nipype(config: RunConfig) -> None:

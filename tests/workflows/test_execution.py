@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 from pathlib import Path
 
 import pytest
+from nipype.interfaces.utility import Function
+from nipype.pipeline import engine as pe
 
+from bids_brainage.config import RunConfig
 from bids_brainage.errors import InputError
-from bids_brainage.workflows.execution import read_plugin_file
+from bids_brainage.workflows.execution import Execution, read_plugin_file
 
 
 @pytest.mark.parametrize(
@@ -44,3 +49,40 @@ def test_a_plugin_file_is_read(tmp_path: Path) -> None:
     assert read_plugin_file(path)["plugin_args"] == {"sbatch_args": "--mem=4G"}
     path.write_text("plugin: Linear\nplugin_args:\n")
     assert read_plugin_file(path)["plugin"] == "Linear"
+
+
+def nobody() -> str:
+    raise KeyError("getpwuid(): uid not found: 4321")
+
+
+def nothing() -> None:
+    """What a node does."""
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_batch_systems_know_whose_jobs_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    """nipype's plugins of batch systems end in a KeyError without LOGNAME, which containers and cron lack."""
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(name, "so that it is as before afterwards")
+        monkeypatch.delenv(name)
+    if not known:
+        monkeypatch.setattr("getpass.getuser", nobody)
+    jobs = tmp_path / "jobs"
+    programs = {
+        "sbatch": f'echo "$@" >> {jobs}\nfor last; do :; done\nsh "$last" > /dev/null 2>&1\necho Submitted batch job 1',
+        "squeue": "echo none",
+    }
+    for name, text in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    settings = tmp_path / "plugin.yml"
+    settings.write_text("plugin: SLURM\n")
+    workflow = pe.Workflow("graph_wf", base_dir=str(tmp_path))
+    workflow.add_nodes([pe.Node(Function(function=nothing, input_names=[]), name="node")])
+    config = RunConfig(bids_dir=tmp_path, output_dir=tmp_path / "out", use_plugin=settings)
+    Execution(config, lambda *_: None).run(workflow)
+    user = pwd.getpwuid(os.getuid()).pw_name if known else f"uid{os.getuid()}"
+    assert f".graph_wf.{user} " in jobs.read_text()
