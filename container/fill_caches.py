@@ -1,65 +1,68 @@
 """Compiles the loops of relevance and brain extraction for one level of processors, while the image is built.
 
-`python fill_caches.py LEVEL FOLDER` runs what users run, on a simulated person and on networks of other widths, so that
-every loop is compiled for every kind of numbers; where this machine's processor lacks the level, it says so.
+`python fill_caches.py LEVEL FOLDER` explains small networks and extracts a ball, so that every loop is compiled for the kinds of
+numbers that users' models and heads bring. Where this machine's processor lacks the level, it says so and does nothing.
 """
 
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from bids_brainage.caches import LEVELS, processor_has
 
-SETTINGS = {"NUMBA_CPU_FEATURES": "", "OMP_NUM_THREADS": "1"}
-#: Channels that vectors of all widths divide, and such that none does.
-FILTERS = ((8, 16, 32), (4, 12), (3, 1))
-SHAPES = ((19, 21, 18, 1), (23, 20, 2))
+#: Channels that vectors of 16, of 8 and of 4 numbers divide.
+FILTERS = (16, 8, 4)
+SHAPE = (19, 21, 18, 1)
 
 
 def main(level: str, folder: Path) -> None:
-    """Fill `folder`/`level` with machine code, in processes of their own."""
+    """Fill `folder` with machine code of a level, and with the list of fonts."""
     if not processor_has(level):
-        print(f"This processor has no {level}; such machines will use the next level of {', '.join(LEVELS)}.")
+        print(f"This processor has no {level}: on machines that have it, the next level of {list(LEVELS)} is used.")
         return
-    own = {"NUMBA_CPU_NAME": level, "NUMBA_CACHE_DIR": str(folder / level), "MPLCONFIGDIR": str(folder / "matplotlib")}
-    environment = {**os.environ, **SETTINGS, **own}
-    with tempfile.TemporaryDirectory() as place:
-        environment |= {"HOME": place}
-        programs = Path(sys.executable).parent
-        for command in (
-            [sys.executable, __file__, "networks"],
-            [programs / "bids_brainage_simulate", "cohort", f"{place}/bids", "--n", "1", "--voxel-size", "2", "--skull"],
-            [programs / "bids_brainage", f"{place}/bids", f"{place}/out", "participant", "-w", f"{place}/work"],
-        ):
-            subprocess.run([str(part) for part in command], env=environment, check=True)
+    os.environ |= {"NUMBA_CPU_NAME": level, "NUMBA_CPU_FEATURES": "", "NUMBA_CACHE_DIR": str(folder / level)}
+    os.environ["MPLCONFIGDIR"] = str(folder / "matplotlib")
+    import matplotlib.font_manager  # noqa: F401
+
+    explain_network()
+    extract_ball()
+    print(f"{level}: {len(list(folder.rglob('*.nbc')))} pieces of machine code")
 
 
-def explain_networks() -> None:
-    """Explain one image by small networks of each kind, by each rule."""
+def explain_network() -> None:
+    """Explain an image by a small network, by each rule, in one thread and in two."""
     import numpy as np
 
     from bids_brainage.networks.architecture import BaseModelSpec
-    from bids_brainage.relevance import COMPOSITES, explain
+    from bids_brainage.relevance import COMPOSITES, explain, predict
 
     random = np.random.default_rng(0)
-    for filters in FILTERS:
-        for shape in SHAPES:
-            spec = BaseModelSpec(filters=filters, kernels=(3,) * len(filters), dense_units=8)
-            weights = {
-                name: random.normal(0, 0.1, own).astype(np.float32)
-                for name, own in spec.weight_shapes(shape).items()
-            }
-            network, image = spec.network(weights, shape), random.random(shape).astype(np.float32)
-            for composite in COMPOSITES:
-                explain(network, image[None], composite, threads=2)
+    spec = BaseModelSpec(filters=FILTERS, kernels=(3,) * len(FILTERS), dense_units=8)
+    weights = {
+        name: random.normal(0, 0.1, own).astype(np.float32)
+        for name, own in spec.weight_shapes(SHAPE).items()
+    }
+    network, images = spec.network(weights, SHAPE), random.random((2, *SHAPE)).astype(np.float32)
+    predict(network, images)
+    for composite in COMPOSITES:
+        for threads in (1, 2):
+            explain(network, images[:1], composite, threads=threads)
+
+
+def extract_ball() -> None:
+    """Extract the brain of a ball."""
+    import nibabel as nib
+    import numpy as np
+    from brainextractor import BrainExtractor
+
+    places = np.indices((40, 40, 40)) - 19.5
+    ball = np.where((places**2).sum(axis=0) < 12**2, 100, 1).astype(np.float32)
+    extractor = BrainExtractor(img=nib.Nifti1Image(ball, np.diag([2, 2, 2, 1])))
+    extractor.run(3)
+    extractor.compute_mask()
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["networks"]:
-        explain_networks()
-    else:
-        main(sys.argv[1], Path(sys.argv[2]))
+    main(sys.argv[1], Path(sys.argv[2]))
