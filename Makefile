@@ -5,12 +5,13 @@ NPROCS ?= $(shell nproc 2>/dev/null || echo 1)
 PEOPLE ?= 6
 BIN := .venv/bin
 
-.PHONY: help setup demo test test-slow smoke-current lint docs lock clean
+.PHONY: help setup demo test test-slow test-container smoke-current lint docs lock clean
 
 help:
 	@echo "make demo        simulate a small cohort and run both levels on it, into demo/"
 	@echo "make test        run the tests"
 	@echo "make test-slow   run the slow tests too (about an hour)"
+	@echo "make test-container  build the image, run it, as a SIF and through Slurm, as far as their programs are here"
 	@echo "make smoke-current   one simulated person on Python 3.13 with the newest dependencies, if it is installed"
 	@echo "make lint        ruff, mypy and import-linter"
 	@echo "make docs        the documentation as a site, into build/docs; warnings are errors"
@@ -34,6 +35,9 @@ test: setup
 
 test-slow: setup
 	RUN_SLOW=1 $(BIN)/python -m pytest -n $(NPROCS) --dist loadfile
+
+test-container: setup
+	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python -m pytest -n 0 -m container -v -rs --durations 10 tests/container
 
 smoke-current:
 	.ci/smoke-current

@@ -8,7 +8,12 @@ import pytest
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip what is marked slow unless RUN_SLOW is set or the marker is asked for by name."""
+    """Skip what is marked slow unless RUN_SLOW is set, or the marker asked for; what builds images, unless asked for."""
+    if "container" not in (config.getoption("-m") or ""):
+        no_images = pytest.mark.skip(reason="builds images; make test-container runs it")
+        for item in items:
+            if item.get_closest_marker("container"):
+                item.add_marker(no_images)
     if os.environ.get("RUN_SLOW") or "slow" in (config.getoption("-m") or ""):
         return
     skip = pytest.mark.skip(reason="slow; set RUN_SLOW=1 to run it")
