@@ -32,17 +32,9 @@ COPY . /source
 RUN pip install --quiet --no-deps --no-build-isolation --no-index /source \
     && pip uninstall --quiet --yes wheel setuptools pip
 RUN python /source/container/fill_caches.py x86-64-v3 /opt/bids_brainage/caches \
-    && python /source/container/fill_caches.py x86-64-v4 /opt/bids_brainage/caches \
-    && chmod -R a+rX /opt/bids_brainage
+    && python /source/container/fill_caches.py x86-64-v4 /opt/bids_brainage/caches
 
 FROM python
-ARG VERSION=unknown
-ARG REVISION=unknown
-LABEL org.opencontainers.image.title="bids_brainage" \
-      org.opencontainers.image.description="Brain age from T1w, FLAIR and SWI, explained voxel by voxel: a BIDS-App" \
-      org.opencontainers.image.version="$VERSION" \
-      org.opencontainers.image.revision="$REVISION" \
-      org.opencontainers.image.licenses="Apache-2.0"
 ENV PATH=/opt/bids_brainage/bin:$PATH \
     LANG=C.UTF-8 \
     # Nothing from the user's home or from the folder of the start is executed.
@@ -57,4 +49,11 @@ ENV PATH=/opt/bids_brainage/bin:$PATH \
     OPENBLAS_NUM_THREADS=1 \
     MKL_NUM_THREADS=1
 COPY --from=program /opt/bids_brainage /opt/bids_brainage
+ARG VERSION=unknown
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="bids_brainage" \
+      org.opencontainers.image.description="Brain age from T1w, FLAIR and SWI, explained voxel by voxel: a BIDS-App" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION" \
+      org.opencontainers.image.licenses="Apache-2.0"
 ENTRYPOINT ["/opt/bids_brainage/bin/bids_brainage"]

@@ -1,9 +1,9 @@
 """Caches that an image brings along: machine code of compiled loops, and the list of fonts.
 
-numba and matplotlib read such caches only where they can also write, and numba's hold for one model of processor. An
-image cannot be written to and runs on any. So it keeps machine code for *levels* of processors, each a set of
-instructions that processors of very different makes have in common, and a run links what fits into a temporary
-folder of its own. What is missing there is compiled and written beside the links.
+numba and matplotlib read such caches only where they can also write, and numba's hold for one model of
+processor. An image cannot be written to and runs on any. So it keeps machine code for *levels* of processors,
+each a set of instructions that processors of different makes have in common, and a run links what fits into a
+temporary folder of its own. What is missing there is compiled and written beside the links.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def brought_along(
 ) -> Iterator[None]:
     """Let this process and those that it starts use an image's caches meanwhile.
 
-    Nothing happens outside of an image, and where the user has settings of numba's or matplotlib's folder already, these
-    are left alone. It must come before numba is imported.
+    Nothing happens outside of an image. Folders that the user has set for numba or matplotlib are left alone.
+    It must come before numba is imported.
 
     Raises
     ------

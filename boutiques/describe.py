@@ -1,6 +1,7 @@
-"""Writes boutiques/bids_brainage.json, which tells platforms as Boutiques and CBRAIN how bids_brainage is called.
+"""Writes boutiques/bids_brainage.json, which tells platforms how bids_brainage is called.
 
-`python boutiques/describe.py` makes it of the parser. A test compares the two, so run it when an option has changed.
+`python boutiques/describe.py` makes it of the parser, for Boutiques and what builds on it (CBRAIN,
+for example). A test compares the two, so run it when an option has changed.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def descriptor() -> dict[str, Any]:
     inputs.sort(key=lambda entry: entry["optional"])
     return {
         "name": "bids_brainage",
-        "description": "Brain age from T1w, FLAIR and SWI by multi-level ensembles of 3D CNNs, explained voxel by voxel.",
+        "description": "Brain age from T1w, FLAIR and SWI by ensembles of 3D CNNs, explained voxel by voxel.",
         "author": "The bids_brainage developers",
         "tool-version": __version__,
         "schema-version": "0.5",
@@ -43,7 +44,12 @@ def descriptor() -> dict[str, Any]:
         "inputs": inputs,
         "groups": [group for group in groups if group["members"]],
         "output-files": [
-            {"id": "results", "name": "Results", "path-template": "[OUTPUT_DIR]", "description": "A BIDS derivative."}
+            {
+                "id": "results",
+                "name": "Results",
+                "path-template": "[OUTPUT_DIR]",
+                "description": "A BIDS derivative.",
+            }
         ],
         "error-codes": [
             {"code": code, "description": what}

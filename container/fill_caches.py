@@ -1,7 +1,8 @@
 """Compiles the loops of relevance and brain extraction for one level of processors, while the image is built.
 
-`python fill_caches.py LEVEL FOLDER` explains small networks and extracts a ball, so that every loop is compiled for the kinds of
-numbers that users' models and heads bring. Where this machine's processor lacks the level, it says so and does nothing.
+`python fill_caches.py LEVEL FOLDER` explains small networks and extracts a ball, so that every loop is compiled
+for the kinds of numbers that users' models and heads bring. Where this machine's processor lacks the level, it
+says so and does nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ SHAPE = (19, 21, 18, 1)
 def main(level: str, folder: Path) -> None:
     """Fill `folder` with machine code of a level, and with the list of fonts."""
     if not processor_has(level):
-        print(f"This processor has no {level}: on machines that have it, the next level of {list(LEVELS)} is used.")
+        print(
+            f"This processor has no {level}; machines that have it will use the next of {', '.join(LEVELS)}."
+        )
         return
     os.environ |= {"NUMBA_CPU_NAME": level, "NUMBA_CPU_FEATURES": "", "NUMBA_CACHE_DIR": str(folder / level)}
     os.environ["MPLCONFIGDIR"] = str(folder / "matplotlib")
@@ -41,8 +44,7 @@ def explain_network() -> None:
     random = np.random.default_rng(0)
     spec = BaseModelSpec(filters=FILTERS, kernels=(3,) * len(FILTERS), dense_units=8)
     weights = {
-        name: random.normal(0, 0.1, own).astype(np.float32)
-        for name, own in spec.weight_shapes(SHAPE).items()
+        name: random.normal(0, 0.1, own).astype(np.float32) for name, own in spec.weight_shapes(SHAPE).items()
     }
     network, images = spec.network(weights, SHAPE), random.random((2, *SHAPE)).astype(np.float32)
     predict(network, images)

@@ -1,7 +1,7 @@
 """Writes the lists of packages that the images are made of: exact versions, and the sum of each file.
 
-`python3.11 container/lock.py` asks pip which files it would take for Linux on x86-64: the run-time dependencies of
-setup.cfg at the versions of requirements.lock. Run it again when either has changed.
+`python3.11 container/lock.py` asks pip which files it would take for Linux on x86-64: the run-time dependencies
+of setup.cfg at the versions of requirements.lock. Run it again when either has changed.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 HEADER = "# {what}\n# Written by container/lock.py.\n"
-#: What TensorFlow asks for and neither imports nor needs to train: bindings of a C compiler, Google's storage.
+#: What TensorFlow asks for and does not need: bindings of a C compiler, Google's storage.
 LEFT_OUT = {"libclang", "tensorflow-io-gcs-filesystem"}
-#: CUDA as far as TensorFlow names it; TensorRT, which only serving uses, is not among it.
-CUDA = "tensorflow[and-cuda]"
 
 
 def main() -> None:
@@ -39,26 +38,27 @@ def main() -> None:
 
 def resolved(wanted: Iterable[str], *options: str) -> dict[str, tuple[str, str]]:
     """Version and SHA-256 of every file that pip would install, by name."""
-    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet", "--report", "-"]
-    command += [*options, "--constraint", str(ROOT / "requirements.lock"), *wanted]
-    report = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
     return {
         re.sub(r"[-_.]+", "-", own["metadata"]["name"]).lower(): (
             own["metadata"]["version"],
             own["download_info"]["archive_info"]["hashes"]["sha256"],
         )
-        for own in report["install"]
+        for own in report(*options, "--constraint", str(ROOT / "requirements.lock"), *wanted)
     }
 
 
 def cuda_packages(version: str) -> list[str]:
-    """What `tensorflow[and-cuda]` of this version requires from NVIDIA, with exact versions."""
-    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet", "--report", "-"]
-    command += ["--no-deps", f"tensorflow=={version}"]
-    report = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
-    required = report["install"][0]["metadata"]["requires_dist"]
-    lines = [re.match(r"(nvidia-[\w-]+)\s*\(?==([\w.]+)", line) for line in required if "and-cuda" in line]
-    return [f"{line[1]}=={line[2]}" for line in lines if line]
+    """What `tensorflow[and-cuda]` of this version requires of CUDA; TensorRT, for serving, is not among it."""
+    required = report("--no-deps", f"tensorflow=={version}")[0]["metadata"]["requires_dist"]
+    found = [re.match(r"(nvidia-[\w-]+)\s*\(?==([\w.]+)", line) for line in required if "and-cuda" in line]
+    return [f"{match[1]}=={match[2]}" for match in found if match]
+
+
+def report(*arguments: str) -> list[dict[str, Any]]:
+    """What pip would install in an empty environment."""
+    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet"]
+    done = subprocess.run([*command, "--report", "-", *arguments], stdout=subprocess.PIPE, check=True)
+    return list(json.loads(done.stdout)["install"])
 
 
 def write(name: str, what: str, packages: Mapping[str, tuple[str, str]]) -> None:

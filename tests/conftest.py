@@ -8,7 +8,7 @@ import pytest
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip what is marked slow unless RUN_SLOW is set, or the marker asked for; what builds images, unless asked for."""
+    """Skip what is marked slow unless RUN_SLOW is set or it is asked for; and what builds images."""
     if "container" not in (config.getoption("-m") or ""):
         no_images = pytest.mark.skip(reason="builds images; make test-container runs it")
         for item in items:

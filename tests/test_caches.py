@@ -47,7 +47,7 @@ def cpuinfo(folder: Path, flags: str) -> Path:
 
 
 @pytest.mark.parametrize(("flags", "level"), [(HASWELL, "x86-64-v3"), (SAPPHIRE, "x86-64-v4"), (OLD, None)])
-def test_the_best_level_of_the_processor_is_linked(image: Path, tmp_path: Path, flags: str, level: str) -> None:
+def test_the_best_level_is_linked(image: Path, tmp_path: Path, flags: str, level: str | None) -> None:
     environ = {VARIABLE: str(image)}
     with brought_along(environ, cpuinfo(tmp_path, flags)):
         code, fonts = Path(environ["NUMBA_CACHE_DIR"]), Path(environ["MPLCONFIGDIR"])

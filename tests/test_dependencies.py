@@ -22,13 +22,8 @@ USED_WITHOUT_IMPORT = {
 COMES_WITH = {"keras": "tensorflow"}
 # Command-line tools that developers, users and benchmarks run, and stubs that mypy reads.
 NEVER_IMPORTED = {
-<<<<<<< HEAD
-    "bids-validator-deno", "deno", "furo", "import-linter", "mypy", "myst-parser", "pandas-stubs",
+    "bids-validator-deno", "boutiques", "deno", "furo", "import-linter", "mypy", "myst-parser", "pandas-stubs",
     "pytest-cov", "pytest-xdist", "ruff", "sphinx-copybutton", "types-pyyaml",
-=======
-    "bids-validator-deno", "boutiques", "deno", "import-linter", "mypy", "pandas-stubs", "pytest-cov", "pytest-xdist",
-    "ruff", "types-pyyaml",
->>>>>>> 4686bb8 (A Boutiques descriptor made of the parser; tests of the image, the SIF and Slurm)
 }  # fmt: skip
 # Import names of distributions that may be absent from the environment the tests run in.
 PERHAPS_ABSENT = {

@@ -1,4 +1,4 @@
-"""The Boutiques descriptor: of the parser as it is, valid, and command lines made by it mean what they should."""
+"""The Boutiques descriptor: made of the parser as it is, valid, and its command lines mean what they should."""
 
 from __future__ import annotations
 
@@ -55,8 +55,7 @@ def test_every_option_reaches_the_parser(
     text = f"{said}\n{capsys.readouterr().out}"
     line = next(line for line in text.splitlines() if line.strip().startswith("bids_brainage "))
     parsed = vars(build_parser().parse_args(shlex.split(line)[1:]))
-    expected = {name: {True: 1}.get(own, own) if name == "verbose" else own for name, own in invocation.items()}
-    expected["derivatives"] = {"a": "/b"}
+    expected = invocation | {"derivatives": {"a": "/b"}, "verbose": 1}
     assert parsed == expected
 
 

@@ -1,10 +1,12 @@
 """The image, what turns it into a SIF, and simulated people: built once for all tests that need them.
 
-Nothing of this runs unless `-m container` asks for it (`make test-container`). What cannot be called is skipped, and the
-report says so. Variables, each a command with its options:
+Nothing of this runs unless `-m container` asks for it (`make test-container`). What cannot be called is skipped,
+and the report says so. Variables, each a command with its options:
 
 CONTAINER_ENGINE
     docker or podman; by default the first of them on the PATH.
+CONTAINER_IMAGE
+    An image that is there already; otherwise one is built.
 CONTAINER_BUILD_OPTIONS
     More options for `build`, as --network host.
 APPTAINER
@@ -19,22 +21,23 @@ import os
 import shlex
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-IMAGE = "localhost/bids_brainage:test"
+IMAGE = os.environ.get("CONTAINER_IMAGE", "localhost/bids_brainage:test")
 #: Nobody's on any machine.
 STRANGER = 4321
 VERSION, REVISION = "0.0.0+test", "0123456789abcdef"
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
+Done: TypeAlias = subprocess.CompletedProcess[str]
 
 
-def run(command: Sequence[str | Path], **settings: object) -> subprocess.CompletedProcess[str]:
+def run(command: Sequence[str | Path], **settings: object) -> Done:
     """Run a command, show it, and fail with what it said."""
     words = [str(word) for word in command]
     print("$", shlex.join(words))
@@ -72,13 +75,14 @@ class Engine:
 
     command: list[str]
 
-    def call(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    def call(self, *arguments: str | Path) -> Done:
         return run([*self.command, *arguments])
 
-    def as_stranger(self, *arguments: str | Path, settings: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+    def as_stranger(self, *arguments: str | Path, settings: Sequence[str] = ()) -> Done:
         """Run the image as someone unknown to it, who may write to /tmp and to binds, without a network."""
-        safe = ["--rm", "--read-only", "--tmpfs", "/tmp", "--network", "none", "--user", f"{STRANGER}:{STRANGER}"]
-        return self.call("run", *safe, *settings, IMAGE, *arguments)
+        safe = ["--rm", "--read-only", "--tmpfs", "/tmp", "--network", "none"]
+        user = ["--user", f"{STRANGER}:{STRANGER}"]
+        return self.call("run", *safe, *user, *settings, IMAGE, *arguments)
 
     def inside(self, script: str) -> str:
         """What a shell script says that runs in the image."""
@@ -89,6 +93,8 @@ class Engine:
 def engine() -> Engine:
     """The engine, after it has built the image."""
     own = Engine(command_of("CONTAINER_ENGINE", ("docker", "podman")))
+    if "CONTAINER_IMAGE" in os.environ:
+        return own
     options = shlex.split(os.environ.get("CONTAINER_BUILD_OPTIONS", ""))
     labels = ["--build-arg", f"VERSION={VERSION}", "--build-arg", f"REVISION={REVISION}"]
     own.call("build", *options, *labels, "-t", IMAGE, ROOT)

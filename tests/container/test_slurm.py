@@ -47,8 +47,8 @@ def through_slurm(people: Path, sif: Path, apptainer: list[str], place: Path) ->
         folder.mkdir(exist_ok=True)
         folder.chmod(0o777)
     settings = {
-        "BIDS": str(people), "OUT": str(out), "WORK": str(work), "IMAGE": str(sif), "APPTAINER": shlex.join(apptainer),
-        "GROUP_OPTIONS": GROUP_OPTIONS,
+        "BIDS": str(people), "OUT": str(out), "WORK": str(work), "IMAGE": str(sif),
+        "APPTAINER": shlex.join(apptainer), "GROUP_OPTIONS": GROUP_OPTIONS,
     }  # fmt: skip
     logs = f"--output={place}/%x-%A_%a.log"
     said = run(
@@ -63,9 +63,8 @@ def wait_for(array: str, group: str, place: Path) -> None:
     """Wait until neither job is in the queue."""
     end = time.monotonic() + LIMIT
     while time.monotonic() < end:
-        queue = subprocess.run(
-            ["squeue", "--noheader", "--jobs", f"{array},{group}"], capture_output=True, text=True, check=False
-        ).stdout
+        asked = ["squeue", "--noheader", "--jobs", f"{array},{group}"]
+        queue = subprocess.run(asked, capture_output=True, text=True, check=False).stdout
         if not queue.strip():
             return
         time.sleep(5)

@@ -71,7 +71,7 @@ def test_batch_systems_know_whose_jobs_they_are(
         monkeypatch.setattr("getpass.getuser", nobody)
     jobs = tmp_path / "jobs"
     programs = {
-        "sbatch": f'echo "$@" >> {jobs}\nfor last; do :; done\nsh "$last" > /dev/null 2>&1\necho Submitted batch job 1',
+        "sbatch": f'echo "$@" >> {jobs}; for last; do :; done; sh "$last" >&2; echo Submitted batch job 1',
         "squeue": "echo none",
     }
     for name, text in programs.items():

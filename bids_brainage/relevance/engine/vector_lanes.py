@@ -17,8 +17,9 @@ from numba.extending import intrinsic, models, register_model
 
 def _long_vectors() -> bool:
     """Whether the processor that code is compiled for, not always this one, has vectors of 16 numbers."""
-    if config.CPU_NAME:
-        return bool(config.CPU_NAME == "x86-64-v4")
+    chosen_name = getattr(config, "CPU_NAME", None)
+    if chosen_name:
+        return bool(chosen_name == "x86-64-v4")
     return bool(get_host_cpu_features().get("avx512f"))
 
 
