@@ -1,8 +1,8 @@
 """Compiles the loops of relevance and brain extraction for one level of processors, while the image is built.
 
-`python fill_caches.py LEVEL FOLDER` explains small networks and extracts a ball, so that every loop is compiled
-for the kinds of numbers that users' models and heads bring. Where this machine's processor lacks the level, it
-says so and does nothing.
+`python fill_caches.py LEVEL FOLDER` explains small networks and extracts a ball, so that every loop is
+compiled for the kinds of numbers that users' models and heads bring. Where this machine's processor lacks the
+level, it says so and does nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def main(level: str, folder: Path) -> None:
     """Fill `folder` with machine code of a level, and with the list of fonts."""
     if not processor_has(level):
         print(
-            f"This processor has no {level}; machines that have it will use the next of {', '.join(LEVELS)}."
+            f"This processor has no {level}; those that have it will use the next of {', '.join(LEVELS)}."
         )
         return
     os.environ |= {"NUMBA_CPU_NAME": level, "NUMBA_CPU_FEATURES": "", "NUMBA_CACHE_DIR": str(folder / level)}

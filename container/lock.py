@@ -1,7 +1,7 @@
 """Writes the lists of packages that the images are made of: exact versions, and the sum of each file.
 
-`python3.11 container/lock.py` asks pip which files it would take for Linux on x86-64: the run-time dependencies
-of setup.cfg at the versions of requirements.lock. Run it again when either has changed.
+`python3.11 container/lock.py` asks pip which files it would take for Linux on x86-64: the run-time
+dependencies of setup.cfg at the versions of requirements.lock. Run it again when either has changed.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def resolved(wanted: Iterable[str], *options: str) -> dict[str, tuple[str, str]]
 
 
 def cuda_packages(version: str) -> list[str]:
-    """What `tensorflow[and-cuda]` of this version requires of CUDA; TensorRT, for serving, is not among it."""
+    """What `tensorflow[and-cuda]` of this version requires of CUDA; not TensorRT, for serving."""
     required = report("--no-deps", f"tensorflow=={version}")[0]["metadata"]["requires_dist"]
     found = [re.match(r"(nvidia-[\w-]+)\s*\(?==([\w.]+)", line) for line in required if "and-cuda" in line]
     return [f"{match[1]}=={match[2]}" for match in found if match]

@@ -1,4 +1,4 @@
-"""The Boutiques descriptor: made of the parser as it is, valid, and its command lines mean what they should."""
+"""The Boutiques descriptor: made of the parser, valid, and its command lines mean what they should."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The image, what turns it into a SIF, and simulated people: built once for all tests that need them.
 
-Nothing of this runs unless `-m container` asks for it (`make test-container`). What cannot be called is skipped,
-and the report says so. Variables, each a command with its options:
+Nothing of this runs unless `-m container` asks for it (`make test-container`). What cannot be called is
+skipped, and the report says so. Variables, each a command with its options:
 
 CONTAINER_ENGINE
     docker or podman; by default the first of them on the PATH.
