@@ -30,7 +30,7 @@ RUN --mount=type=bind,from=downloads,source=/downloads,target=/downloads /instal
 FROM packages AS program
 COPY . /source
 RUN pip install --quiet --no-deps --no-build-isolation --no-index /source \
-    && pip uninstall --quiet --yes wheel setuptools pip
+    && pip uninstall --quiet --yes wheel pip
 RUN python /source/container/fill_caches.py x86-64-v3 /opt/bids_brainage/caches \
     && python /source/container/fill_caches.py x86-64-v4 /opt/bids_brainage/caches
 

@@ -1,8 +1,8 @@
-"""Compiles the loops of relevance and brain extraction for one level of processors, while the image is built.
+"""Compiles the loops of relevance, brain extraction and TFCE for one level of processors, as the image is built.
 
-`python fill_caches.py LEVEL FOLDER` explains small networks and extracts a ball, so that every loop is
-compiled for the kinds of numbers that users' models and heads bring. Where this machine's processor lacks the
-level, it says so and does nothing.
+`python fill_caches.py LEVEL FOLDER` explains a small network, extracts a ball and enhances a map, so that every
+loop is compiled for the kinds of numbers that users' models and heads bring. Where this machine's processor
+lacks the level, it says so and does nothing.
 """
 
 from __future__ import annotations
@@ -21,9 +21,7 @@ SHAPE = (19, 21, 18, 1)
 def main(level: str, folder: Path) -> None:
     """Fill `folder` with machine code of a level, and with the list of fonts."""
     if not processor_has(level):
-        print(
-            f"This processor has no {level}; those that have it will use the next of {', '.join(LEVELS)}."
-        )
+        print(f"This processor has no {level}; those that have it will use the next of {', '.join(LEVELS)}.")
         return
     os.environ |= {"NUMBA_CPU_NAME": level, "NUMBA_CPU_FEATURES": "", "NUMBA_CACHE_DIR": str(folder / level)}
     os.environ["MPLCONFIGDIR"] = str(folder / "matplotlib")
@@ -31,6 +29,7 @@ def main(level: str, folder: Path) -> None:
 
     explain_network()
     extract_ball()
+    enhance_map()
     print(f"{level}: {len(list(folder.rglob('*.nbc')))} pieces of machine code")
 
 
@@ -64,6 +63,18 @@ def extract_ball() -> None:
     extractor = BrainExtractor(img=nib.Nifti1Image(ball, np.diag([2, 2, 2, 1])))
     extractor.run(3)
     extractor.compute_mask()
+
+
+def enhance_map() -> None:
+    """Enhance a statistic of both signs."""
+    import numpy as np
+
+    from bids_brainage.statistics.permutation.enhancement import TFCE, enhance
+    from bids_brainage.statistics.permutation.grid import Grid
+    from bids_brainage.statistics.permutation.partition import Reference
+
+    values = np.random.default_rng(0).standard_normal(1000).astype(np.float32)
+    enhance(values, TFCE(), Grid(np.ones((10, 10, 10), dtype=bool)), Reference("t", 1, 30), two_tailed=True)
 
 
 if __name__ == "__main__":
