@@ -1,7 +1,7 @@
-"""Compiles the loops of relevance, brain extraction and TFCE for one level of processors, as the image is built.
+"""Compiles the loops of relevance, brain extraction and TFCE for a level of processors, as the image is built.
 
-`python fill_caches.py LEVEL FOLDER` explains a small network, extracts a ball and enhances a map, so that every
-loop is compiled for the kinds of numbers that users' models and heads bring. Where this machine's processor
+`python fill_caches.py LEVEL FOLDER` explains a small network, extracts a ball and enhances a map, so that all
+loops are compiled for the kinds of numbers that users' models and heads bring. Where this machine's processor
 lacks the level, it says so and does nothing.
 """
 
