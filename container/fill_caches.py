@@ -1,4 +1,4 @@
-"""Compiles the loops of relevance, brain extraction and TFCE for a level of processors, as the image is built.
+"""Compiles the loops of relevance, skull stripping and TFCE for a level of processors, as an image is built.
 
 `python fill_caches.py LEVEL FOLDER` explains a small network, extracts a ball and enhances a map, so that all
 loops are compiled for the kinds of numbers that users' models and heads bring. Where this machine's processor
