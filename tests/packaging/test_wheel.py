@@ -48,6 +48,20 @@ def wheel(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def wheel_of_sdist(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("sdist")
+    build = "import sys; from setuptools.build_meta import build_sdist; print(build_sdist(sys.argv[1]))"
+    done = subprocess.run(
+        [sys.executable, "-c", build, out], cwd=checkout, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (packed,) = out.glob("*.tar.gz")
+    pip("wheel", "--no-index", "--no-deps", "--no-build-isolation", "--wheel-dir", out, packed)
+    (built,) = out.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
 def names(wheel: Path) -> set[str]:
     with zipfile.ZipFile(wheel) as archive:
         return set(archive.namelist())
@@ -61,6 +75,31 @@ def test_every_file_of_the_package_is_in_the_wheel(checkout: Path, names: set[st
     boilerplate = {f"bids_brainage/boilerplate/{path.name}" for path in (checkout / "boilerplate").iterdir()}
     inside = {name for name in names if not name.split("/")[0].endswith(".dist-info")}
     assert inside == modules_and_data | boilerplate
+
+
+def test_the_wheel_of_an_sdist_is_the_same(wheel_of_sdist: Path, names: set[str]) -> None:
+    with zipfile.ZipFile(wheel_of_sdist) as archive:
+        assert set(archive.namelist()) == names
+
+
+@pytest.mark.slow
+def test_an_installed_sdist_runs_the_demo_outside_the_checkout(wheel_of_sdist: Path, tmp_path: Path) -> None:
+    target, elsewhere = tmp_path / "site", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    pip("install", "--no-index", "--no-deps", "--target", target, wheel_of_sdist)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment |= {"PYTHONPATH": str(target), "PYTHONSAFEPATH": "1"}
+    for name, *arguments in (
+        ("bids_brainage_simulate", "cohort", "bids", "--n", "1", "--voxel-size", "4"),
+        ("bids_brainage", "bids", "out", "participant", "--skip-bids-validation", "-w", "work"),
+    ):
+        command = [sys.executable, str(target / "bin" / name), *arguments]
+        done = subprocess.run(
+            command, cwd=elsewhere, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    assert list(elsewhere.glob("out/sub-*.html"))
+    assert len(list(elsewhere.glob("out/sub-*/anat/*_brainage.json"))) == 2
 
 
 def test_every_folder_of_modules_is_a_package() -> None:
