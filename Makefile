@@ -5,7 +5,7 @@ NPROCS ?= $(shell nproc 2>/dev/null || echo 1)
 PEOPLE ?= 6
 BIN := .venv/bin
 
-.PHONY: help setup demo test test-slow test-container smoke-current lint docs lock clean
+.PHONY: help setup demo test test-slow test-container smoke-current test-current lint docs lock clean
 
 help:
 	@echo "make demo        simulate a small cohort and run both levels on it, into demo/"
@@ -13,7 +13,8 @@ help:
 	@echo "make test-slow   run the slow tests too (about an hour)"
 	@echo "make test-container  build the image, run it, as a SIF and through Slurm, as far as their programs are here"
 	@echo "make smoke-current   one simulated person on Python 3.13 with the newest dependencies, if it is installed"
-	@echo "make lint        ruff, mypy and import-linter"
+	@echo "make test-current    the whole suite there"
+	@echo "make lint        ruff, codespell, mypy and import-linter"
 	@echo "make docs        the documentation as a site, into build/docs; warnings are errors"
 
 setup: .venv/ready
@@ -42,9 +43,13 @@ test-container: setup
 smoke-current:
 	.ci/smoke-current
 
+test-current:
+	NPROCS=$(NPROCS) .ci/test-current
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

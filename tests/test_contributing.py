@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import re
 from pathlib import Path
 
@@ -10,7 +9,6 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-PICTURE = [line for line in TEXT.splitlines() if line.startswith("    |")]
 QUOTED = re.findall(r"`([^`]+)`", TEXT)
 PATHS = sorted({name for name in QUOTED if re.fullmatch(r"[\w.-]+(/[\w.-]+)+/?", name)})
 NAMES = sorted({name for name in QUOTED if re.fullmatch(r"[A-Z][A-Z_]{3,}|[A-Z]\w+[a-z]", name)})
@@ -27,27 +25,21 @@ def test_every_name_is_in_the_code(name: str) -> None:
     assert any(re.search(rf"\b(class |def )?{name}\b", source) for source in sources)
 
 
-def test_the_picture_has_every_room_in_the_order_of_the_linter() -> None:
-    settings = configparser.ConfigParser()
-    settings.read(ROOT / ".importlinter", encoding="utf-8")
-    layers = settings["importlinter:contract:rooms"]["layers"].splitlines()
-    places = []
-    for layer in layers:
-        rooms = [
-            name
-            for name in re.findall(r"bids_brainage\.(\w+)", layer)
-            if (ROOT / "bids_brainage" / name).is_dir()
-        ]
-        rows = {
-            row
-            for row, line in enumerate(PICTURE)
-            for room in rooms
-            if re.search(rf"[| ]{room}[ :].*\|", line)
-        }
-        if rooms:
-            assert len(rows) == 1, rooms
-            places.append(rows.pop())
-    assert places == sorted(set(places))
+def test_the_picture_is_that_of_the_linter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "_ext"))
+    import rooms
+
+    names = [name for layer in rooms.layers() for name in layer]
+    assert (
+        {name for name in names if (ROOT / "bids_brainage" / name).is_dir()}
+        <= rooms.WORDS.keys()
+        <= set(names)
+    )
+    picture = rooms.PICTURE.read_text(encoding="utf-8")
+    assert picture == rooms.drawn(), "python docs/_ext/rooms.py draws it anew"
+    assert [picture.index(f">{name}</text>") for name in ("cli", "models", "bids", "networks")] == sorted(
+        picture.index(f">{name}</text>") for name in ("cli", "models", "bids", "networks")
+    )
 
 
 def test_targets_of_make_exist() -> None:

@@ -22,7 +22,7 @@ USED_WITHOUT_IMPORT = {
 COMES_WITH = {"keras": "tensorflow"}
 # Command-line tools that developers, users and benchmarks run, and stubs that mypy reads.
 NEVER_IMPORTED = {
-    "bids-validator-deno", "boutiques", "deno", "furo", "import-linter", "mypy", "myst-parser",
+    "bids-validator-deno", "boutiques", "codespell", "deno", "furo", "import-linter", "mypy", "myst-parser",
     "pandas-stubs", "pytest-cov", "pytest-xdist", "ruff", "sphinx-copybutton", "types-pyyaml",
 }  # fmt: skip
 # Import names of distributions that may be absent from the environment the tests run in.
