@@ -54,7 +54,7 @@ lint: setup
 	$(BIN)/lint-imports
 
 docs: setup
-	$(BIN)/python -m sphinx -W --keep-going --quiet -b html docs build/docs
+	$(BIN)/python -m sphinx -E -W --keep-going --quiet -b html docs build/docs
 	@echo "The site: build/docs/index.html"
 
 lock: setup
