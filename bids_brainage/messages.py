@@ -683,6 +683,10 @@ TRANSFER_SHAPE = (
     "The ensemble {ensemble} does not have all its regions in all its sequences, so it cannot be transferred; "
     "train a new one."
 )
+TRANSFER_GRAPH = (
+    "The networks of {model} are published ones and cannot be trained further; fit new heads with --refit heads, and "
+    "leave the architecture out of the plan."
+)
 TRANSFER_RESTARTS = (
     "The training plan {file} has fitting.restart_after, which is only for models trained from scratch; remove "
     "it from the plan."

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel as PydanticModel
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
+from bids_brainage.networks.architecture import BaseModelSpec
 from bids_brainage.networks.graph_layers import AnyGraphLayer, DenseRecord, GraphLayer, Shape, describe
 from bids_brainage.networks.layers import Layer
 from bids_brainage.networks.network import Network
@@ -99,6 +100,18 @@ class LayerGraph(PydanticModel):
             arrays = {part: np.asarray(weights[f"{layer.name}/{part}"], np.float32) for part in names}
             made.append(layer.layer(arrays))
         return Network(tuple(made), tuple(input_shape), IMAGE, self.readout)
+
+
+def _kind(content: Any) -> str:
+    """Whether an architecture is a graph; without a word about it, it consists of the paper's blocks."""
+    kind = content.get("kind") if isinstance(content, dict) else getattr(content, "kind", None)
+    return "graph" if kind == "graph" else "blocks"
+
+
+#: Of a network in a bundle: the paper's blocks, or a graph.
+Architecture = Annotated[
+    Annotated[BaseModelSpec, Tag("blocks")] | Annotated[LayerGraph, Tag("graph")], Discriminator(_kind)
+]
 
 
 def graph_of(

@@ -15,11 +15,13 @@ from bids_brainage import messages
 from bids_brainage.config import RunConfig
 from bids_brainage.errors import BrainAgeError, InputError
 from bids_brainage.interfaces.training import TrainBaseModel
+from bids_brainage.models.bundles.limits import activations
 from bids_brainage.models.training.design import TrainingDesign
 from bids_brainage.models.training.plan import TrainingPlan, find_plan, make_plan, read_plan_file
 from bids_brainage.models.training.result import TrainingResult, finished_result
 from bids_brainage.models.training.training import Trained, TrainingProgress, train_bundle
 from bids_brainage.models.training.volumes import TrainingTask
+from bids_brainage.networks.graph import LayerGraph
 from bids_brainage.terms import AGE
 from bids_brainage.workflows.crashes import Crashes
 from bids_brainage.workflows.execution import Execution
@@ -153,10 +155,15 @@ def node_name(task: TrainingTask) -> str:
 
 
 def memory_gb(task: TrainingTask) -> float:
-    """Gigabytes a training step takes: activations of a batch, and TensorFlow itself."""
+    """Gigabytes a training step takes: activations of a batch, and TensorFlow itself.
+
+    A network that is kept only predicts.
+    """
+    if isinstance(task.architecture, LayerGraph):
+        return round(LEAST_MEMORY_GB + 4e-9 * activations(task.architecture, task.input_shape[:3]), 2)
     voxels = float(np.prod(task.input_shape))
-    activations = voxels * max(task.architecture.filters[:1]) * 4 * task.fitting.batch_size * COPIES
-    return round(LEAST_MEMORY_GB + activations / 1e9, 2)
+    made = voxels * max(task.architecture.filters[:1]) * 4 * task.fitting.batch_size * COPIES
+    return round(LEAST_MEMORY_GB + made / 1e9, 2)
 
 
 class _Told:

@@ -9,7 +9,7 @@ from bids_brainage.models.bundles.schema import EnsembleRecord, HeadRecord, SubE
 from bids_brainage.models.ensembles.age_bias import AgeBias
 from bids_brainage.models.ensembles.base_model import BaseModel
 from bids_brainage.models.ensembles.ensemble import MultiLevelEnsemble, NormalisedInterval, TopHead
-from bids_brainage.models.ensembles.head_model import Head, HeadModel
+from bids_brainage.models.ensembles.head_model import Head, HeadModel, MedianHead
 from bids_brainage.models.ensembles.spline_head import Curve, SplineHead
 from bids_brainage.models.ensembles.sub_ensemble import SubEnsemble
 
@@ -39,6 +39,8 @@ def _sub_ensemble(record: SubEnsembleRecord, fold: int, files: BundleFiles) -> S
 
 def make_head(record: HeadRecord) -> Head:
     """The head that a record describes."""
+    if record.median:
+        return MedianHead(len(record.coefficients))
     linear = HeadModel(np.array(record.coefficients, dtype=np.float64), record.intercept)
     if not record.curves:
         return linear

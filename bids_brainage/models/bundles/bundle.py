@@ -32,6 +32,7 @@ from bids_brainage.models.bundles.schema import (
 )
 from bids_brainage.models.ensembles.ensemble import MultiLevelEnsemble
 from bids_brainage.models.ensembles.typicality import Norms
+from bids_brainage.networks.graph import LayerGraph
 from bids_brainage.networks.weights_file import write_arrays
 from bids_brainage.quoting import printable
 from bids_brainage.terms import AGE
@@ -95,7 +96,7 @@ class Bundle:
 
     @property
     def heads(self) -> str:
-        """``linear``, or ``spline`` if some heads are curved."""
+        """``linear``, or ``spline`` if some heads are curved, or ``median`` if some are medians."""
         heads = [
             head
             for ensemble in self.record.ensembles
@@ -104,6 +105,8 @@ class Bundle:
                 *(fold.head for sub in ensemble.sub_ensembles for fold in sub.folds),
             )
         ]
+        if any(head.median for head in heads):
+            return "median"
         return "spline" if any(head.curves for head in heads) else "linear"
 
     @property
@@ -200,7 +203,7 @@ class Bundle:
         return self.files.arrays(self.record.reference.file)
 
     def reference_inputs(self) -> Mapping[str, np.ndarray]:
-        """The reference inputs, uint8 (*box, 1) by ``<ensemble>/<sub-ensemble>``."""
+        """The reference inputs, uint8 or floats (*box, 1) by ``<ensemble>/<sub-ensemble>``."""
         return self._references
 
     def norms(self, ensemble: str) -> dict[str, Norms]:
@@ -208,10 +211,14 @@ class Bundle:
         return {sub.name: sub.norms for sub in self.ensemble_record(ensemble).sub_ensembles if sub.norms}
 
     def mean_inputs(self, ensemble: str) -> dict[str, np.ndarray]:
-        """Mean input of training (*box), grey values 0 to 255, by sub-ensemble."""
-        found = self.reference_inputs().items()
+        """Mean input of training (*box), 255 times the intensities, by sub-ensemble.
+
+        Where networks take grey values, these are uint8; else float32.
+        """
         return {
-            key.partition("/")[2]: array[..., 0] for key, array in found if key.startswith(f"{ensemble}/")
+            key.partition("/")[2]: _grey(array)[..., 0]
+            for key, array in self.reference_inputs().items()
+            if key.startswith(f"{ensemble}/")
         }
 
     @cached_property
@@ -385,13 +392,26 @@ def check_references(bundle: Bundle) -> None:
             _stored_predictions(bundle, key, sub)
 
 
+def _grey(reference: np.ndarray) -> np.ndarray:
+    """A reference input as grey values; those of floats have no limits."""
+    return reference if reference.dtype == np.uint8 else reference.astype(np.float32) * np.float32(255)
+
+
 def _reference_image(bundle: Bundle, key: str, sub: SubEnsembleRecord) -> np.ndarray:
-    """Reference input of a sub-ensemble as float32 (1, *box, 1) in [0, 1]."""
+    """A sub-ensemble's reference input as float32 (1, *box, 1): grey values to [0, 1], floats as they are."""
     image = bundle.reference_inputs().get(key)
-    if image is None or image.dtype != np.uint8 or image.shape != sub.input_shape:
+    floats = (np.float16, np.float32) if isinstance(sub.architecture, LayerGraph) else ()
+    if (
+        image is None
+        or image.dtype not in (np.uint8, *floats)
+        or image.shape != sub.input_shape
+        or not np.isfinite(image).all()
+    ):
         file = bundle.path / bundle.record.reference.file
         raise BundleError(messages.REFERENCE_MISSING.format(file=file, key=key))
-    return image[None].astype(np.float32) / 255
+    if image.dtype == np.uint8:
+        return image[None].astype(np.float32) / 255
+    return image[None].astype(np.float32)
 
 
 def _stored_predictions(bundle: Bundle, key: str, sub: SubEnsembleRecord) -> tuple[tuple[float, ...], ...]:

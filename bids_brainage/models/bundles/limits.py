@@ -6,22 +6,23 @@ import math
 from collections.abc import Sequence
 
 from bids_brainage.networks.architecture import BaseModelSpec
+from bids_brainage.networks.graph import LayerGraph
 
 #: Voxels along an axis of a network's input.
 LARGEST_BOX = 512
 #: Parameters of a network: 0.4 GB as float32. The paper's networks have half a million.
 MOST_PARAMETERS = 100_000_000
 #: Numbers that all convolutions produce for one input: 4 GB as float32. The paper's network produces a third
-#: of that for a cube with an edge of 256 voxels.
+#: of that for a cube with an edge of 256 voxels; the layers of the published ones half of it.
 MOST_ACTIVATIONS = 1_000_000_000
 
 
-def check_size(spec: BaseModelSpec, box: Sequence[int]) -> None:
-    """Raise ValueError, with a reason to put into a sentence, if a network is implausibly large.
+def check_size(spec: BaseModelSpec | LayerGraph, box: Sequence[int]) -> None:
+    """Raise ValueError, with a reason to put into a sentence, if a network is too large for its box.
 
     Parameters
     ----------
-    spec : BaseModelSpec
+    spec : BaseModelSpec or LayerGraph
     box : sequence of int
         Spatial extents of its input.
     """
@@ -40,8 +41,10 @@ def check_size(spec: BaseModelSpec, box: Sequence[int]) -> None:
         )
 
 
-def activations(spec: BaseModelSpec, box: Sequence[int]) -> int:
-    """How many numbers the convolutions produce for one input."""
+def activations(spec: BaseModelSpec | LayerGraph, box: Sequence[int]) -> int:
+    """How many numbers the convolutions produce for one input; of a graph, all layers."""
+    if isinstance(spec, LayerGraph):
+        return sum(math.prod(shape) for _, _, shape in spec.shapes((*box, 1)))
     total, extents = 0, tuple(box)
     for filters in spec.filters:
         total += math.prod(extents) * filters

@@ -1,22 +1,34 @@
-"""The schema of ``bundle.json``, version 1."""
+"""The schema of ``bundle.json``, versions 1 and 2.
+
+Version 2 has networks as graphs of layers with a readout of their own, and medians as heads. A bundle without
+them is of version 1, which older programs can read.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 from pydantic import BaseModel as PydanticModel
 
 from bids_brainage.models.bundles.limits import check_size
 from bids_brainage.models.ensembles.typicality import Norms
-from bids_brainage.networks.architecture import BaseModelSpec
+from bids_brainage.networks.graph import Architecture, LayerGraph
 from bids_brainage.preprocessing.input_spec import InputSpec
 from bids_brainage.quoting import printable
 from bids_brainage.terms import AGE
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 #: The files of a bundle's reference inputs: one of each sub-ensemble, and what is expected at an age.
 REFERENCE_FILE, EXPECTED_FILE = "reference.safetensors", "expected.safetensors"
 #: The file of what regions' DBA is like at an age.
@@ -99,17 +111,32 @@ class CurveRecord(Record):
 
 
 class HeadRecord(Record):
-    """A linear model's coefficients and intercept (years); of a curved one, also a curve for each."""
+    """A linear model's coefficients and intercept (years); of a curved one, also a curve for each.
+
+    With `median`, the median of the predictions stands in the place of their weighted sum, and the
+    coefficients only say how many there are.
+    """
 
     coefficients: tuple[Number, ...] = Field(min_length=1)
     intercept: Number
     alpha: Size
     curves: tuple[CurveRecord | None, ...] = ()
+    median: bool = False
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without what version 1 does not know, where it is not used."""
+        content: dict[str, Any] = dump(self)
+        if not self.median:
+            content.pop("median", None)
+        return content
 
     @model_validator(mode="after")
     def _one_curve_each(self) -> HeadRecord:
         if self.curves and len(self.curves) != len(self.coefficients):
             raise ValueError("a curved head needs a curve, or null, for each coefficient")
+        if self.median and (self.curves or self.intercept):
+            raise ValueError("a median has neither curves nor an intercept")
         return self
 
 
@@ -178,7 +205,7 @@ class SubEnsembleRecord(Record):
 
     name: Label
     input: InputSpec
-    architecture: BaseModelSpec
+    architecture: Architecture
     folds: tuple[SubEnsembleFold, ...] = Field(min_length=1, max_length=MOST_FOLDS)
     norms: Norms = Field(
         default_factory=dict, description="mean and standard deviation of training inputs' measures"
@@ -302,9 +329,10 @@ class Parent(Record):
 
 
 class Reference(Record):
-    """Reference inputs (uint8, `file`) and each base model's prediction of them in years.
+    """Reference inputs (`file`; uint8, of a graph also floats) and each base model's prediction of them.
 
-    `predictions` has, by ``<ensemble>/<sub-ensemble>``, one tuple per fold with one number per base model.
+    In years, `predictions` has, by ``<ensemble>/<sub-ensemble>``, one tuple per fold with one number per base
+    model.
     """
 
     file: RelativePath
@@ -375,7 +403,7 @@ class BundleRecord(Record):
     `parents` are the bundles this one was transferred from, the most recent first.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1, 2] = 1
     name: Label
     version: Label
     licence: Text
@@ -405,6 +433,8 @@ class BundleRecord(Record):
         folds = min(len(ensemble.top_heads) for ensemble in self.ensembles)
         if any(fold is not None and fold >= folds for fold in self.participants.folds.values()):
             raise ValueError("participants were tested by a fold that is not there")
+        if needed_version(self.ensembles) > self.schema_version:
+            raise ValueError("it has what only a bundle of schema version 2 may have")
         return self
 
     def named_files(self) -> set[str]:
@@ -418,3 +448,12 @@ class BundleRecord(Record):
         }
         added = {part.file for part in (self.expected_inputs, self.region_norms) if part is not None}
         return weights | added | {self.reference.file}
+
+
+def needed_version(ensembles: Sequence[EnsembleRecord]) -> Literal[1, 2]:
+    """The version that a bundle of these ensembles must say it has."""
+    subs = [sub for ensemble in ensembles for sub in ensemble.sub_ensembles]
+    tops = [top for ensemble in ensembles for fold in ensemble.top_heads for top in fold]
+    heads = [*(top.head for top in tops), *(fold.head for sub in subs for fold in sub.folds)]
+    graphs = any(isinstance(sub.architecture, LayerGraph) for sub in subs)
+    return 2 if graphs or any(head.median for head in heads) else 1

@@ -11,6 +11,7 @@ import numpy as np
 from bids_brainage import messages
 from bids_brainage.errors import BundleError
 from bids_brainage.networks.architecture import BaseModelSpec
+from bids_brainage.networks.graph import LayerGraph
 from bids_brainage.networks.network import Network
 from bids_brainage.relevance.engine.explanation import predict
 
@@ -23,7 +24,7 @@ class BaseModel:
     ----------
     name : str
         Such as ``WholeBrain_T1w_bm-00``.
-    spec : BaseModelSpec
+    spec : BaseModelSpec or LayerGraph
     input_shape : tuple of int
         Spatial extents, then channels.
     weights : mapping of str to float32 array
@@ -31,7 +32,7 @@ class BaseModel:
     """
 
     name: str
-    spec: BaseModelSpec
+    spec: BaseModelSpec | LayerGraph
     input_shape: tuple[int, ...]
     weights: Mapping[str, np.ndarray]
 
@@ -40,8 +41,8 @@ class BaseModel:
 
     @property
     def target_bias(self) -> float:
-        """Bias of the output layer, in years: the estimate before any voxel contributes."""
-        return float(self.weights["output/bias"][0])
+        """The estimate before any voxel contributes, in years."""
+        return self.network.target_bias
 
     @cached_property
     def network(self) -> Network:
@@ -54,7 +55,7 @@ class BaseModel:
         Parameters
         ----------
         images : array (n, *input_shape)
-            Intensities in [0, 1].
+            Intensities as in training: of the paper's networks in [0, 1].
         threads : int
             How many images are worked on at a time. It does not change the result.
 

@@ -1,4 +1,4 @@
-"""Models that combine several predictions into one: linear ones."""
+"""Models that combine several predictions into one: linear ones, and the median."""
 
 from __future__ import annotations
 
@@ -90,6 +90,39 @@ class HeadModel:
     def slopes(self, values: np.ndarray) -> np.ndarray:
         """Coefficients, whatever the values."""
         return self.coefficients
+
+
+@dataclass(frozen=True, eq=False)
+class MedianHead:
+    """The median of k predictions: for each person, the prediction in the middle alone counts.
+
+    Attributes
+    ----------
+    k : int
+        How many predictions there are; of an even number, the two in the middle count half.
+    """
+
+    k: int
+
+    def apply(self, predictions: np.ndarray) -> np.ndarray:
+        """Estimates (...,) in years from predictions (..., k)."""
+        return np.median(np.asarray(predictions, dtype=np.float64), axis=-1)
+
+    def secants(self, values: np.ndarray, references: np.ndarray) -> tuple[np.ndarray, float]:
+        """Weights of the predictions in the middle, and no constant; see `Head.secants`.
+
+        Which prediction is in the middle differs from one person to another, so what the weights make of the
+        references does too.
+        """
+        return self.slopes(values), 0.0
+
+    def slopes(self, values: np.ndarray) -> np.ndarray:
+        """1 for the prediction in the middle, or a half for each of two; of equal ones for the first."""
+        order = np.argsort(values, kind="stable")
+        weights = np.zeros(self.k)
+        for place in ((self.k - 1) // 2, self.k // 2):
+            weights[order[place]] += 0.5
+        return weights
 
 
 def ridge_nnls(columns: np.ndarray, values: np.ndarray, alpha: float) -> np.ndarray:

@@ -84,11 +84,11 @@ def unusual_inputs(
     Parameters
     ----------
     arrays : mapping of str to array (*box, 1)
-        Inputs in [0, 1] by sub-ensemble.
+        Inputs by sub-ensemble.
     norms : mapping of str to Norms
         Of the training people, by sub-ensemble; if there are none, nothing is flagged.
     means : mapping of str to array (*box)
-        Mean training input by sub-ensemble, grey values 0 to 255.
+        Mean training input by sub-ensemble, 255 times the intensities; uint8 where inputs are grey values.
 
     Returns
     -------
@@ -97,8 +97,9 @@ def unusual_inputs(
     """
     found = []
     for name in (name for name in arrays if norms.get(name)):
-        volume = np.rint(np.asarray(arrays[name])[..., 0] * 255)
-        measured = measure_input(volume, means[name])
+        volume = np.asarray(arrays[name])[..., 0] * 255
+        grey = means[name].dtype == np.uint8
+        measured = measure_input(np.rint(volume) if grey else volume, means[name])
         for measure, (centre, spread) in norms[name].items():
             z = (measured[measure] - centre) / max(spread, 1e-9)
             if z > LIMIT or (z < -LIMIT and measure != "anatomy"):

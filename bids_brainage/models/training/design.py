@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from bids_brainage import messages
 from bids_brainage.atomic import write_text
@@ -19,9 +20,11 @@ from bids_brainage.models.training.plan import TrainingPlan
 from bids_brainage.models.training.splits import Split, split_by_age
 from bids_brainage.models.training.start import Start
 from bids_brainage.models.training.volumes import TrainingTask
-from bids_brainage.networks.architecture import BaseModelSpec
+from bids_brainage.networks.graph import Architecture
 from bids_brainage.preprocessing.input_spec import InputSpec
 from bids_brainage.terms import AGE
+
+_ARCHITECTURE: TypeAdapter[Architecture] = TypeAdapter(Architecture)
 
 # Learning rates and penalties are meant for ages, whose standard deviation is about this many years. Other
 # targets are trained, and their heads fitted, in a unit in which theirs is the same.
@@ -151,7 +154,7 @@ def load_design(path: Path) -> TrainingDesign:
                     **{
                         **start,
                         "file": Path(start["file"]),
-                        "architecture": BaseModelSpec.model_validate(start["architecture"]),
+                        "architecture": _ARCHITECTURE.validate_python(start["architecture"]),
                     }
                 )
                 for start in group

@@ -121,7 +121,7 @@ class _Fit:
 
         self.task = task
         self.model: keras.Model = build(
-            task.architecture, task.input_shape, task.mean_target, task.model_seed, task.fitting.initializer
+            task.blocks, task.input_shape, task.mean_target, task.model_seed, task.fitting.initializer
         )
         self.optimizer = keras.optimizers.Adam(task.fitting.learning_rate)
         self.show = task.epochs(self.model, self.optimizer)
@@ -196,14 +196,14 @@ class _Fit:
         """
         task, attempt = self.task, self.state.attempt + 1
         _log.info(messages.BASE_MODEL_RESTARTED.format(file=task.name, attempt=attempt))
-        if task.architecture.activation != "relu":
+        if task.blocks.activation != "relu":
             weights = self.state.weights
             self.state = Checkpoint(
                 self.fingerprint, attempt, [], weights, weights, self.state.optimizer, self.state.seconds
             )
             return
         seed = task.model_seed + 1_000_003 * attempt
-        fresh = build(task.architecture, task.input_shape, task.mean_target, seed, task.fitting.initializer)
+        fresh = build(task.blocks, task.input_shape, task.mean_target, seed, task.fitting.initializer)
         weights = get_weights(fresh)
         self.state = Checkpoint(
             self.fingerprint, attempt, [], weights, weights, self.fresh_optimizer, self.state.seconds

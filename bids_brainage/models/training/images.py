@@ -95,7 +95,7 @@ def _make_epoch(model: keras.Model, optimizer: keras.optimizers.Optimizer, task:
 
     features = keras.Model(model.inputs[0], model.get_layer("flatten").output)
     head = [model.get_layer(name) for name in ("dense", "dense_activation", "output")]
-    keep = 1 - task.architecture.dropout
+    keep = 1 - task.blocks.dropout
     images, ages = tf.constant(task.images), tf.constant(task.ages, tf.float32)
     variables = model.trainable_variables
     optimizer.build(variables)

@@ -31,6 +31,7 @@ from bids_brainage.models.bundles.schema import (
     ScanRange,
     SubEnsembleFold,
     SubEnsembleRecord,
+    needed_version,
 )
 from bids_brainage.models.cohorts.people import TrainingCohort
 from bids_brainage.models.cohorts.references import FEWEST, Judges, expect, over_ages, whose, why_not
@@ -84,8 +85,9 @@ def bundle_record(
         known = expect(store, typical, cohort.values, judges, unseen, threads)
         expected = whose(cohort, typical, cohort.values, len(unseen))
         arrays[EXPECTED_FILE] = pack_expected(known)
+    ensembles = tuple(_ensemble(e, store, tasks, fitted[e.name], norms) for e in plan.ensembles)
     record = BundleRecord.model_construct(
-        schema_version=1,
+        schema_version=needed_version(ensembles),
         name=plan.name,
         version=plan.version,
         licence=plan.licence,
@@ -95,7 +97,7 @@ def bundle_record(
         unit=cohort.unit,
         cohort=_cohort(plan, cohort, store, typical),
         protocol=_protocol(plan, splits),
-        ensembles=tuple(_ensemble(e, store, tasks, fitted[e.name], norms) for e in plan.ensembles),
+        ensembles=ensembles,
         participants=_participants(plan, cohort, splits),
         parents=parents,
         reference=_reference(arrays[REFERENCE_FILE], tasks, len(splits), design.base_scale(0)),

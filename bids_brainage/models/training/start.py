@@ -10,7 +10,7 @@ import numpy as np
 
 from bids_brainage import messages
 from bids_brainage.errors import BundleError
-from bids_brainage.networks.architecture import BaseModelSpec
+from bids_brainage.networks.graph import Architecture
 from bids_brainage.networks.weights_file import read_arrays
 
 
@@ -23,7 +23,8 @@ class Start:
     file : Path
     sha256 : str
         Of the file, as the bundle says.
-    architecture : BaseModelSpec
+    architecture : BaseModelSpec or LayerGraph
+        A graph is only ever kept.
     kept : bool
         Whether they stay unchanged (only heads are fitted), or are trained further.
     same_target : bool
@@ -34,7 +35,7 @@ class Start:
 
     file: Path
     sha256: str
-    architecture: BaseModelSpec
+    architecture: Architecture
     kept: bool
     same_target: bool
     scale: float = 1.0

@@ -14,6 +14,7 @@ from bids_brainage.models.training.plan import FittingPlan
 from bids_brainage.models.training.splits import Split
 from bids_brainage.models.training.start import Start
 from bids_brainage.networks.architecture import BaseModelSpec
+from bids_brainage.networks.graph import Architecture
 
 if TYPE_CHECKING:
     from tensorflow import keras
@@ -30,7 +31,8 @@ class Task(ABC):
     ages : array (n,)
         The target of everybody, in years or the target's unit.
     split : Split
-    architecture : BaseModelSpec
+    architecture : BaseModelSpec or LayerGraph
+        A graph is only ever kept.
     fitting : FittingPlan
     scale : float
         The target's unit for training: learning rates are meant for the spread of ages. Finished weights
@@ -41,10 +43,17 @@ class Task(ABC):
 
     ages: np.ndarray
     split: Split
-    architecture: BaseModelSpec
+    architecture: Architecture
     fitting: FittingPlan
     scale: float = 1.0
     start: Start | None = None
+
+    @property
+    def blocks(self) -> BaseModelSpec:
+        """The architecture of a network that is trained here."""
+        if not isinstance(self.architecture, BaseModelSpec):
+            raise TypeError("a published network is not trained")
+        return self.architecture
 
     @property
     @abstractmethod

@@ -70,8 +70,9 @@ class Transfer:
         own = {
             "ensembles": [ensemble_plan(e).model_dump() for e in record.ensembles],
             "input": first.input.model_dump(include=set(InputPlan.model_fields)),
-            "architecture": first.architecture.model_dump(),
         }
+        if isinstance(first.architecture, BaseModelSpec):
+            own["architecture"] = first.architecture.model_dump()
         self._check(content, file)
         # What was learned only from simulated brains stays a demonstration.
         stays = self.refit == "heads" and self.bundle.is_demonstration
@@ -79,6 +80,9 @@ class Transfer:
         return {"licence": record.licence, "target": record.target, **content, **own, **purpose}
 
     def _check(self, content: Mapping[str, Any], file: str) -> None:
+        graphs = [s for s in self.sub_ensembles().values() if not isinstance(s.architecture, BaseModelSpec)]
+        if graphs and (self.refit == "all" or "architecture" in content):
+            raise InputError(messages.TRANSFER_GRAPH.format(model=self.bundle.name))
         try:
             self._compare(content, file)
         except (ValidationError, TypeError, AttributeError) as error:
@@ -99,6 +103,8 @@ class Transfer:
         for sub in self.sub_ensembles().values():
             for name in inputs.keys() & {"voxel_size", "orientation", "intensity"}:
                 self._same(file, f"input.{name}", getattr(wanted, name), getattr(sub.input, name))
+            if not spec:
+                continue
             built = BaseModelSpec.model_validate({**sub.architecture.model_dump(), **spec})
             for name in spec:
                 self._same(

@@ -19,6 +19,7 @@ from bids_brainage.models.training.splits import Split
 from bids_brainage.models.training.start import Start
 from bids_brainage.models.training.task import ShowEpoch, Task
 from bids_brainage.networks.architecture import BaseModelSpec
+from bids_brainage.networks.graph import Architecture
 
 if TYPE_CHECKING:
     from tensorflow import keras
@@ -50,7 +51,7 @@ class TrainingTask(Task):
     store: VolumeStore
     ages: np.ndarray
     split: Split
-    architecture: BaseModelSpec
+    architecture: Architecture
     fitting: FittingPlan
     seed: int
     folder: Path
@@ -101,7 +102,7 @@ class TrainingTask(Task):
 
     def epochs(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> ShowEpoch:
         """Compile a step; an epoch is as many as show everybody."""
-        step = make_step(model, self.architecture, optimizer)
+        step = make_step(model, self.blocks, optimizer)
         return lambda epoch, attempt: _run_epoch(self, step, epoch, attempt)
 
     def predict(self, model: BaseModel, people: np.ndarray) -> np.ndarray:

@@ -138,7 +138,7 @@ def first_sub(record: dict) -> dict:
 
 
 CHANGES = {
-    "newer schema": (lambda r: r.update(schema_version=2), "schema version 2.*update bids_brainage"),
+    "newer schema": (lambda r: r.update(schema_version=3), "schema version 3.*update bids_brainage"),
     "no schema": (lambda r: r.pop("cohort"), "cohort"),
     "unknown key": (lambda r: r.update(code="import os"), "code"),
     "path upwards": (lambda r: r["reference"].update(file="../other.safetensors"), "inside the bundle"),
