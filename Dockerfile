@@ -24,8 +24,10 @@ COPY container/$PACKAGES /downloads/requirements.txt
 RUN pip download --quiet --no-deps --require-hashes --no-build-isolation -d /downloads -r /downloads/requirements.txt
 
 FROM tools AS packages
-COPY container/install /install
-RUN --mount=type=bind,from=downloads,source=/downloads,target=/downloads /install /downloads
+ARG PACKAGES
+# The list is copied here too, since builders do not notice that what is mounted has changed.
+COPY container/install container/$PACKAGES /install/
+RUN --mount=type=bind,from=downloads,source=/downloads,target=/downloads /install/install "/install/$PACKAGES" /downloads
 
 FROM packages AS program
 COPY . /source
