@@ -24,10 +24,9 @@ COPY container/$PACKAGES /downloads/requirements.txt
 RUN pip download --quiet --no-deps --require-hashes --no-build-isolation -d /downloads -r /downloads/requirements.txt
 
 FROM tools AS packages
-ARG PACKAGES
-# The list is copied here too, since builders do not notice that what is mounted has changed.
-COPY container/install container/$PACKAGES /install/
-RUN --mount=type=bind,from=downloads,source=/downloads,target=/downloads /install/install "/install/$PACKAGES" /downloads
+COPY --from=downloads /downloads /downloads
+COPY container/install /install
+RUN /install /downloads/requirements.txt /downloads
 
 FROM packages AS program
 COPY . /source
