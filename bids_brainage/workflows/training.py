@@ -116,16 +116,23 @@ def train_as_nodes(design: TrainingDesign, config: RunConfig, work_dir: Path) ->
     progress.done = len(tasks) - len(todo)
     if todo:
         names = {node_name(task): task for task in todo}
-        workflow = init_training_wf(tasks=todo, design_file=design_file, work_dir=work_dir)
+        workflow = init_training_wf(
+            tasks=todo, design_file=design_file, work_dir=work_dir, nprocs=config.nprocs
+        )
         with closing(Execution(config, _Told(names, progress))) as execution:
             execution.run(workflow)
     return _collected(tasks, config.log_dir)
 
 
 def init_training_wf(
-    *, tasks: Sequence[TrainingTask], design_file: Path, work_dir: Path, name: str = "training_wf"
+    *,
+    tasks: Sequence[TrainingTask],
+    design_file: Path,
+    work_dir: Path,
+    nprocs: int = 1,
+    name: str = "training_wf",
 ) -> pe.Workflow:
-    """One node per base model; none depends on another.
+    """One node per base model; none depends on another. Where there is a GPU, each takes all processors.
 
     Parameters
     ----------
@@ -135,8 +142,13 @@ def init_training_wf(
         Which `TrainingDesign.save` wrote, where every node can read it.
     work_dir : Path
         Where nipype works.
+    nprocs : int
+        Processors of the run.
     """
+    from bids_brainage.models.training.threads import side_by_side
+
     workflow = pe.Workflow(name=name, base_dir=str(work_dir))
+    each = nprocs // side_by_side(nprocs)
     for task in tasks:
         train = TrainBaseModel(
             design_file=str(design_file),
@@ -145,7 +157,7 @@ def init_training_wf(
             index=task.index,
             fingerprint=task.fingerprint(),
         )
-        workflow.add_nodes([pe.Node(train, name=node_name(task), mem_gb=memory_gb(task), n_procs=1)])
+        workflow.add_nodes([pe.Node(train, name=node_name(task), mem_gb=memory_gb(task), n_procs=each)])
     return workflow
 
 

@@ -23,7 +23,7 @@ from bids_brainage.models.training.fitting import keep_start, load_trained, trai
 from bids_brainage.models.training.plan import EnsemblePlan, TrainingPlan
 from bids_brainage.models.training.recording import Tasks, bundle_record
 from bids_brainage.models.training.result import TrainingResult
-from bids_brainage.models.training.threads import limit_threads
+from bids_brainage.models.training.threads import limit_threads, side_by_side
 from bids_brainage.models.training.transfer import Transfer
 from bids_brainage.models.training.volumes import TrainingTask
 from bids_brainage.terms import AGE
@@ -128,12 +128,13 @@ def warn_of_known(transfer: Transfer, cohort: TrainingCohort) -> None:
 
 
 def train_all(design: TrainingDesign, nprocs: int) -> list[TrainingResult]:
-    """Train every base model, `nprocs` at a time; results in the order of the tasks."""
+    """Train every base model, `nprocs` at a time (on a GPU one); results in the order of the tasks."""
     tasks = [task for group in design.tasks().values() for task in group]
     progress = TrainingProgress(len(tasks), design.plan.target)
     results: dict[str, TrainingResult] = {}
     context = get_context("spawn")
-    with ProcessPoolExecutor(max(nprocs, 1), mp_context=context, initializer=limit_threads) as pool:
+    at_a_time = side_by_side(nprocs)
+    with ProcessPoolExecutor(at_a_time, mp_context=context, initializer=limit_threads) as pool:
         pending = [pool.submit(train_base_model, task) for task in tasks]
         try:
             for future in as_completed(pending):
