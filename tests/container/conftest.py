@@ -78,11 +78,16 @@ class Engine:
     def call(self, *arguments: str | Path) -> Done:
         return run([*self.command, *arguments])
 
+    def stranger(
+        self, *arguments: str | Path, settings: Sequence[str], tmp: str = "--tmpfs=/tmp"
+    ) -> list[str]:
+        """The command that runs the image as someone unknown to it, read-only and without a network."""
+        safe = ["--rm", "--read-only", tmp, "--network", "none", "--user", f"{STRANGER}:{STRANGER}"]
+        return [*self.command, "run", *safe, *settings, IMAGE, *map(str, arguments)]
+
     def as_stranger(self, *arguments: str | Path, settings: Sequence[str] = ()) -> Done:
-        """Run the image as someone unknown to it, who may write to /tmp and to binds, without a network."""
-        safe = ["--rm", "--read-only", "--tmpfs", "/tmp", "--network", "none"]
-        user = ["--user", f"{STRANGER}:{STRANGER}"]
-        return self.call("run", *safe, *user, *settings, IMAGE, *arguments)
+        """Run it; only /tmp and binds can be written to."""
+        return run(self.stranger(*arguments, settings=settings))
 
     def inside(self, script: str) -> str:
         """What a shell script says that runs in the image."""
