@@ -55,7 +55,7 @@ class MainJob:
 
 @pytest.fixture(scope="module")
 def job(engine: Engine, person: Path, place: Path) -> MainJob:
-    """The main job by a stranger; its temporary folder is looked into meanwhile, for it is removed at the end."""
+    """The main job by a stranger; its temporary folder, which is removed, is looked into meanwhile."""
     out, tmp = place / "image_out", place / "image_tmp"
     for folder in (out, tmp):
         folder.mkdir(exist_ok=True)
