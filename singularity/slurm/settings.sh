@@ -8,10 +8,10 @@
 : "${BINDS:=}"                        # more binds, as -B /models:/models:ro
 export IMAGE APPTAINER BIDS OUT WORK OPTIONS BINDS
 
-# What is called: nothing of the host but the folders named, no network, no variable of the login node.
+# Becomes the program: nothing of the host but the folders named, no network, no variable of the login node.
 # shellcheck disable=SC2086 # options are several words
 in_image() {
-    $APPTAINER run --containall --cleanenv ${NETWORK---net --network none} $BINDS \
+    exec $APPTAINER run --containall --cleanenv ${NETWORK---net --network none} $BINDS \
         -B "$BIDS:$BIDS:ro" -B "$OUT:$OUT" -B "$WORK:$WORK" \
         "$IMAGE" "$BIDS" "$OUT" "$@" --nprocs "${SLURM_CPUS_PER_TASK:-1}" --mem "$(gigabytes)"
 }
