@@ -7,6 +7,8 @@ CONTAINER_ENGINE
     docker or podman; by default the first of them on the PATH.
 CONTAINER_IMAGE
     An image that is there already; otherwise one is built.
+APPTAINER_IMAGE
+    A SIF that is there already; otherwise it is made of the image.
 CONTAINER_BUILD_OPTIONS
     More options for `build`, as --network host.
 APPTAINER
@@ -113,8 +115,11 @@ def apptainer() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def sif(engine: Engine, apptainer: list[str], place: Path) -> Path:
+def sif(request: pytest.FixtureRequest, apptainer: list[str], place: Path) -> Path:
     """The image as a SIF, by the definition file."""
+    if "APPTAINER_IMAGE" in os.environ:
+        return Path(os.environ["APPTAINER_IMAGE"])
+    engine: Engine = request.getfixturevalue("engine")
     archive = place / "bids_brainage.tar"
     archive.unlink(missing_ok=True)
     engine.call("save", "-o", archive, IMAGE)
