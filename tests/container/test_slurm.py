@@ -54,6 +54,7 @@ def through_slurm(people: Path, sif: Path, apptainer: list[str], place: Path) ->
     said = run(
         [ROOT / "singularity/slurm/submit.sh", "--cpus-per-task=1", "--mem=4G", logs],
         env={**os.environ, **settings},
+        umask=0,  # jobs may run as somebody else than these tests
     ).stdout
     wait_for(said.split()[1], said.split()[3], place)
     return out
