@@ -1425,6 +1425,9 @@ GROUP_MASK_GRID = "{path} does not lie on the 2 mm grid of MNI152NLin6Asym (91 x
 GROUP_MASK_EMPTY = "{path} holds no voxel of the template's brain; correct --group-mask, or leave it out."
 GROUP_PAGE = "Page: {name}"
 GROUP_UNREADABLE = "{path} was written by the group level but cannot be read ({reason}); remove it, and run the group level again."
+GROUP_ATLASES_ALIKE = (
+    "--atlas {one} and {other} would both be called {label} in file names; rename one of the files."
+)
 GROUP_READING = "Reading the finished sessions of {folder}"
 GROUP_PEOPLE = "{n} estimates of {people} people; writing tables of people, places and profiles"
 GROUP_TABLES = "Tables of {n} estimates: brainage, {tables}"

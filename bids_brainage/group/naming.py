@@ -40,6 +40,16 @@ def map_label(ensemble: str, region: str, modality: str, kind: str) -> str:
     return f"{ensemble}{region}{modality if region else ''}{MAP_NAMES[kind]}"
 
 
+def atlas_label(atlas: str) -> str:
+    """What an atlas adds to the value of ``desc``.
+
+    >>> atlas_label("harvard-oxford"), atlas_label("my_atlas")
+    ('HarvardOxford', 'MyAtlas')
+    """
+    name = entity(atlas)
+    return name[:1].upper() + name[1:]
+
+
 def statmap(contrast: str, desc: str, stat: str) -> str:
     """The name of a map of a statistic, as nilearn and FitLins have it."""
     return f"contrast-{contrast}_space-{STANDARD_SPACE}_res-2_desc-{desc}_stat-{stat}_statmap.nii.gz"

@@ -20,7 +20,7 @@ from bids_brainage.group.images import (
     write_map,
     write_mask,
 )
-from bids_brainage.group.naming import entities, map_label, statmap, table
+from bids_brainage.group.naming import atlas_label, entities, map_label, statmap, table
 from bids_brainage.group.permutations import effect_of, maps_of, pieces_done, tested_regions, voxel_test
 from bids_brainage.group.region_values import RegionValues
 from bids_brainage.group.stacks import Stack
@@ -294,7 +294,7 @@ def _write_regions(
         }
         for place, region in enumerate(values.regions)
     ]
-    name = table(record.label, f"{label}{values.atlas.title().replace('-', '')}", "regions")
+    name = table(record.label, f"{label}{atlas_label(values.atlas)}", "regions")
     write_table(out / name, rows, columns("regions"))
     return record.model_copy(update={"files": record.files | {f"regions {values.atlas}": name}})
 

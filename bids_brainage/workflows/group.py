@@ -25,7 +25,7 @@ from bids_brainage.group.analysis import (
 )
 from bids_brainage.group.columns import read_columns
 from bids_brainage.group.members import Members, read_members
-from bids_brainage.group.naming import map_label
+from bids_brainage.group.naming import atlas_label, map_label
 from bids_brainage.group.people_tables import write_people_tables
 from bids_brainage.group.permutations import pieces
 from bids_brainage.group.place_tables import write_place_tables
@@ -157,10 +157,19 @@ def _asked(
     members = read_members(config.output_dir, config.participant_label, config.session_label, config.ensemble)
     cells = read_columns(config.bids_dir, members.people).cells
     mask = _mask(config)
-    for name in config.atlas:
-        find_atlas(name)
+    _check_atlases(config.atlas)
     plan = make_plan(members, cells, config, mask, config.work_dir / GROUP / "stacks")
     return members, cells, mask, plan
+
+
+def _check_atlases(names: Sequence[str]) -> None:
+    """Refuse what cannot be read, and what would be called alike."""
+    taken: dict[str, str] = {}
+    for name in names:
+        label = atlas_label(find_atlas(name).name)
+        if taken.setdefault(label.lower(), name) != name:
+            other = taken[label.lower()]
+            raise InputError(messages.GROUP_ATLASES_ALIKE.format(one=other, other=name, label=label))
 
 
 def _mask(config: RunConfig) -> NDArray[np.bool_]:

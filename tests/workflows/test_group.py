@@ -194,18 +194,29 @@ def test_further_atlases_are_tested(group: Callable[..., int], tmp_path: Path) -
     labels = np.zeros((91, 109, 91), dtype=np.int16)
     labels[26:48, 46:63, 36:53] = 1
     labels[PLACE] = 2
-    image_like(labels, grid(2)).to_filename(tmp_path / "own.nii.gz")
-    (tmp_path / "own.tsv").write_text("index\tname\n1\taround\n2\tR_place\n")
+    image_like(labels, grid(2)).to_filename(tmp_path / "my_own.nii.gz")
+    (tmp_path / "my_own.tsv").write_text("index\tname\n1\taround\n2\tR_place\n")
     words = ("--no-paper", "--contrast", "diabetes", "--test", "regions")
-    assert group(*words, "--atlas", "merged", str(tmp_path / "own.nii.gz")) == 0
+    assert group(*words, "--atlas", "merged", str(tmp_path / "my_own.nii.gz")) == 0
     folder = tmp_path / "out" / "group" / "diabetes"
     unit = AnalysisRecord.read(folder / "analysis.json").units[-1]
-    assert set(unit.contrasts[0].files) == {"regions merged", "regions own"}
-    around, place = rows_of(folder / unit.contrasts[0].files["regions own"])
+    assert set(unit.contrasts[0].files) == {"regions merged", "regions my_own"}
+    assert unit.contrasts[0].files["regions my_own"].endswith("RelevanceMyOwn_regions.tsv")
+    around, place = rows_of(folder / unit.contrasts[0].files["regions my_own"])
     assert (place["region"], place["hemisphere"]) == ("place", "R")
     assert float(place["p_fwe"]) == pytest.approx(1 / 101, rel=1e-4)
     assert float(place["effect"]) == pytest.approx(4.0, abs=0.5)
     assert float(around["p_fwe"]) > 0.05
+
+
+def test_atlases_that_would_be_called_alike_are_refused(
+    group: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("my_own", "My-Own"):
+        image_like(np.ones((91, 109, 91), np.int16), grid(2)).to_filename(tmp_path / f"{name}.nii.gz")
+    assert group("--atlas", *(str(tmp_path / f"{name}.nii.gz") for name in ("my_own", "My-Own"))) == 2
+    assert "would both be called MyOwn" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "group").exists()
 
 
 def test_change_a_year_is_tested_within_people(tmp_path: Path) -> None:
