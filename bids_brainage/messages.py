@@ -1431,3 +1431,4 @@ GROUP_ATLASES_ALIKE = (
 GROUP_READING = "Reading the finished sessions of {folder}"
 GROUP_PEOPLE = "{n} estimates of {people} people; writing tables of people, places and profiles"
 GROUP_TABLES = "Tables of {n} estimates: brainage, {tables}"
+PANDOC_FAILED = "The methods text is not written as LaTeX, because pandoc failed ({reason}); the .md and .bib files have the same."

@@ -13,6 +13,7 @@ from typing import TypeVar
 from bids_brainage.atomic import write_text
 from bids_brainage.records.estimate import EstimateRecord, ExplanationFacts, ModelFacts, Preparation
 from bids_brainage.records.session import FIRST
+from bids_brainage.reports.latex import as_latex
 from bids_brainage.reports.words import in_order, spoken
 
 _T = TypeVar("_T")
@@ -123,6 +124,8 @@ class Facts:
         The kinds of reference that people were compared with.
     norms : tuple of int
         Numbers of people whom regions' z scores compare with.
+    intervals, uncertainties, corrected : bool
+        Whether any estimate has a calibrated interval, a width over models, a value corrected for age.
     """
 
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -135,6 +138,9 @@ class Facts:
     lrp: tuple[ExplanationFacts, ...] = ()
     compared: tuple[str, ...] = ()
     norms: tuple[int, ...] = ()
+    intervals: bool = False
+    uncertainties: bool = False
+    corrected: bool = False
 
 
 def facts_of(records: Sequence[EstimateRecord], versions: Mapping[str, str] | None = None) -> Facts:
@@ -158,6 +164,9 @@ def facts_of(records: Sequence[EstimateRecord], versions: Mapping[str, str] | No
         lrp=_unique(record.lrp for record in records if record.lrp is not None),
         compared=_unique(own.reference.kind for record in records for own in record.differences),
         norms=_unique(own.norms.n for record in records for own in record.differences if own.norms),
+        intervals=any(record.lower_95 is not None for record in records),
+        uncertainties=any(record.uncertainty is not None for record in records),
+        corrected=any(record.brain_age_corrected is not None for record in records),
     )
 
 
@@ -224,13 +233,18 @@ def as_html(markdown: str) -> str:
 
 def methods_bib(facts: Facts) -> str:
     """Return the BibTeX entries of what the text cites."""
-    cited = set(_cited_keys(_render(facts)))
+    return bibliography(_render(facts))
+
+
+def bibliography(text: str) -> str:
+    """Return the BibTeX entries of what a text with citations ([@key]) cites."""
+    cited = set(_cited_keys(text))
     entries = [found for found in _ENTRY.finditer(_read("references.bib")) if found["key"] in cited]
     return "\n\n".join(found.group(0) for found in entries) + "\n"
 
 
 def write_citation(out_dir: Path, facts: Facts) -> None:
-    """Write OUT/logs/CITATION.md, .html and .bib.
+    """Write OUT/logs/CITATION.* (see `write_texts`).
 
     Parameters
     ----------
@@ -238,10 +252,29 @@ def write_citation(out_dir: Path, facts: Facts) -> None:
         The output dataset.
     facts : Facts
     """
-    logs = out_dir / "logs"
-    write_text(logs / "CITATION.md", _MARKDOWN_HEAD + methods_markdown(facts))
-    write_text(logs / "CITATION.html", _HTML.format(body=methods_html(facts)))
-    write_text(logs / "CITATION.bib", methods_bib(facts))
+    write_texts(out_dir / "logs", _render(facts))
+
+
+def write_texts(folder: Path, text: str, name: str = "CITATION") -> None:
+    """Write a text with citations ([@key]) as .md, .html and .bib, and as .tex where pandoc is installed.
+
+    Parameters
+    ----------
+    folder : Path
+    text : str
+        Markdown.
+    name : str
+        Of the files.
+    """
+    resolved = with_references(text)
+    write_text(folder / f"{name}.md", _MARKDOWN_HEAD + resolved)
+    write_text(folder / f"{name}.html", _HTML.format(body=as_html(resolved)))
+    write_text(folder / f"{name}.bib", bibliography(text))
+    latex = as_latex(text, f"{name}.bib")
+    if latex is None:
+        (folder / f"{name}.tex").unlink(missing_ok=True)
+    else:
+        write_text(folder / f"{name}.tex", latex)
 
 
 def references() -> dict[str, dict[str, str]]:

@@ -61,6 +61,7 @@ def write_planned_citation(
     if bundle is not None:
         explained, compared = explanation_facts(config), explained_against(config)
         normed = [own.facts for own in bundle.region_norms if "dba" in compared]
+        heads = [head for name in config.ensemble for head in bundle.ensemble(name).top_heads]
         facts = replace(
             facts,
             ensembles=tuple(_parts(bundle, name) for name in config.ensemble),
@@ -68,6 +69,9 @@ def write_planned_citation(
             targets=(bundle.record.target,),
             lrp=() if explained is None else (explained,),
             compared=() if bundle.record.expected_inputs is None else compared,
+            intervals=any(head.normalised is not None or 0.95 in head.half_widths for head in heads),
+            uncertainties=any(len(head.sub_ensembles) > 1 for head in heads),
+            corrected=any(head.age_bias is not None for head in heads),
             norms=tuple(dict.fromkeys(own.n for own in normed if own.ensemble in config.ensemble)),
         )
     write_citation(config.output_dir, facts)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 
 from bids_brainage.records.estimate import EstimateRecord
 from bids_brainage.reports import boilerplate
+from bids_brainage.reports.latex import as_latex
 from tests.reports.conftest import estimate_of
 
 SUBS = {"WholeBrain_T1w": 2.0, "WholeBrain_FLAIR": 1.0}
@@ -195,3 +198,48 @@ def test_the_three_files(tmp_path: Path) -> None:
 
 def test_a_run_without_estimates_has_a_text_too() -> None:
     assert "### Estimates" not in boilerplate.methods_markdown(boilerplate.Facts())
+
+
+def test_intervals_and_corrections_are_told_where_there_are_any() -> None:
+    facts = boilerplate.facts_of([record_of()])
+    without = replace(facts, intervals=False, uncertainties=False, corrected=False)
+    with_all = replace(facts, intervals=True, uncertainties=True, corrected=True)
+    for key, words in {"lei2018": "prediction intervals", "delange2020": "corrected for age"}.items():
+        assert words not in boilerplate.methods_markdown(without)
+        assert key not in boilerplate.methods_bib(without)
+        assert words in boilerplate.methods_markdown(with_all)
+        assert f"{{{key}," in boilerplate.methods_bib(with_all)
+    assert "Model uncertainty" not in boilerplate.methods_markdown(without)
+    assert facts.intervals == (record_of().lower_95 is not None)
+
+
+def stand_in(folder: Path, script: str) -> None:
+    folder.mkdir()
+    (folder / "pandoc").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "pandoc").chmod(0o755)
+
+
+def test_latex_is_written_where_pandoc_is_and_only_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = "Networks [@bach2015]."
+    stand_in(tmp_path / "good", "echo made of; cat")
+    stand_in(tmp_path / "bad", "exit 1")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'good'}:/bin:/usr/bin")
+    boilerplate.write_texts(tmp_path / "out", text)
+    assert (tmp_path / "out/CITATION.tex").read_text() == f"made of\n{text}"
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bad'}:/bin:/usr/bin")
+    boilerplate.write_texts(tmp_path / "out", text)
+    assert "pandoc failed" in caplog.text
+    assert sorted(path.suffix for path in (tmp_path / "out").iterdir()) == [".bib", ".html", ".md"]
+
+
+@pytest.mark.skipif(shutil.which("pandoc") is None, reason="pandoc is not installed")
+def test_pandoc_cites_and_takes_no_facts_for_tex() -> None:
+    latex = as_latex("Seen [@bach2015; @montavon2019] by $x$ and \\input{secret} at 100 %.", "own.bib")
+    assert latex is not None
+    assert "\\bibliography{own.bib}" in latex
+    assert "\\citep{bach2015, montavon2019}" in latex
+    assert "\\input{secret}" not in latex
+    assert "\\$x\\$" in latex
+    assert "100 \\%" in latex or "100~\\%" in latex

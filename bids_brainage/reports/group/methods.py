@@ -14,8 +14,16 @@ _KINDS = {"lrp": "LRP", "dba": REFERENCE_MAPS["dba"]}
 
 def group_methods(results: GroupResults) -> str:
     """The text in Markdown, with its references."""
-    text = boilerplate.render(TEMPLATE, **_facts(results))
-    return boilerplate.with_references(text)
+    return boilerplate.with_references(_text(results))
+
+
+def write_group_methods(results: GroupResults) -> None:
+    """Write the text as OUT/logs/CITATION_group.*."""
+    boilerplate.write_texts(results.folder.parent / "logs", _text(results), "CITATION_group")
+
+
+def _text(results: GroupResults) -> str:
+    return boilerplate.render(TEMPLATE, **_facts(results))
 
 
 def _facts(results: GroupResults) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from bids_brainage.reports.group.biomarkers import biomarkers_context
 from bids_brainage.reports.group.downloads import downloads_context
 from bids_brainage.reports.group.estimates import estimates_context
 from bids_brainage.reports.group.gallery import Gallery
-from bids_brainage.reports.group.methods import group_methods
+from bids_brainage.reports.group.methods import group_methods, write_group_methods
 from bids_brainage.reports.group.places import places_context
 from bids_brainage.reports.group.reading import GROUP, GroupResults, read_group
 from bids_brainage.reports.group.summary import summary_context
@@ -69,6 +69,7 @@ def write_group_page(out_dir: Path, told: Callable[[str], None] = lambda name: N
         if len(html.encode()) <= LARGEST:
             break
     page = write_text(group_page_path(Path(out_dir).absolute()), html)
+    write_group_methods(results)
     gallery.close()
     LOGGER.info("Wrote %s (%.1f MB)", page, page.stat().st_size / 1e6)
     return page

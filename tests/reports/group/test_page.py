@@ -69,6 +69,15 @@ def test_everything_is_there_in_order(whole: Path) -> None:
     assert ids == ["Summary", "Estimates", "Biomarkers", "analysis-1", "Methods", "Downloads"]
 
 
+def test_the_methods_text_is_a_file_too(whole: Path) -> None:
+    page_of(whole)
+    text = (whole / "logs/CITATION_group.md").read_text(encoding="utf-8")
+    library = (whole / "logs/CITATION_group.bib").read_text(encoding="utf-8")
+    assert "general linear model" in text
+    assert "{freedman1983," in library
+    assert "{bach2015," not in library
+
+
 def test_the_disclaimer_comes_first(whole: Path) -> None:
     html = write_group_page(whole).read_text(encoding="utf-8")
     note = '<p class="note demonstration" role="alert">The model learned from simulated brains.</p>'
