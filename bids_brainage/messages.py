@@ -480,6 +480,26 @@ BRAIN_OUTSIDE_BOX = (
     "{file}: {percent:.1f} % of the brain lie outside the {box} mm that the networks see; check the brain mask and the "
     "registration to the template."
 )
+GIVEN_OTHER_GRID = (
+    "{file} lies on another grid ({found} voxels, {first}) than the recipe's ({wanted} voxels, {place}); give the "
+    "image as it was registered to that template, with its own header."
+)
+HEAD_NOT_FOUND = "No head was found in {file} by the recipe's rule for its window; look at the image."
+NOTHING_TO_SCALE = "{file} cannot be scaled by the recipe's step {step}: its {scope} is empty, zero or all the same; look at the image."
+RECIPE_SOURCE = (
+    "{network} learned from images of the source {theirs}, and this one is of the source {own}: estimates may be off "
+    "by years."
+)
+RECIPE_STRIPPER = (
+    "{network} learned from brains that {theirs} found, and this one was found by {own}: estimates may shift."
+)
+RECIPE_REGISTRATION = "{network} learned from images that {theirs} registered, and this one was registered by {own}: estimates may shift."
+RECIPE_BIAS_MORE = (
+    "{network} learned from images without bias correction, and this one has it: estimates may shift."
+)
+RECIPE_BIAS_LESS = (
+    "{network} learned from bias-corrected images, and this one is not corrected: estimates may shift."
+)
 BRAIN_TOO_LARGE = (
     "The brain in {file} ({region}) measures {size} voxels and does not fit into the model's box of {box}; "
     "check the brain mask, or use a model with a larger box."
@@ -888,6 +908,11 @@ ARCHITECTURE_CLASSES = (
     "the file of the network that estimates age."
 )
 ARCHITECTURE_UNFIT = "{file} cannot be a network for this box ({reason}); check the window of the recipe."
+RECIPE_UNKNOWN = (
+    "There is no recipe {name}{hint}; choose one of {names}, or give a file whose name ends in .yaml."
+)
+RECIPE_UNREADABLE = "The recipe {path} cannot be read ({reason}); check the path and its permissions."
+RECIPE_FAULT = "The recipe {path} cannot be used ({reason}); docs/published.md says what it must contain."
 IMPORT_OUT_TAKEN = "{path} exists already; give --out a new folder."
 IMPORT_OUT = "{path} cannot be written ({reason}); give --out a folder that you may write to."
 IMPORT_NOTHING = "No file to import was given; give one or more with --t1w, --flair or --t2starw."

@@ -14,6 +14,7 @@ from bids_brainage.caches import brought_along
 from bids_brainage.cli.endings import DISK, ended_with_reader, ending
 from bids_brainage.cli.logs import set_up_console
 from bids_brainage.cli.norms import add_norms
+from bids_brainage.cli.recipes import add_recipes
 from bids_brainage.errors import BrainAgeError
 from bids_brainage.quoting import printable
 from bids_brainage.resources import available_processors
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = build_parser().parse_args(argv)
     set_up_console(verbose=0)
-    only_prints = arguments.action in ("list", "show", "check")
+    only_prints = arguments.action in ("list", "show", "check", "recipes")
     try:
         with ended_with_reader() if only_prints else nullcontext(), brought_along():
             return int(arguments.work(arguments))
@@ -68,7 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all actions."""
     parser = argparse.ArgumentParser(prog="bids_brainage_models", description=__doc__)
     actions = parser.add_subparsers(
-        dest="action", required=True, metavar="{list,show,check,evaluate,import,references,norms}"
+        dest="action", required=True, metavar="{list,show,check,evaluate,recipes,import,references,norms}"
     )
     listing = actions.add_parser("list", help="bundles that can be called by name")
     listing.set_defaults(work=_list)
@@ -77,6 +78,7 @@ def build_parser() -> argparse.ArgumentParser:
     check = actions.add_parser("check", help="check schema, sums, architecture and reference predictions")
     check.set_defaults(work=_check)
     _add_evaluate(actions)
+    add_recipes(actions)
     _add_import(actions)
     _add_references(actions)
     add_norms(actions)
