@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 #: What a licence's terms mean for who brings a network in.
 TERMS = {
     "free": "free to use",
-    "non-commercial": "not for commercial use; for your own use: do not pass a bundle of it on",
-    "no-derivatives": "not for commercial use, no derivatives; for your own use: do not pass a bundle of it on",
+    "non-commercial": "not for commercial use; for your own use: do not pass a bundle on",
+    "no-derivatives": "not for commercial use, nothing derived; for your own use: do not pass a bundle on",
     "unclear": "not stated clearly; ask the authors before you pass anything on",
 }
 

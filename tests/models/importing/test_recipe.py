@@ -12,17 +12,9 @@ from bids_brainage.errors import InputError
 from bids_brainage.models.importing.recipe import SHIPPED, read_recipe, shipped_recipes
 
 NAMES = [
-    "midi-flair",
-    "midi-t1w",
-    "midi-t2w",
-    "pyment-rank",
-    "pyment-reg",
-    "pyment-sm",
-    "sfcn-ukb",
-    "synthba-g",
-    "synthba-u",
-    "westman",
-    "xai4mri",
+    *("midi-flair", "midi-t1w", "midi-t2w"),
+    *("pyment-rank", "pyment-reg", "pyment-sm"),
+    *("sfcn-ukb", "synthba-g", "synthba-u", "westman", "xai4mri"),
 ]
 #: The shapes that the networks are published with.
 BOXES = {
@@ -49,8 +41,6 @@ def test_a_recipe_says_what_people_must_know(name) -> None:
     assert len(recipe.source.commit) >= 12
     told = "NC" in recipe.licence.weights
     assert told == (recipe.licence.terms in ("non-commercial", "no-derivatives"))
-    if "given" in yaml.safe_load((SHIPPED / f"{name}.yaml").read_text())["input"]:
-        pytest.fail("a shipped recipe names no user's file")
 
 
 def test_decoding_is_what_was_published() -> None:
@@ -127,14 +117,13 @@ def test_faults_of_a_recipe_are_one_sentence(wrong, tmp_path) -> None:
     assert len(told) < 700
 
 
-BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
-    f"{b}: &{b} [*{a},*{a},*{a},*{a},*{a},*{a},*{a},*{a}]\n"
-    for a, b in zip("abcdefgh", "bcdefghi", strict=True)
+BOMB = "a: &a [x, x]\n" + "".join(
+    f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)
 )
 HOSTILE = {
     "code": (
         "!!python/object/apply:os.system ['touch {mark}']",
-        "could not determine a constructor|cannot be used",
+        "cannot be used",
     ),
     "references": (BOMB, "refers to parts of itself"),
     "depth": ("[" * 20_000, "nested too deeply"),
