@@ -66,6 +66,11 @@ class Pose:
         turned = self.rotation / self.scale
         return affine_of(turned, _model().centre - turned @ self.centre)
 
+    @property
+    def rigid(self) -> NDArray[np.float64]:
+        """The same without the size."""
+        return affine_of(self.rotation, _model().centre - self.rotation @ self.centre)
+
 
 def find_pose(
     image: nib.Nifti1Image, scale: float = SCALE, turns: Sequence[NDArray[np.float64]] | None = None

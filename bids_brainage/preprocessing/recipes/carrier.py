@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 
 import nibabel as nib
 import numpy as np
@@ -14,6 +15,9 @@ from numpy.typing import NDArray
 from bids_brainage.preprocessing.mass import AT_ONCE, OFFSETS, LinearShares
 from bids_brainage.preprocessing.recipes.grids import Lattice
 from bids_brainage.preprocessing.transforms import LPS, Step, move
+
+#: From this ratio of an image's voxels to the lattice's, two points a voxel would leave holes.
+COARSE = 1.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +50,7 @@ class Carrier:
         """Of those voxels that lie on the lattice."""
         whole = cls(lattice, image, steps, voxels)
         edge = np.array(lattice.shape) - 0.5
-        kept = [((at >= -0.5) & (at <= edge)).all(axis=1) for at in whole._places(0.0)]
+        kept = [((at >= -0.5) & (at <= edge)).all(axis=1) for at in whole._places((0.0, 0.0, 0.0))]
         return cls(lattice, image, steps, voxels[np.concatenate(kept)])
 
     @property
@@ -66,14 +70,24 @@ class Carrier:
 
     @cached_property
     def _shares(self) -> tuple[LinearShares, ...]:
-        offsets = (0.0,) if self._same_voxels else OFFSETS
-        return tuple(LinearShares.of(self._places(offset), self.lattice.shape) for offset in offsets)
+        return tuple(LinearShares.of(self._places(point), self.lattice.shape) for point in self._points)
 
-    def _places(self, offset: float) -> Iterator[NDArray[np.float64]]:
+    @property
+    def _points(self) -> list[tuple[float, ...]]:
+        """The points that stand for a voxel, from its centre."""
+        if self._same_voxels:
+            return [(0.0, 0.0, 0.0)]
+        ratio = voxel_sizes(self.image.affine).max() / voxel_sizes(self.lattice.affine).min()
+        if ratio < COARSE:
+            return [(offset, offset, offset) for offset in OFFSETS]
+        count = int(np.ceil(ratio))
+        return list(product(((np.arange(count) + 0.5) / count - 0.5).tolist(), repeat=3))
+
+    def _places(self, offset: Sequence[float]) -> Iterator[NDArray[np.float64]]:
         """Where the voxels lie, in voxels of the lattice; some after the others."""
         to_voxel = np.linalg.inv(self.lattice.affine)
         for part in np.array_split(self.voxels, -(-self.voxels.size // AT_ONCE) or 1):
-            indices = np.stack(np.unravel_index(part, self.image.shape), axis=-1) + offset
+            indices = np.stack(np.unravel_index(part, self.image.shape), axis=-1) + np.asarray(offset)
             points = move(apply_affine(self.image.affine, indices) * LPS, self.steps) * LPS
             yield apply_affine(to_voxel, points)
 

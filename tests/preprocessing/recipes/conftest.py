@@ -19,13 +19,13 @@ SAME = {
     "midi-flair": "midi-t2w",
     "synthba-u": "synthba-g",
 }
-SHAPE = (74, 80, 83)
-SIZE = 2.66  # mm
+SHAPE = (92, 98, 104)
+SIZE = 2.0  # mm
 
 
 def t1w_affine() -> np.ndarray:
     """LIA."""
-    affine = np.array([[-SIZE, 0, 0, 99], [0, 0, SIZE, -124], [0, -SIZE, 0, 118], [0, 0, 0, 1.0]])
+    affine = np.array([[-SIZE, 0, 0, 93], [0, 0, SIZE, -118], [0, -SIZE, 0, 108], [0, 0, 0, 1.0]])
     affine[:3, 3] += (3, -4, 5)
     return affine
 

@@ -76,8 +76,8 @@ def midi_t1w(head, mask):
 
 def midi_native(head, mask):
     turned = nib.as_closest_canonical(head)
-    size = [round((n - 1) * 2.66 / 1.4 + 1) for n in turned.shape]
-    places = np.meshgrid(*[np.arange(n) * 1.4 / 2.66 for n in size], indexing="ij")
+    size = [round((n - 1) * 2 / 1.4 + 1) for n in turned.shape]
+    places = np.meshgrid(*[np.arange(n) * 1.4 / 2 for n in size], indexing="ij")
     return midi_crop(ndimage.map_coordinates(turned.get_fdata(), places, order=1, mode="nearest"))
 
 
