@@ -91,10 +91,9 @@ def test_a_voxel_goes_home(recipe_name, prepared) -> None:
 @pytest.mark.parametrize("name", ["sfcn-ukb", "synthba-g"])
 def test_relevance_of_brains_stays_in_the_brain(name, prepared) -> None:
     one = prepared[name]
-    seen = one.array[..., 0] > 0
-    found = np.asanyarray(restore(seen.astype(float), one).subject.dataobj)
+    found = np.asanyarray(restore(one.array, one).subject.dataobj)
     inside = np.asanyarray(prepared.brain.dataobj) > 0
-    assert found[inside].sum() / found.sum() > 0.995
+    assert found[inside].sum() / found.sum() > 0.98
 
 
 def test_an_even_map_stays_even(prepared) -> None:
