@@ -425,7 +425,9 @@ def _norms_of(record: BundleRecord) -> str:
         return "none, so no z scores (bids_brainage_models norms makes some)"
     sets = [f"{own.ensemble} from {' + '.join(own.modalities)} ({own.n})" for own in facts.sets]
     of = f" of {', '.join(facts.datasets)}" if any(facts.datasets) else ""
-    return f"{len(facts.people)} {'simulated people' if facts.simulated else 'people'}{of}: {', '.join(sets)}"
+    voxels = "; voxels, too" if any(own.voxels for own in facts.sets) else ""
+    people = "simulated people" if facts.simulated else "people"
+    return f"{len(facts.people)} {people}{of}: {', '.join(sets)}{voxels}"
 
 
 def _roles(protocol: Protocol) -> str:

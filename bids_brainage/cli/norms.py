@@ -1,4 +1,4 @@
-"""``bids_brainage_models norms``: what regions' DBA is like at an age, from a lab's own people."""
+"""``bids_brainage_models norms``: what regions' and voxels' DBA is like at an age, from a lab's own people."""
 
 from __future__ import annotations
 
@@ -52,6 +52,12 @@ def add_norms(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         metavar="LABEL",
         help="the reference group, such as your healthy controls (default: everybody finished in OUT)",
     )
+    norms.add_argument(
+        "--voxels",
+        action="store_true",
+        help="norms of the maps, too, in blocks of 4 mm, so that people have z maps: needs everybody's DBA map in "
+        "standard space, and some megabytes in the bundle (default: of regions alone)",
+    )
 
 
 def make(arguments: argparse.Namespace) -> int:
@@ -69,6 +75,7 @@ def make(arguments: argparse.Namespace) -> int:
         arguments.model_out or Path(f"{bundle.name}-norms"),
         arguments.by,
         [label.removeprefix("sub-") for label in arguments.participant_label],
+        arguments.voxels,
     )
     console = Console(highlight=False, markup=False)
     console.print(_table(made))
@@ -84,13 +91,14 @@ def _table(made: Sequence[MadeNorms]) -> Table:
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in ("norms", "given", "n", "regions", "mean z", "sd z", "beyond 1.96"):
+    for title in ("norms", "given", "n", "places", "mean z", "sd z", "beyond 1.96"):
         table.add_column(title, overflow="fold")
     for own in made:
-        for name, calibration in own.parts():
+        blocks = [(f"{name} blocks", calibration) for name, calibration in own.voxels.items()]
+        for name, calibration in (*own.parts(), *blocks):
             varies = np.isfinite(calibration.sd)
             table.add_row(
-                f"{own.known.facts.ensemble} {name}".strip(),
+                " ".join(f"{own.known.facts.ensemble} {name}".split()),
                 " + ".join(own.known.facts.modalities),
                 str(calibration.n),
                 str(int(varies.sum())),

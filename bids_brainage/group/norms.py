@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from bids_brainage.errors import InputError
 from bids_brainage.group.dba_tables import DbaTable, read_dba_tables
 from bids_brainage.group.members import read_members
 from bids_brainage.group.table import columns
+from bids_brainage.group.voxel_norms import check_maps, fit_voxel_norms
 from bids_brainage.models.bundles.bundle import Bundle, participant_key
 from bids_brainage.models.bundles.extending import extend_bundle
 from bids_brainage.models.bundles.region_norms import ALL, KnownNorms, pack_norms, place_norms
@@ -41,10 +42,14 @@ CALIBRATION = "norms_calibration.tsv"
 
 @dataclass(frozen=True, eq=False)
 class MadeNorms:
-    """One set of norms, and how the z scores of its people are distributed, each by norms of the others."""
+    """One set of norms, and how the z scores of its people are distributed, each by norms of the others.
+
+    `voxels` has the same of the blocks of each map, where there are norms of such.
+    """
 
     known: KnownNorms
     calibration: Calibration
+    voxels: Mapping[str, Calibration] = field(default_factory=dict)
 
     def parts(self) -> Iterator[tuple[str, Calibration]]:
         """The calibration of the ensemble (no name) and of each sub-ensemble."""
@@ -61,8 +66,9 @@ def make_norms(
     folder: Path,
     by: Sequence[str] = (),
     participants: Sequence[str] = (),
+    voxels: bool = False,
 ) -> tuple[Bundle, list[MadeNorms]]:
-    """A bundle like another one, with mean and spread of each region's DBA at an age.
+    """A bundle like another one, with mean and spread of each region's (and block of voxels') DBA at an age.
 
     Parameters
     ----------
@@ -77,11 +83,13 @@ def make_norms(
         Columns of participants.tsv whose entries shift the mean and the spread, such as sex and site.
     participants : sequence of str
         The reference group, by labels; everybody if it is empty.
+    voxels : bool
+        Whether norms of the maps are made as well, by blocks of voxels in standard space.
 
     Raises
     ------
     InputError
-        Nobody, too few people, or another model's estimates; a column or a table cannot be used.
+        Nobody, too few people, or another model's estimates; a column, a table or a map cannot be used.
     """
     if folder.resolve() == bundle.path.resolve():
         raise InputError(messages.REFERENCES_SAME_FOLDER.format(path=folder))
@@ -93,16 +101,19 @@ def make_norms(
         found = one_line(members.people[0].model)
         raise InputError(messages.NORMS_OTHER_MODEL.format(path=out_dir, found=found, model=model))
     tables = read_dba_tables(out_dir, members)
+    if voxels:
+        check_maps(out_dir, tables)
     entries = _entries(bids_dir, by, tables)
     made, used = [], []
     for title, rows in _sets(tables).items():
         own = [tables[row] for row in rows]
         groups = {column: labels[rows] for column, labels in entries.items()}
         try:
-            made.append(_fit(bundle, own, groups))
+            of_regions = _fit(bundle, own, groups)
         except InputError as problem:
             _log.warning("%s", messages.NORMS_SET_LEFT_OUT.format(title=title, reason=problem))
             continue
+        made.append(_with_voxels(bundle, of_regions, own, groups) if voxels else of_regions)
         used += own
         _log.info("%s", messages.NORMS_MADE.format(title=title, n=len(own)))
     if not made:
@@ -153,8 +164,7 @@ def _fit(bundle: Bundle, tables: Sequence[DbaTable], groups: Groups) -> MadeNorm
             path = own.member.regions["dba"].path
             raise InputError(messages.GROUP_REGIONS_UNREADABLE.format(path=path))
     values = np.stack([np.concatenate([own.years[name] for name in (ALL, *names)]) for own in tables])
-    ages = np.array([own.known for own in tables])
-    least = LEAST_SPREAD if bundle.estimates_age else 1e-9 * max(1.0, float(np.abs(ages).max()))
+    ages, least = _ages(bundle, tables)
     norms, calibration = fit_norms(values, ages, groups, least_spread=least)
     beyond = calibration.tails[: len(first.years[ALL])]
     known = place_norms(
@@ -166,6 +176,19 @@ def _fit(bundle: Bundle, tables: Sequence[DbaTable], groups: Groups) -> MadeNorm
         beyond=float(np.nanmean(beyond)) if np.isfinite(beyond).any() else 0.0,
     )
     return MadeNorms(known, calibration)
+
+
+def _with_voxels(bundle: Bundle, made: MadeNorms, tables: Sequence[DbaTable], groups: Groups) -> MadeNorms:
+    known, (ages, least) = made.known, _ages(bundle, tables)
+    found = fit_voxel_norms(tables, known.facts.sub_ensembles, ages, groups, least)
+    facts = known.facts.model_copy(update={"voxels": found.known.facts})
+    return replace(made, known=replace(known, facts=facts, voxels=found.known), voxels=found.calibrations)
+
+
+def _ages(bundle: Bundle, tables: Sequence[DbaTable]) -> tuple[np.ndarray, float]:
+    """Ages (or what is known of the target), and the standard deviation that they must have."""
+    ages = np.array([own.known for own in tables])
+    return ages, LEAST_SPREAD if bundle.estimates_age else 1e-9 * max(1.0, float(np.abs(ages).max()))
 
 
 def _whose(

@@ -15,6 +15,8 @@ from bids_brainage import messages
 from bids_brainage.atomic import replacing
 from bids_brainage.errors import InputError
 from bids_brainage.group.members import MapPlace
+from bids_brainage.preprocessing.templates import SHAPES
+from bids_brainage.statistics.blocks import block_sums
 
 LOGGER = logging.getLogger(__name__)
 #: A voxel is tested if at least this share of people have a map that is not zero there.
@@ -72,6 +74,7 @@ def build_stack(
     path: Path,
     *,
     fwhm: float = 0.0,
+    edge: int = 1,
     told: Callable[[int], None] = lambda done: None,
 ) -> Stack:
     """Read everybody's map once.
@@ -86,6 +89,8 @@ def build_stack(
         Where the array goes.
     fwhm : float
         Full width at half maximum of a Gaussian that smooths the maps, mm; 0 for none.
+    edge : int
+        Voxels along each edge of blocks whose sums are taken: `within` is of blocks then.
     told : callable
         Called with the number of people that were read.
 
@@ -100,7 +105,7 @@ def build_stack(
         shape = (len(people), len(count))
         whole = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=shape)
         for row, parts in enumerate(people):
-            carried, values = _person(parts, within, fwhm)
+            carried, values = _person(parts, within, fwhm, edge)
             whole[row] = values
             count += carried
             told(row + 1)
@@ -145,14 +150,18 @@ def derived_stack(
 
 
 def _person(
-    parts: Parts, within: NDArray[np.bool_], fwhm: float
+    parts: Parts, within: NDArray[np.bool_], fwhm: float, edge: int
 ) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
     """Where a person's map carries anything, and its values."""
-    total = np.zeros(within.shape, dtype=np.float32)
+    total = np.zeros(SHAPES[2], dtype=np.float32)
     for part in parts:
-        total += (part.weight if len(parts) > 1 else 1.0) * _voxels(part.path, within.shape)
-    carried = total[within] != 0
-    return carried, (_smoothed(total, fwhm) if fwhm else total)[within]
+        total += (part.weight if len(parts) > 1 else 1.0) * _voxels(part.path, SHAPES[2])
+    values = _coarse(total, edge)[within]
+    return values != 0, _coarse(_smoothed(total, fwhm), edge)[within] if fwhm else values
+
+
+def _coarse(data: NDArray[np.float32], edge: int) -> NDArray[np.float32]:
+    return block_sums(data, edge).astype(np.float32) if edge > 1 else data
 
 
 def _voxels(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -10,12 +10,16 @@ import numpy as np
 from bids_brainage import messages
 from bids_brainage.errors import BundleError
 from bids_brainage.models.bundles.schema import BundleRecord, PlaceNorms, RegionNorms
+from bids_brainage.models.bundles.voxel_norms import (
+    LARGEST_SHAPE,
+    KnownVoxels,
+    pack_voxels,
+    unpack_voxels,
+)
 from bids_brainage.statistics.people.norms import Norms
 
 #: Of the sum over sub-ensembles, in years of the ensemble's estimate.
 ALL = ""
-# Coefficients of a spread's logarithm: larger ones are no spread of years.
-_LARGEST_SHAPE = 100.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,10 +46,19 @@ class RegionDeviations:
 
 @dataclass(frozen=True, eq=False)
 class KnownNorms:
-    """One set of norms. Their places are the ensemble's regions, then those of each sub-ensemble."""
+    """One set of norms, of regions and perhaps of voxels.
+
+    Attributes
+    ----------
+    facts : PlaceNorms
+    norms : Norms
+        Their places are the ensemble's regions, then those of each sub-ensemble.
+    voxels : KnownVoxels, optional
+    """
 
     facts: PlaceNorms
     norms: Norms
+    voxels: KnownVoxels | None = None
 
     def of(
         self, years: Mapping[str, np.ndarray], age: float, groups: Mapping[str, str | None]
@@ -126,11 +139,11 @@ def find_norms(
 
 def pack_norms(known: tuple[KnownNorms, ...]) -> dict[str, np.ndarray]:
     """The arrays of a bundle's file; sets are numbered as in its record."""
-    return {
-        f"{number}/{name}": array
-        for number, own in enumerate(known)
-        for name, array in own.norms.packed()[0].items()
-    }
+    arrays: dict[str, np.ndarray] = {}
+    for number, own in enumerate(known):
+        parts = own.norms.packed()[0] | (pack_voxels(own.voxels) if own.voxels else {})
+        arrays |= {f"{number}/{name}": array for name, array in parts.items()}
+    return arrays
 
 
 def unpack_norms(
@@ -149,7 +162,10 @@ def unpack_norms(
         try:
             if not set(own.sub_ensembles) <= known.get(own.ensemble, set()):
                 raise ValueError("the bundle has no such ensemble or sub-ensemble")
-            found.append(KnownNorms(own, _norms(own, arrays, f"{number}/")))
+            prefix = f"{number}/"
+            parts = {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
+            voxels = unpack_voxels(own, parts) if own.voxels is not None else None
+            found.append(KnownNorms(own, _norms(own, parts), voxels))
         except KeyError as error:
             reason = f"it has no {error.args[0]}"
             raise BundleError(messages.NORMS_WRONG.format(file=source, reason=reason)) from error
@@ -158,8 +174,8 @@ def unpack_norms(
     return tuple(found)
 
 
-def _norms(facts: PlaceNorms, arrays: Mapping[str, np.ndarray], prefix: str) -> Norms:
-    own = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+def _norms(facts: PlaceNorms, arrays: Mapping[str, np.ndarray]) -> Norms:
+    own = {name: array for name, array in arrays.items() if "/" not in name}
     if any(array.dtype not in (np.float32, np.float64) for array in own.values()):
         raise ValueError("the arrays of its norms are not of numbers")
     low, high = facts.ends
@@ -167,6 +183,6 @@ def _norms(facts: PlaceNorms, arrays: Mapping[str, np.ndarray], prefix: str) -> 
     norms = Norms.unpacked(own, record)
     if len(norms.scale) != (1 + len(facts.sub_ensembles)) * facts.regions:
         raise ValueError("the arrays of its norms do not have the number of regions that its record says")
-    if np.abs(norms.shape).max() > _LARGEST_SHAPE or (norms.scale < 0).any():
+    if np.abs(norms.shape).max() > LARGEST_SHAPE or (norms.scale < 0).any():
         raise ValueError("the spreads of its norms are none")
     return norms

@@ -363,6 +363,19 @@ class ExpectedInputs(Record):
         return self
 
 
+class VoxelNorms(Record):
+    """Norms of the same maps in standard space, by blocks of voxels; see `voxel_norms`.
+
+    `edge`: voxels of 2 mm along each edge of a block. `sub_ensembles` are those whose own maps are known, beside
+    the ensemble's. `beyond` is the share of people's z scores beyond 1.96, each by the norms of the others.
+    """
+
+    edge: Annotated[int, Field(ge=1, le=10)]
+    pieces: Annotated[int, Field(gt=0, le=100)]
+    sub_ensembles: tuple[Label, ...] = Field(default=(), max_length=100)
+    beyond: Annotated[float, Field(ge=0, le=1)]
+
+
 class PlaceNorms(Record):
     """Norms of one ensemble's DBA maps, as it is estimated from some sequences; see `region_norms`.
 
@@ -381,6 +394,7 @@ class PlaceNorms(Record):
     pieces: Annotated[int, Field(gt=0, le=100)]
     levels: dict[Name, tuple[Name, ...]] = Field(default_factory=dict, max_length=20)
     beyond: Annotated[float, Field(ge=0, le=1)]
+    voxels: VoxelNorms | None = None
 
 
 class RegionNorms(Record):

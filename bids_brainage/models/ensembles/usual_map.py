@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_brainage.models.ensembles.parabolas import TERMS, Ages, fit_parabolas
+from bids_brainage.statistics.blocks import block_sums, blocks_of, filled_blocks
 
 #: Voxels along each edge of a cell, all of which have the same: what is usual is smooth, and the file small.
 CELL = 2
@@ -59,11 +60,8 @@ class UsualMap:
 
     def at(self, age: float) -> NDArray[np.float32]:
         """The map (*box, 1) that is usual at the nearest known age, in years."""
-        fine = np.einsum("t,txyz->xyz", self._terms(age), self.coefficients)
-        for axis in range(3):
-            fine = np.repeat(fine, CELL, axis)
-        x, y, z = self.box
-        return fine[:x, :y, :z, None]
+        cells = np.einsum("t,txyz->xyz", self._terms(age), self.coefficients)
+        return filled_blocks(cells, CELL, self.box)[..., None]
 
     def left_at(self, age: float) -> float:
         """Years that quadratures usually leave at the nearest known age."""
@@ -96,16 +94,9 @@ class UsualMap:
 
 def cells_of(box: tuple[int, ...]) -> tuple[int, ...]:
     """How many cells there are along each axis."""
-    return tuple(-(-extent // CELL) for extent in box)
+    return blocks_of(box, CELL)
 
 
 def _cells(volume: np.ndarray) -> NDArray[np.float64]:
     """The mean of a volume (*box,) in each cell; those at the end hold fewer voxels, all inside the box."""
-    cells = cells_of(volume.shape)
-    padded = np.zeros([CELL * count for count in cells])
-    inside = np.zeros_like(padded)
-    box = tuple(slice(extent) for extent in volume.shape)
-    padded[box], inside[box] = volume, 1
-    x, y, z = cells
-    blocks = (x, CELL, y, CELL, z, CELL)
-    return padded.reshape(blocks).sum(axis=(1, 3, 5)) / inside.reshape(blocks).sum(axis=(1, 3, 5))
+    return block_sums(volume, CELL) / block_sums(np.ones(volume.shape), CELL)

@@ -12,7 +12,7 @@ from bids_brainage import messages
 from bids_brainage.errors import InputError
 from bids_brainage.statistics.people.accuracy import MISSING, level_names
 from bids_brainage.statistics.people.norms import Groups, Norms, level_columns
-from bids_brainage.statistics.people.smooth import AgeBasis, Smoother
+from bids_brainage.statistics.people.smooth import PIECES, AgeBasis, Smoother
 
 #: People, and standard deviation of their ages in years, that norms need at least.
 FEWEST, LEAST_SPREAD = 30, 5.0
@@ -66,6 +66,7 @@ def fit_norms(
     out_of_fold: np.ndarray | None = None,
     least_spread: float = LEAST_SPREAD,
     block: int = 4096,
+    pieces: int = PIECES,
 ) -> tuple[Norms, Calibration]:
     """Learn mean and spread of each place from a reference group.
 
@@ -88,6 +89,8 @@ def fit_norms(
         Standard deviation that ages must have at least.
     block : int
         Places at a time; the result does not depend on it but for rounding.
+    pieces : int
+        Of the range of ages: fewer take less space, and cannot bend as often.
 
     Returns
     -------
@@ -104,7 +107,7 @@ def fit_norms(
     n, places = values.shape
     if n < FEWEST or not np.isfinite(ages).all() or ages.std() < least_spread:
         raise InputError(messages.NORMS_TOO_FEW.format(n=n, least=FEWEST, spread=least_spread))
-    basis = AgeBasis(float(ages.min()), float(ages.max()))
+    basis = AgeBasis(float(ages.min()), float(ages.max()), pieces)
     levels, shares = _levels(groups or {})
     others, _ = level_columns(levels, shares, n, groups or {})
     smoother = Smoother(basis(ages), others)
