@@ -552,7 +552,9 @@ NORMS_NO_MAPS = (
     "Norms of voxels need everybody's DBA map in standard space, and {path} has none of {names}: run the participant "
     "level with --output-spaces MNI152NLin6Asym, or leave --voxels out."
 )
-NORMS_MAPS_ALIKE = "No voxel of {path} differs from the other people's, so there is no spread to know: leave --voxels out."
+NORMS_MAPS_ALIKE = (
+    "No voxel of {path} differs from the other people's, so there is no spread to know: leave --voxels out."
+)
 NORMS_LEFT_OUT = {
     "map": "Left out ({n}), without a DBA map: {names}.",
     "age": "Left out ({n}), without an age (or a value of what is estimated): {names}.",

@@ -1,4 +1,4 @@
-"""``bids_brainage_models norms``: what regions' and voxels' DBA is like at an age, from a lab's own people."""
+"""``bids_brainage_models norms``: what places' DBA is like at an age, from a lab's own people."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def add_norms(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     norms.add_argument(
         "--voxels",
         action="store_true",
-        help="norms of the maps, too, in blocks of 4 mm, so that people have z maps: needs everybody's DBA map in "
-        "standard space, and some megabytes in the bundle (default: of regions alone)",
+        help="norms of the maps, too, in blocks of 4 mm, so that people have z maps: needs everybody's DBA "
+        "map in standard space, and some megabytes in the bundle (default: of regions alone)",
     )
 
 

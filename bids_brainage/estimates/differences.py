@@ -31,6 +31,7 @@ USUAL = "usual"
 if TYPE_CHECKING:
     import nibabel as nib
 
+    from bids_brainage.estimates.z_maps import ZMap
     from bids_brainage.models.bundles.bundle import Bundle
     from bids_brainage.models.bundles.references import ReferenceInput
     from bids_brainage.models.bundles.region_norms import RegionDeviations
@@ -113,6 +114,8 @@ class DifferenceMaps:
         Of their regions from what is usual.
     norms : NormsFacts, optional
         Whom these compare with.
+    z : tuple of ZMap
+        Those that are written in standard space as standard deviations from what is usual.
     """
 
     reference: ReferenceFacts
@@ -120,6 +123,7 @@ class DifferenceMaps:
     total: DifferenceMap
     deviations: RegionDeviations | None = None
     norms: NormsFacts | None = None
+    z: tuple[ZMap, ...] = ()
 
     @property
     def facts(self) -> Difference:

@@ -1,13 +1,16 @@
-"""A person's regions beside what is usual at their age, where the bundle has norms."""
+"""A person's regions and voxels beside what is usual at their age, where the bundle has norms."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bids_brainage.estimates.z_maps import z_map
 from bids_brainage.models.bundles.region_norms import ALL, find_norms
 from bids_brainage.records.estimate import NormsFacts
+from bids_brainage.terms import STANDARD_SPACE
 
 if TYPE_CHECKING:
     from bids_brainage.estimates.differences import DifferenceMaps
@@ -17,15 +20,15 @@ if TYPE_CHECKING:
     from bids_brainage.models.ensembles.ensemble import EnsembleEstimate
 
 
-def region_deviations(
+def beside_norms(
     bundle: Bundle,
     estimate: EnsembleEstimate,
     maps: DifferenceMaps,
     known: float | None,
     person: PersonFacts,
     options: EstimationOptions,
-) -> RegionDeviations | None:
-    """z scores of the regions of DBA maps; None if the bundle has no norms of such.
+) -> DifferenceMaps:
+    """DBA maps with the z scores of their regions, and z maps, as far as the bundle has norms of such.
 
     Parameters
     ----------
@@ -38,14 +41,25 @@ def region_deviations(
     options : EstimationOptions
     """
     if maps.reference.kind != "dba" or known is None or not bundle.region_norms:
-        return None
+        return maps
     parts = [own for own in maps.parts if own.regions is not None]
     years = {own.name: own.regions.total for own in parts if own.regions is not None}
     years[ALL] = np.sum([own.weight * years[own.name] for own in parts], axis=0)
     found = find_norms(
         bundle.region_norms, estimate.ensemble, estimate.modalities_used, options.aggregation, years
     )
-    return found.of(years, known, person.groups) if found else None
+    if found is None:
+        return maps
+    deviations = found.of(years, known, person.groups)
+    norms = norms_facts(bundle, deviations, person)
+    shown = (*(maps.parts if options.sub_ensemble_maps else ()), maps.total)
+    z = [
+        z_map(found, (own.name, own.region, own.modality), own.on[STANDARD_SPACE], known, person.groups)
+        for own in shown
+        if STANDARD_SPACE in own.on
+    ]
+    kept = tuple(own for own in z if own is not None)
+    return replace(maps, deviations=deviations, norms=norms, z=kept)
 
 
 def norms_facts(bundle: Bundle, found: RegionDeviations, person: PersonFacts) -> NormsFacts | None:

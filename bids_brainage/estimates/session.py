@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from bids_brainage.estimates.differences import (
 from bids_brainage.estimates.grids import Grids
 from bids_brainage.estimates.inputs import InputMaker
 from bids_brainage.estimates.maps import MapFacts, ensemble_map, sub_ensemble_map
-from bids_brainage.estimates.norms import norms_facts, region_deviations
+from bids_brainage.estimates.norms import beside_norms
 from bids_brainage.estimates.options import EstimationOptions, PersonFacts
 from bids_brainage.estimates.parts import Part, run_networks
 from bids_brainage.estimates.regions import region_rows
@@ -143,9 +143,7 @@ def _differences(
             continue
         given = (kind, bundle, ordered, references, top, grids, options.spaces, options.threads)
         maps = difference_maps(*given)
-        deviations = region_deviations(bundle, estimate, maps, known, person, options)
-        norms = None if deviations is None else norms_facts(bundle, deviations, person)
-        found.append(replace(maps, deviations=deviations, norms=norms))
+        found.append(beside_norms(bundle, estimate, maps, known, person, options))
     return tuple(found), lacking
 
 

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from bids_brainage.estimates.differences import DifferenceMap
 from bids_brainage.estimates.maps import MapFacts
-from bids_brainage.records.estimate import EstimateRecord, ReferenceFacts
+from bids_brainage.estimates.z_maps import ZMap
+from bids_brainage.records.estimate import EstimateRecord, NormsFacts, ReferenceFacts
 from bids_brainage.records.reading import SessionPlace
-from bids_brainage.records.relevance_map import RESOLUTION, MapRecord, ReferenceMapRecord, ReferenceRecord
+from bids_brainage.records.relevance_map import (
+    RESOLUTION,
+    MapRecord,
+    NormsRecord,
+    ReferenceMapRecord,
+    ReferenceRecord,
+    ZMapRecord,
+)
 from bids_brainage.records.rounding import RoundedImage
 from bids_brainage.terms import STANDARD_SPACE
 
@@ -77,6 +86,59 @@ def reference_map_record(
     )
 
 
+def z_map_record(
+    place: SessionPlace,
+    record: EstimateRecord,
+    own: ZMap,
+    norms: NormsFacts,
+    dba_map: Path,
+    stored: RoundedImage,
+) -> ZMapRecord:
+    """The sidecar of a DBA map as standard deviations from what is usual.
+
+    Parameters
+    ----------
+    place : SessionPlace
+    record : EstimateRecord
+        Of the ensemble.
+    own : ZMap
+    norms : NormsFacts
+        Whom its regions' z scores compare with, as do its own.
+    dba_map : Path
+        The same map in years.
+    stored : RoundedImage
+        The map as it is written.
+    """
+    if record.measured is None:
+        raise ValueError("somebody of unknown age has no z map")
+    return ZMapRecord(
+        **_about(record, own.name, stored),
+        description=_z_description(record, own),
+        space=_SPACE_NOTE[True],
+        resolution=RESOLUTION,
+        of=place.uri(dba_map),
+        known=record.measured,
+        entries=dict(own.entries),
+        norms=NormsRecord.model_validate(norms.model_dump() | {"beyond": own.reference_beyond}),
+        block_size=(own.edge, own.edge, own.edge),
+        blocks=own.blocks,
+        beyond=own.beyond,
+        multiple_comparison_correction="none",
+    )
+
+
+def _about(record: EstimateRecord, sub_ensemble: str, stored: RoundedImage) -> dict[str, Any]:
+    """What the sidecars of maps of all kinds say."""
+    return {
+        "ensemble": record.ensemble,
+        "sub_ensemble": sub_ensemble or "all",
+        "step": stored.step,
+        "model": record.model,
+        "sources": record.inputs,
+        "disclaimer": record.disclaimer,
+    }
+
+
 def _common(
     place: SessionPlace,
     record: EstimateRecord,
@@ -84,25 +146,19 @@ def _common(
     space: str,
     stored: RoundedImage,
 ) -> dict[str, Any]:
-    """What the sidecars of all maps say."""
+    """What the sidecars of maps in years say."""
     standard = space == STANDARD_SPACE
-    return {
+    return _about(record, own.name, stored) | {
         "units": record.target.unit or "n/a",
         "space": f"{_SPACE_NOTE[standard]}; {_CARRIED}",
         "resolution": RESOLUTION if standard else None,
         "spatial_reference": None if standard else place.uri(place.path("preproc_T1w")),
-        "ensemble": record.ensemble,
-        "sub_ensemble": own.name or "all",
         "weight": own.weight,
         "relevance_sum": stored.sum,
         "rounding": own.relevance_sum - stored.sum,
-        "step": stored.step,
         "estimate": own.estimate,
         "closure_error": own.closure_error,
         "account": own.account,
-        "model": record.model,
-        "sources": record.inputs,
-        "disclaimer": record.disclaimer,
     }
 
 
@@ -140,6 +196,16 @@ def _signs(own: MapFacts | DifferenceMap) -> str:
             f"{', '.join(own.negative)}"
         )
     return turned + entered
+
+
+def _z_description(record: EstimateRecord, own: ZMap) -> str:
+    whose = f"the sub-ensemble {own.name} alone" if own.name else f"the ensemble {record.ensemble}"
+    return (
+        f"z: by how many standard deviations of people of the same {record.target.name} the DBA map of "
+        f"{whose} is above what is usual there, in blocks of {own.edge:g} mm. Neighbouring voxels are "
+        "correlated, and nothing is corrected for how many there are: in anybody, about 5 % lie beyond 1.96 by "
+        "chance, often side by side. It says that a place is unusual for the model, not why, nor that it is ill"
+    )
 
 
 def _difference_description(record: EstimateRecord, own: DifferenceMap, reference: ReferenceFacts) -> str:

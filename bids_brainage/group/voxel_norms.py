@@ -89,9 +89,7 @@ def fit_voxel_norms(
             raise InputError(messages.NORMS_MAPS_ALIKE.format(path=places[0].path))
         maps[name] = MapNorms(
             np.flatnonzero(stack.mask)[kept].astype(np.int32),
-            replace(
-                norms, mean=norms.mean[:, kept], shape=norms.shape[:, kept], scale=norms.scale[kept]
-            ),
+            replace(norms, mean=norms.mean[:, kept], shape=norms.shape[:, kept], scale=norms.scale[kept]),
         )
         calibrations[name] = Calibration(
             calibration.mean[kept], calibration.sd[kept], calibration.tails[kept], calibration.n

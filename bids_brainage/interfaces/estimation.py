@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from bids_brainage.estimates.maps import MapFacts
     from bids_brainage.estimates.options import EstimationOptions
     from bids_brainage.estimates.session import EnsembleResult
-    from bids_brainage.records.estimate import EstimateRecord, ReferenceFacts
+    from bids_brainage.estimates.z_maps import ZMap
+    from bids_brainage.records.estimate import EstimateRecord, NormsFacts, ReferenceFacts
     from bids_brainage.records.reading import FinishedSession, SessionPlace
     from bids_brainage.records.writing import Output
 
@@ -120,6 +121,8 @@ def outputs_of(place: SessionPlace, result: EnsembleResult, options: EstimationO
             for own in shown
             for space in options.spaces
         ]
+        if found.norms is not None:
+            outputs += [_z_output(place, record, own, found.norms) for own in found.z]
     return outputs
 
 
@@ -178,7 +181,27 @@ def _reference_output(
     )
 
 
-def _about(own: MapFacts | DifferenceMap, space: str) -> dict[str, str]:
+def _z_output(place: SessionPlace, record: EstimateRecord, own: ZMap, norms: NormsFacts) -> Output:
+    from bids_brainage.estimates.sidecars import z_map_record
+    from bids_brainage.records.rounding import RoundedImage
+    from bids_brainage.records.writing import Output
+    from bids_brainage.terms import REFERENCE_MAPS, STANDARD_SPACE
+
+    named = {"sub_ensemble": own.region, "map": REFERENCE_MAPS["dba"], "suffix": own.modality}
+    path, dba_map = (
+        place.path(name, ensemble=record.ensemble, **named) for name in ("z_map", "reference_map_standard")
+    )
+    stored = RoundedImage.of(own.image)
+    return Output(
+        "z_map",
+        path,
+        stored.write,
+        about=_about(own, STANDARD_SPACE) | {"kind": "dba"},
+        sidecar=z_map_record(place, record, own, norms, dba_map, stored).as_json(),
+    )
+
+
+def _about(own: MapFacts | DifferenceMap | ZMap, space: str) -> dict[str, str]:
     return {"sub_ensemble": own.name, "region": own.region, "modality": own.modality, "space": space}
 
 

@@ -15,13 +15,13 @@ from bids_brainage.bids.naming import outputs
 from bids_brainage.flags import FLAGS
 from bids_brainage.records.estimate import EstimateRecord
 from bids_brainage.records.page import PageRecord
-from bids_brainage.records.relevance_map import MapRecord, ReferenceMapRecord
+from bids_brainage.records.relevance_map import MapRecord, ReferenceMapRecord, ZMapRecord
 from bids_brainage.records.schema import Record, described
 from bids_brainage.records.session import SessionRecord
 
 RECORDS: dict[str, type[Record]] = {
     record.__name__: record
-    for record in (EstimateRecord, MapRecord, ReferenceMapRecord, SessionRecord, PageRecord)
+    for record in (EstimateRecord, MapRecord, ReferenceMapRecord, ZMapRecord, SessionRecord, PageRecord)
 }
 FLAG_TABLE = "Flags"
 FILE_TABLE = "Files"

@@ -18,7 +18,7 @@ from bids_brainage.bids.naming import output_path, session_name, sidecar, strip_
 from bids_brainage.bids.uris import own_uri
 from bids_brainage.errors import InputError
 from bids_brainage.records.estimate import EstimateRecord, Preparation
-from bids_brainage.records.relevance_map import MapRecord, ReferenceMapRecord, Sidecar
+from bids_brainage.records.relevance_map import AnyMapRecord, MapRecord, ReferenceMapRecord, ZMapRecord
 from bids_brainage.records.session import FIRST, TEMPLATE, FileMark, Role, SessionRecord, Stage, StageKey
 from bids_brainage.terms import STANDARD_SPACE, T1W_SPACE
 
@@ -59,7 +59,7 @@ class SessionPlace:
         return own_uri(path, self.out_dir)
 
 
-S = TypeVar("S", bound=Sidecar)
+S = TypeVar("S", bound=AnyMapRecord)
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class FinishedMap(Generic[S]):
         What the sub-ensemble sees; of the sum, the region is empty and the modality T1w.
     space : str
         ``T1w`` or ``MNI152NLin6Asym``.
-    sidecar : MapRecord or ReferenceMapRecord
+    sidecar : MapRecord, ReferenceMapRecord or ZMapRecord
     """
 
     path: Path
@@ -227,6 +227,11 @@ class FinishedSession:
     def reference_maps(self) -> tuple[FinishedMap[ReferenceMapRecord], ...]:
         """All maps against references, in the order in which they were written."""
         return self._maps("reference_map", ReferenceMapRecord)
+
+    @cached_property
+    def z_maps(self) -> tuple[FinishedMap[ZMapRecord], ...]:
+        """All DBA maps as standard deviations from what is usual, in the order in which they were written."""
+        return self._maps("z_map", ZMapRecord)
 
     def _maps(self, role: Role, kind: type[S]) -> tuple[FinishedMap[S], ...]:
         return tuple(

@@ -1,4 +1,4 @@
-"""The sidecar of a relevance map: what it is, how it was made, and how it adds up."""
+"""The sidecar of a map: what it is, how it was made, and how it adds up or whom it compares with."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_pascal
 
-from bids_brainage.records.estimate import ModelFacts, ReferenceFacts
+from bids_brainage.records.estimate import ModelFacts, NormsFacts, ReferenceFacts
 from bids_brainage.records.schema import Record
 
 #: What ``res-2`` means, as BIDS has it in sidecars.
@@ -23,7 +23,7 @@ class AccountLine(Record):
     absorbed: float = Field(description="by biases and epsilon")
 
 
-class Sidecar(Record):
+class AnyMapRecord(Record):
     """What the sidecars of all maps have in common."""
 
     model_config = ConfigDict(
@@ -31,7 +31,6 @@ class Sidecar(Record):
     )
 
     description: str = Field(description="what the map shows")
-    units: str = Field(description="years, or the target's unit")
     space: str = Field(description="the grid of the map")
     resolution: dict[str, str] | None = Field(default=None, description="what `res-2` means")
     spatial_reference: str | None = Field(
@@ -39,17 +38,7 @@ class Sidecar(Record):
     )
     ensemble: str = Field(description="as its bundle calls it")
     sub_ensemble: str = Field(description="`all` for the sum over sub-ensembles, each times its weight")
-    weight: float = Field(description="years of the ensemble's estimate to one year of this map")
-    rule: str = Field(description="by which the map was made")
-    backend: str = Field(description="native or innvestigate")
-    aggregation: str = Field(description="heads, or the plain mean over base models")
-    relevance_sum: float = Field(description="sum of the map as it is stored")
-    rounding: float = Field(description="what storing values in whole steps took from the sum")
     step: float = Field(description="the step that values were rounded to")
-    estimate: float = Field(description="of the networks' own outputs, by their head")
-    closure_error: float = Field(description="estimate minus all that is accounted for")
-    account: tuple[AccountLine, ...] = Field(description="line by line, from the output to the image")
-    quality: dict[str, Any] = Field(description="measured on this map")
     model: ModelFacts = Field(description="the bundle")
     sources: tuple[str, ...] = Field(description="BIDS URIs of the person's own files")
     skull_stripped: bool = Field(default=True, description="relevance lies in the brain alone")
@@ -60,6 +49,22 @@ class Sidecar(Record):
     def as_json(self) -> dict[str, Any]:
         """The sidecar's content; BIDS has no null, so what is not known is not there."""
         return {key: value for key, value in super().as_json().items() if value is not None}
+
+
+class Sidecar(AnyMapRecord):
+    """What the sidecars of maps in years have in common."""
+
+    units: str = Field(description="years, or the target's unit")
+    weight: float = Field(description="years of the ensemble's estimate to one year of this map")
+    rule: str = Field(description="by which the map was made")
+    backend: str = Field(description="native or innvestigate")
+    aggregation: str = Field(description="heads, or the plain mean over base models")
+    relevance_sum: float = Field(description="sum of the map as it is stored")
+    rounding: float = Field(description="what storing values in whole steps took from the sum")
+    estimate: float = Field(description="of the networks' own outputs, by their head")
+    closure_error: float = Field(description="estimate minus all that is accounted for")
+    account: tuple[AccountLine, ...] = Field(description="line by line, from the output to the image")
+    quality: dict[str, Any] = Field(description="measured on this map")
 
 
 class MapRecord(Sidecar):
@@ -99,3 +104,27 @@ class ReferenceMapRecord(Sidecar):
         content = super().as_json()
         reference = {key: value for key, value in content["Reference"].items() if value is not None}
         return content | {"Reference": reference}
+
+
+class NormsRecord(NormsFacts):
+    """Whom z scores compare with, and how far the person is like them."""
+
+    model_config = AnyMapRecord.model_config
+
+
+class ZMapRecord(AnyMapRecord):
+    """Sidecar of a DBA map as standard deviations from what is usual at an age."""
+
+    of: str = Field(description="BIDS URI of the DBA map")
+    known: float = Field(description="the person's age, or value of the target, that norms were asked for")
+    entries: dict[str, str] = Field(
+        default_factory=dict,
+        description="the person's entries in columns such as sex, by which what is usual was shifted",
+    )
+    norms: NormsRecord = Field(description="whom the map compares with; `Beyond` is of their blocks")
+    block_size: tuple[float, float, float] = Field(
+        description="mm: a z is of the sum of years in such a block, and all of its voxels have it"
+    )
+    blocks: int = Field(description="that have a z; where there are no norms, the map is 0")
+    beyond: float = Field(description="share of these beyond 1.96, of which 5 % are by chance")
+    multiple_comparison_correction: str = Field(description="none: see the description")

@@ -22,7 +22,7 @@ TEMPLATE = STANDARD_SPACE
 
 Role = Literal[
     "brain_mask", "transform", "coregistration", "subject_image", "standard_image",
-    "truth", "estimate", "regions", "relevance", "reference_regions", "reference_map", "sidecar",
+    "truth", "estimate", "regions", "relevance", "reference_regions", "reference_map", "z_map", "sidecar",
 ]  # fmt: skip
 
 

@@ -27,6 +27,7 @@ from bids_brainage.reports.shown_maps import (
     reference_caption,
     shown_maps,
     shown_reference_maps,
+    z_caption,
 )
 from bids_brainage.reports.words import in_order, spoken, words_of
 from bids_brainage.terms import REFERENCE_MAPS
@@ -202,6 +203,8 @@ def _difference_figures(
         title = charts.described(account, parts)
         draw = partial(charts.waterfall_figure, account, parts)
         yield book.figure(f"{key}{name}{chart}", f"{ensemble}{name}{chart}", title, draw, sources)
+    if images is not None and kind == "dba":
+        yield from _z_figures(book, f"{key}{name}Z", ensemble, images)
     for map_ in shown_reference_maps(book.session.reference_maps, ensemble, kind):
         drawn_over = _drawn_over(map_, images) if images is not None else None
         if drawn_over is not None:
@@ -215,6 +218,19 @@ def _difference_figures(
                 suffix=map_.modality,
                 also=f"{words.target} in {words.unit}",
             )
+
+
+def _z_figures(book: _Book, reportlet: str, ensemble: str, images: PreparedImages) -> Iterator[Figure]:
+    """The ensemble's map of z scores, where there is one."""
+    for map_ in book.session.z_maps:
+        drawn_over = _drawn_over(map_, images)
+        if map_.ensemble != ensemble or map_.sub_ensemble or drawn_over is None:
+            continue
+        draw = partial(pictures.z_map, map_.path, *drawn_over)
+        sources = [map_.path, *drawn_over]
+        yield book.figure(
+            reportlet, f"{ensemble}DBAZ", z_caption(map_), draw, sources, kind="map", suffix=map_.modality
+        )
 
 
 def _drawn_over(map_: FinishedMap[Any], images: PreparedImages) -> tuple[Path, Path] | None:

@@ -13,6 +13,7 @@ from bids_brainage import messages
 from bids_brainage.errors import InputError
 from bids_brainage.reports import mosaics
 from bids_brainage.reports.words import Words
+from bids_brainage.reports.z_figure import z_figure
 
 Template = Path | nib.Nifti1Image
 
@@ -41,6 +42,11 @@ def coregistration(moved: Path, t1w: Path, mask: Path, modality: str, out: Path,
 def relevance(map_: Path, anatomy: Path, mask: Path, words: Words, out: Path, title: str) -> Path:
     """Draw a relevance map over the image it explains and return `out`."""
     return mosaics.relevance_figure(read_image(map_), _shared(anatomy), _shared(mask), out, title, words)
+
+
+def z_map(map_: Path, anatomy: Path, mask: Path, out: Path, title: str) -> Path:
+    """Draw a map of z scores over the person's image and return `out`."""
+    return z_figure(read_image(map_), _shared(anatomy), _shared(mask), out, title)
 
 
 def template_image(template: Template) -> nib.Nifti1Image:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bids_brainage.records.reading import FinishedMap, S
-from bids_brainage.records.relevance_map import MapRecord, ReferenceMapRecord, Sidecar
+from bids_brainage.records.relevance_map import MapRecord, ReferenceMapRecord, Sidecar, ZMapRecord
 from bids_brainage.reports.words import Words, in_order, reference_name, spoken
 
 TURNED_ROUND = (
@@ -80,6 +80,18 @@ def reference_caption(map_: FinishedMap[ReferenceMapRecord], words: Words) -> st
         f"the map sums to {words.signed(facts.relevance_sum)}"
     )
     return f"{text}; {_what_weight_does(facts)}" if map_.sub_ensemble else f"{text}."
+
+
+def z_caption(map_: FinishedMap[ZMapRecord]) -> str:
+    """Say whom a map of z scores compares with, and how much of it lies beyond 1.96."""
+    facts = map_.sidecar
+    people = "simulated reference people" if facts.norms.simulated else "reference people"
+    size = facts.block_size[0]
+    return (
+        f"{map_name(map_)} (in template space), z among {facts.norms.n} {people}: "
+        f"{100 * facts.beyond:.1f} % of {facts.blocks:,} blocks of {size:g} mm lie beyond "
+        f"±1.96; of the reference people's own, {100 * facts.norms.beyond:.1f} % did."
+    )
 
 
 def _what_weight_does(facts: Sidecar) -> str:

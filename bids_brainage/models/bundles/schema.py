@@ -366,8 +366,9 @@ class ExpectedInputs(Record):
 class VoxelNorms(Record):
     """Norms of the same maps in standard space, by blocks of voxels; see `voxel_norms`.
 
-    `edge`: voxels of 2 mm along each edge of a block. `sub_ensembles` are those whose own maps are known, beside
-    the ensemble's. `beyond` is the share of people's z scores beyond 1.96, each by the norms of the others.
+    `edge`: voxels of 2 mm along each edge of a block. `sub_ensembles` are those whose own maps are known,
+    beside the ensemble's. `beyond` is the share of people's z scores beyond 1.96, each by the norms of the
+    others.
     """
 
     edge: Annotated[int, Field(ge=1, le=10)]

@@ -90,7 +90,7 @@ def places_that_vary(norms: Norms) -> NDArray[np.bool_]:
 
 def pack_voxels(known: KnownVoxels) -> dict[str, np.ndarray]:
     """Arrays: curves in half precision, those of the mean in units of the place's scale."""
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for number, own in enumerate(known.maps.values()):
         parts = own.norms.packed()[0]
         scale = own.norms.scale
