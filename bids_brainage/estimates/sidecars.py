@@ -203,8 +203,9 @@ def _z_description(record: EstimateRecord, own: ZMap) -> str:
     return (
         f"z: by how many standard deviations of people of the same {record.target.name} the DBA map of "
         f"{whose} is above what is usual there, in blocks of {own.edge:g} mm. Neighbouring voxels are "
-        "correlated, and nothing is corrected for how many there are: in anybody, about 5 % lie beyond 1.96 by "
-        "chance, often side by side. It says that a place is unusual for the model, not why, nor that it is ill"
+        "correlated, and nothing is corrected for how many there are: in anybody, about 5 % lie beyond 1.96 "
+        "by chance, often side by side. It says that a place is unusual for the model, not why, nor that it "
+        "is ill"
     )
 
 

@@ -82,7 +82,7 @@ def fit_voxel_norms(
                 [[place] for place in places], brain_blocks(), Path(folder) / "maps.npy", edge=EDGE
             )
             norms, calibration = fit_norms(
-                stack.data(), ages, groups, least_spread=least_spread, pieces=PIECES
+                stack.data(), ages, groups, least_spread=least_spread, pieces=PIECES, margin=np.inf
             )
         kept = places_that_vary(norms)
         if not kept.any():

@@ -12,7 +12,7 @@ from bids_brainage import messages
 from bids_brainage.errors import InputError
 from bids_brainage.statistics.people.accuracy import MISSING, level_names
 from bids_brainage.statistics.people.norms import Groups, Norms, level_columns
-from bids_brainage.statistics.people.smooth import PIECES, AgeBasis, Smoother
+from bids_brainage.statistics.people.smooth import MARGIN, PIECES, AgeBasis, Smoother
 
 #: People, and standard deviation of their ages in years, that norms need at least.
 FEWEST, LEAST_SPREAD = 30, 5.0
@@ -67,6 +67,7 @@ def fit_norms(
     least_spread: float = LEAST_SPREAD,
     block: int = 4096,
     pieces: int = PIECES,
+    margin: float = MARGIN,
 ) -> tuple[Norms, Calibration]:
     """Learn mean and spread of each place from a reference group.
 
@@ -91,6 +92,9 @@ def fit_norms(
         Places at a time; the result does not depend on it but for rounding.
     pieces : int
         Of the range of ages: fewer take less space, and cannot bend as often.
+    margin : float
+        See `Smoother.fit`: among very many places, some seem to be much better predicted by another curve, by
+        chance; infinite, all bend alike.
 
     Returns
     -------
@@ -120,10 +124,10 @@ def fit_norms(
             yield own
 
     bends = smoother.shared(blocks())
-    widens = smoother.shared(_logarithms(smoother.fit(own, bends)[1], own)[0] for own in blocks())
+    widens = smoother.shared(_logarithms(smoother.fit(own, bends, margin)[1], own)[0] for own in blocks())
     parts = []
     for number, own in enumerate(blocks()):
-        *coefficients, z = _fit_block(smoother, own, bends, widens)
+        *coefficients, z = _fit_block(smoother, own, bends, widens, margin)
         if out_of_fold is not None:
             out_of_fold[:, number * block : (number + 1) * block] = z
         parts.append((*coefficients, calibration_of(z)))
@@ -158,12 +162,12 @@ def _logarithms(left: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def _fit_block(
-    smoother: Smoother, values: np.ndarray, bends: int, widens: int
+    smoother: Smoother, values: np.ndarray, bends: int, widens: int, margin: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Coefficients of mean and shape, scale and the z scores out of fold."""
-    mean, left = smoother.fit(values, bends)
+    mean, left = smoother.fit(values, bends, margin)
     logarithms, typical, varies = _logarithms(left, values)
-    shape, missed = smoother.fit(logarithms, widens)
+    shape, missed = smoother.fit(logarithms, widens, margin)
     spread = np.exp(logarithms - missed) * typical
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.where(varies, left / spread, np.nan)

@@ -19,9 +19,9 @@ PIECES = 8
 PENALTIES = 10.0 ** np.arange(-5, 4)
 # Keeps splines without anybody near from having no equation at all, for one person.
 _FLOOR = 1e-9
-# A place has a penalty of its own where it is worse by this many people's share with that of all places:
-# among few people, the best of several penalties is often too weak a one by chance.
-_MARGIN = 10.0
+#: A place has a penalty of its own where it is worse by this many people's share with that of all places:
+#: among few people, the best of several penalties is often too weak a one by chance.
+MARGIN = 10.0
 # By how much one place can be against a penalty for all.
 _MOST = 2.0
 
@@ -119,7 +119,9 @@ class Smoother:
         against = sum(np.minimum(self.losses(values), _MOST).sum(axis=1) for values in blocks)
         return int(np.argmin(against))
 
-    def fit(self, values: np.ndarray, shared: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    def fit(
+        self, values: np.ndarray, shared: int | None = None, margin: float = MARGIN
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Fit a curve to each place.
 
         Parameters
@@ -128,6 +130,8 @@ class Smoother:
         shared : int, optional
             Which penalty places have unless they are much better predicted by one of their own; by default,
             each has its best.
+        margin : float
+            How much better that is, as a number of people's share; infinite: none has one of its own.
 
         Returns
         -------
@@ -139,7 +143,7 @@ class Smoother:
         losses = self.losses(values)
         best = np.argmin(losses, axis=0)
         if shared is not None:
-            best = np.where(losses[shared] <= 1 + _MARGIN / len(values), shared, best)
+            best = np.where(losses[shared] <= 1 + margin / len(values), shared, best)
         parts, shrink = self._scores.T @ values, self._shrinks[best].T
         return self._back @ (shrink * parts), self._left_out(values, parts, shrink)
 
