@@ -24,6 +24,7 @@ from bids_brainage.records.estimate import (
     Target,
 )
 from bids_brainage.records.reading import STANDARD_SPACE, SessionPlace
+from bids_brainage.records.relevance_map import ReferenceMapRecord, ReferenceRecord
 from bids_brainage.records.rounding import RoundedImage
 from bids_brainage.records.tables import table_text
 from bids_brainage.records.writing import Output, publish
@@ -72,9 +73,13 @@ def publish_person(
     seed: int = 0,
     maps: bool = True,
     dba: Mapping[str, np.ndarray] | None = None,
+    dba_maps: Mapping[str, np.ndarray] | None = None,
     **changes: Any,
 ) -> None:
-    """Write a person's estimate, its maps and tables by region; `dba` has years by sub-ensemble."""
+    """Write a person's estimate, its maps and tables by region.
+
+    `dba` has years of each region by sub-ensemble, `dba_maps` maps by sub-ensemble (no name: the ensemble).
+    """
     place = SessionPlace.of(out, person.label, person.session)
     own = {name: values_of(person, name, seed) for name in SUB_ENSEMBLES} if maps else {}
     record = record_of(person, place, own, **changes)
@@ -87,6 +92,7 @@ def publish_person(
         outputs.append(_regions(place, record.ensemble, own))
     if dba is not None:
         outputs.append(_dba_regions(place, record.ensemble, dba))
+    outputs += [_dba_map(place, record, name, values) for name, values in (dba_maps or {}).items()]
     publish(place, ("estimate", record.ensemble), f"{seed}", outputs, model=record.model.sha256)
 
 
@@ -164,6 +170,27 @@ def _map(place: SessionPlace, ensemble: str, name: str, values: np.ndarray) -> O
     path = place.path("relevance_standard", ensemble=ensemble, sub_ensemble=region, suffix=suffix)
     about = {"sub_ensemble": name, "region": region, "modality": suffix, "space": STANDARD_SPACE}
     return Output("relevance", path, RoundedImage.of(image_like(values, grid(2))).write, about)
+
+
+def _dba_map(place: SessionPlace, record: EstimateRecord, name: str, values: np.ndarray) -> Output:
+    region, _, modality = name.partition("_")
+    named = {"sub_ensemble": region, "map": "DBA", "suffix": modality or "T1w"}
+    about = {"sub_ensemble": name, "region": region, "modality": modality or "T1w", "space": STANDARD_SPACE}
+    facts = ReferenceMapRecord(
+        description="made up", units="years", space="made up", ensemble=record.ensemble,
+        sub_ensemble=name or "all", weight=SUB_ENSEMBLES.get(name, 1.0), rule="integrated gradients",
+        backend="native", aggregation="heads", relevance_sum=float(values.sum()), rounding=0.0, step=1e-6,
+        estimate=record.brain_age, closure_error=0.0, account=(), quality={}, model=record.model, sources=(),
+        reference=ReferenceRecord(kind="dba", age=record.chronological_age), reference_estimate=50.0,
+        quadrature=0.0, points=9, estimate_minus_reference=0.0,
+    )  # fmt: skip
+    return Output(
+        "reference_map",
+        place.path("reference_map_standard", ensemble=record.ensemble, **named),
+        RoundedImage.of(image_like(values, grid(2))).write,
+        about | {"kind": "dba"},
+        facts.as_json(),
+    )
 
 
 def _dba_regions(place: SessionPlace, ensemble: str, dba: Mapping[str, np.ndarray]) -> Output:

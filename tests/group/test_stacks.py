@@ -27,6 +27,17 @@ def write(path: Path, values: np.ndarray) -> MapPlace:
     return place(path)
 
 
+def test_a_stack_of_blocks_holds_their_sums(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    maps = [rng.normal(size=(91, 109, 91)) * brain() for _ in range(2)]
+    parts = [[write(tmp_path / f"{i}.nii.gz", values)] for i, values in enumerate(maps)]
+    within = np.zeros((46, 55, 46), bool)
+    within[20, 30, 25] = within[22, 30, 25] = True
+    stack = build_stack(parts, within, tmp_path / "stack.npy", edge=2)
+    sums = [[values[x : x + 2, 60:62, 50:52].sum() for x in (40, 44)] for values in maps]
+    np.testing.assert_allclose(stack.data(), sums, rtol=1e-4)
+
+
 def test_a_stack_holds_the_maps(tmp_path: Path) -> None:
     people = [MadeUp(f"{i}", 50.0, dba=i) for i in range(3)]
     for person in people:

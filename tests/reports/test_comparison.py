@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -19,7 +20,12 @@ from bids_brainage.records.estimate import (
     ReferenceFacts,
 )
 from bids_brainage.records.reading import SessionPlace
-from bids_brainage.records.relevance_map import ReferenceMapRecord, ReferenceRecord
+from bids_brainage.records.relevance_map import (
+    NormsRecord,
+    ReferenceMapRecord,
+    ReferenceRecord,
+    ZMapRecord,
+)
 from bids_brainage.records.tables import table_text
 from bids_brainage.records.writing import Output, publish
 from bids_brainage.reports.participant import write_participant_report
@@ -89,10 +95,35 @@ def sidecar(record: EstimateRecord, own: Difference, name: str) -> ReferenceMapR
     )
 
 
+def z_sidecar(record: EstimateRecord, name: str) -> dict[str, Any]:
+    return ZMapRecord(
+        description="made up",
+        space="made up",
+        ensemble="TypeI",
+        sub_ensemble=name or "all",
+        step=1e-3,
+        model=record.model,
+        sources=(),
+        of="bids::made_up.nii.gz",
+        known=63.2,
+        norms=NormsRecord.model_validate(NORMS.model_dump()),
+        block_size=(4, 4, 4),
+        blocks=29108,
+        beyond=0.0734,
+        multiple_comparison_correction="none",
+    ).as_json()
+
+
 def write(
-    out: Path, record: EstimateRecord, regions: Sequence[Mapping[str, str | float]] | None = None
+    out: Path,
+    record: EstimateRecord,
+    regions: Sequence[Mapping[str, str | float]] | None = None,
+    z: bool = False,
 ) -> Page:
-    """A page of an estimate by type I, explained by DBA maps alone; `regions` are rows of their table."""
+    """A page of an estimate by type I, explained by DBA maps alone; `regions` are rows of their table.
+
+    With `z`, there are z maps, too.
+    """
     place = SessionPlace.of(out, "sub-01", None)
     publish_images(place)
     outputs = [Output("estimate", place.path("brainage", ensemble="TypeI"), record.write)]
@@ -113,6 +144,9 @@ def write(
             path = place.path("reference_map_standard", ensemble="TypeI", **entities)
             facts = sidecar(record, own, name).as_json()
             outputs.append(Output("reference_map", path, picture.to_filename, about, facts))
+            if z:
+                path = place.path("z_map", ensemble="TypeI", **entities)
+                outputs.append(Output("z_map", path, picture.to_filename, about, z_sidecar(record, name)))
     publish(place, ("estimate", "TypeI"), "made up", outputs, model=record.model.sha256)
     return Page(write_participant_report(out, "sub-01").read_text(encoding="utf-8"))
 
@@ -214,6 +248,26 @@ def test_what_makes_them_less_sure_is_told(tmp_path: Path, record: EstimateRecor
     assert "chronological age is outside of that range" in text
     assert "this person's entry in <i>site" in text
     assert "This person is one of the simulated reference people" in text
+
+
+def test_the_map_of_z_scores_stands_below_the_regions(tmp_path: Path, record: EstimateRecord) -> None:
+    page = write(tmp_path, normed(record), regions(), z=True)
+    (title,) = [title for title in page.titles() if "blocks" in title]
+    assert title == (
+        "All sub-ensembles together (in template space), z among 48 simulated reference people: 7.3 % of "
+        "29,108 blocks of 4 mm lie beyond ±1.96; of the reference people's own, 6.1 % did."
+    )
+    text = page.text
+    assert text.index("the most unusual regions") < text.index("where it is unusual")
+    assert text.index("where it is unusual") < text.index("where this brain differs from the average")
+    assert "nothing is corrected for how many there are" in text
+    assert len(list((tmp_path / "sub-01/figures").glob("*DBAZ*"))) == 1
+
+
+def test_without_a_map_of_z_scores_there_is_no_figure(tmp_path: Path, record: EstimateRecord) -> None:
+    page = write(tmp_path, normed(record), regions())
+    assert "where it is unusual" not in page.text
+    assert not list((tmp_path / "sub-01/figures").glob("*DBAZ*"))
 
 
 def test_without_norms_nothing_is_said_of_them(tmp_path: Path, record: EstimateRecord) -> None:
