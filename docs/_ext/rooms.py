@@ -28,7 +28,7 @@ WORDS = {
     "bids": "datasets, tables, file names",
     "config": "a run's settings",
     "resources": "cores and memory",
-    "caches": "where libraries may write",
+    "caches": "what an image brings along",
     "networks": "what a network is",
     "options": "what an option may be",
     "statistics": "designs, permutation, norms",
