@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
@@ -37,18 +36,3 @@ html_title = f"bids_brainage {release}"
 html_show_sourcelink = False
 # The theme's switch between light and dark is all that runs; nothing comes from a network.
 html_theme_options = {"footer_icons": [], "top_of_page_buttons": []}
-
-# Pages that the navigation has a place for, and that are written apart from it.
-LATER = ("container", "cluster", "published")
-
-
-def _without_absent_pages(app: Any, page: str, source: list[str]) -> None:
-    """Leave out of the navigation what is not there yet."""
-    if page == "index":
-        absent = {name for name in LATER if not Path(app.srcdir, f"{name}.md").exists()}
-        source[0] = "\n".join(line for line in source[0].splitlines() if line not in absent)
-
-
-def setup(app: Any) -> None:
-    """Called by Sphinx."""
-    app.connect("source-read", _without_absent_pages)
