@@ -16,7 +16,7 @@ from nipype.interfaces.base import (
 )
 
 from bids_brainage.records.relevance_map import RESOLUTION
-from bids_brainage.records.session import FIRST, TEMPLATE
+from bids_brainage.records.session import FIRST, LINEAR, TEMPLATE
 
 if TYPE_CHECKING:
     from bids_brainage.records.writing import Output
@@ -26,7 +26,7 @@ class _PublishInput(BaseInterfaceInputSpec):
     out_dir = traits.Str(mandatory=True, desc="the derivatives folder")
     participant = traits.Str(mandatory=True)
     session = traits.Either(traits.Str, None, usedefault=True)
-    modality = traits.Str(mandatory=True, desc="or the standard space, for the T1w image's way there")
+    modality = traits.Str(mandatory=True, desc="or the T1w image's way to the template")
     fingerprint = traits.Str(mandatory=True, desc="of all that decides the result")
     input_marks = traits.Dict(traits.Str, traits.Dict, nohash=True, desc="its files as they were read")
     sources = traits.List(traits.Str, desc="BIDS URIs of these files")
@@ -83,6 +83,11 @@ class PublishImages(SimpleInterface):
         return runtime
 
     def _to_write(self, place: Any) -> dict[str, Output | None]:
+        if self.inputs.modality in LINEAR:
+            return {
+                "forward": self._linear(place, "T1w", "MNI152NLin6Asym", "forward"),
+                "inverse": self._linear(place, "MNI152NLin6Asym", "T1w", "inverse"),
+            }
         t1w = self.inputs.modality in (FIRST, TEMPLATE)
         modality = FIRST if t1w else self.inputs.modality
         image = place.path("preproc_T1w") if t1w else place.path("preproc_T1w_space", suffix=modality)
@@ -114,6 +119,12 @@ class PublishImages(SimpleInterface):
             "rigid": self._warp(place, "coregistration", modality, "T1w", "rigid"),
         }
 
+    def _linear(self, place: Any, source: str, target: str, name: str) -> Output | None:
+        kind = self.inputs.modality
+        path = place.path("transform_linear", source=source, target=target, kind=kind)
+        about = {"source": source, "target": target, "kind": kind}
+        return self._output("linear_transform", path, about, None, name)
+
     def _warp(self, place: Any, role: Any, source: str, target: str, name: str) -> Output | None:
         path = place.path("transform", source=source, target=target)
         return self._output(role, path, {"source": source, "target": target}, None, name)
@@ -130,7 +141,7 @@ class PublishImages(SimpleInterface):
         if not isdefined(source):
             return None
         writers = {"subject_image": write_rounded, "standard_image": write_rounded}
-        writers |= {"transform": copy_transform, "coregistration": copy_transform}
+        writers |= dict.fromkeys(("transform", "linear_transform", "coregistration"), copy_transform)
         write = writers.get(role, copy_file)
         return Output(role, path, partial(write, Path(source)), about=about, sidecar=sidecar)
 

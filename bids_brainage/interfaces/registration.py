@@ -185,6 +185,45 @@ class RegisterTemplate(SimpleInterface):
         return runtime
 
 
+class _RegisterLinearInput(BaseInterfaceInputSpec):
+    brain_file = File(exists=True, mandatory=True, desc="T1w brain without skull")
+    mask_file = File(exists=True, mandatory=True)
+    kind = traits.Enum("rigid", "affine", mandatory=True)
+    seed = traits.Int(1, usedefault=True)
+    source_file = traits.Str(
+        "the image",
+        usedefault=True,
+        nohash=True,
+        desc="the person's own file, named in errors",
+    )
+    num_threads = traits.Int(1, usedefault=True, nohash=True)
+
+
+class RegisterLinear(SimpleInterface):
+    """Register a T1w brain to MNI152NLin6Asym by six or twelve parameters."""
+
+    input_spec = _RegisterLinearInput
+    output_spec = _RegisterTemplateOutput
+
+    def _run_interface(self, runtime: Any) -> Any:
+        import nibabel as nib
+
+        from bids_brainage.preprocessing.registration import register_linear
+
+        transforms = register_linear(
+            nib.Nifti1Image.from_filename(self.inputs.brain_file),
+            nib.Nifti1Image.from_filename(self.inputs.mask_file),
+            kind=self.inputs.kind,
+            out_prefix=Path(runtime.cwd) / "linear-",
+            threads=self.inputs.num_threads,
+            seed=self.inputs.seed,
+            name=self.inputs.source_file,
+        )
+        self._results["forward"] = str(transforms.forward)
+        self._results["inverse"] = str(transforms.inverse)
+        return runtime
+
+
 class UseTransforms(SimpleInterface):
     """Take transforms that others made, once they lead to the template and back."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -19,7 +19,16 @@ from bids_brainage.bids.uris import own_uri
 from bids_brainage.errors import InputError
 from bids_brainage.records.estimate import EstimateRecord, Preparation
 from bids_brainage.records.relevance_map import AnyMapRecord, MapRecord, ReferenceMapRecord, ZMapRecord
-from bids_brainage.records.session import FIRST, TEMPLATE, FileMark, Role, SessionRecord, Stage, StageKey
+from bids_brainage.records.session import (
+    FIRST,
+    LINEAR,
+    TEMPLATE,
+    FileMark,
+    Role,
+    SessionRecord,
+    Stage,
+    StageKey,
+)
 from bids_brainage.terms import STANDARD_SPACE, T1W_SPACE
 
 #: Up to this size, a file's content is compared; above it, its size.
@@ -105,6 +114,8 @@ class PreparedImages:
         T1w to MNI152NLin6Asym, and back.
     subject, standard : dict of str to Path
         By modality, the image on the T1w grid, and the brain in standard space.
+    linear : dict of str to (Path, Path)
+        By kind (rigid, affine), the linear ways from T1w to MNI152NLin6Asym and back that there are.
     """
 
     mask: Path
@@ -112,6 +123,7 @@ class PreparedImages:
     inverse: Path
     subject: dict[str, Path]
     standard: dict[str, Path]
+    linear: dict[str, tuple[Path, Path]] = field(default_factory=dict)
 
     def scanned(self, modality: str) -> tuple[tuple[float, float, float], str] | None:
         """How far (mm) a scanned voxel reached along the axes of the T1w grid, and how it was interpolated.
@@ -181,7 +193,14 @@ class FinishedSession:
             inverse=self.warps[1],
             subject=self._by_modality("subject_image"),
             standard=self._by_modality("standard_image"),
+            linear={kind: self._linear(kind) for kind in LINEAR if kind in self.record.preprocessing},
         )
+
+    def _linear(self, kind: str) -> tuple[Path, Path]:
+        """The linear transforms of a kind, from T1w to MNI152NLin6Asym and back."""
+        there = self._mark("linear_transform", source=T1W_SPACE, kind=kind)
+        back = self._mark("linear_transform", source=STANDARD_SPACE, kind=kind)
+        return self._path(there), self._path(back)
 
     def preparation(self, modalities: Collection[str] = ()) -> Preparation:
         """How the images were prepared: what the T1w image's sidecar says, with all warnings.

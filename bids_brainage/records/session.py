@@ -19,9 +19,11 @@ StageKey = tuple[StageKind, str]
 FIRST = "T1w"
 #: The stage of the T1w image's way to the template, called as the standard space.
 TEMPLATE = STANDARD_SPACE
+#: Stages of the T1w image's linear ways there, which some published networks need.
+LINEAR = ("rigid", "affine")
 
 Role = Literal[
-    "brain_mask", "transform", "coregistration", "subject_image", "standard_image",
+    "brain_mask", "transform", "linear_transform", "coregistration", "subject_image", "standard_image",
     "truth", "estimate", "regions", "relevance", "reference_regions", "reference_map", "z_map", "sidecar",
 ]  # fmt: skip
 
@@ -30,7 +32,7 @@ class FileMark(Record):
     """One file of a stage, and how to tell whether it is still what was written.
 
     `about` says what it shows, so that nobody guesses from names: ``modality``, ``space``, ``source``,
-    ``target``, ``sub_ensemble``, ``region``, ``kind`` (of reference).
+    ``target``, ``sub_ensemble``, ``region``, ``kind`` (of reference, or of registration).
     """
 
     path: str = Field(description="below the output folder")
@@ -117,6 +119,6 @@ class SessionRecord(Record):
 def _yields(key: StageKey, model: str | None, other: StageKey, stage: Stage) -> bool:
     """Whether a stage is dropped when `key` is remade: the same, a dependent one, or another model's."""
     if key[0] == "preprocessing":
-        stands_on_template = key[1] == TEMPLATE and other[1] != FIRST
+        stands_on_template = key[1] == TEMPLATE and other[1] not in (FIRST, *LINEAR)
         return other == key or other[0] == "estimate" or key[1] == FIRST or stands_on_template
     return other == key or (other[0] == "estimate" and stage.model != model)

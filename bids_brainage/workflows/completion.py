@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from bids_brainage.bids.selection import SessionInputs
 from bids_brainage.config import RunConfig
 from bids_brainage.records.files import sha256_of
 from bids_brainage.records.reading import FinishedSession, SessionPlace, read_session
-from bids_brainage.records.session import FIRST, TEMPLATE, InputMark
+from bids_brainage.records.session import FIRST, LINEAR, TEMPLATE, InputMark
 from bids_brainage.workflows.sources import sequence_files
 
 Marks = dict[str, InputMark]
@@ -52,12 +52,25 @@ class SessionState:
 
 
 def session_state(
-    session: SessionInputs, config: RunConfig, bundle_sha256: str = "", dataset: str = ""
+    session: SessionInputs,
+    config: RunConfig,
+    bundle_sha256: str = "",
+    dataset: str = "",
+    linear: Collection[str] = (),
 ) -> SessionState:
-    """Compare what is in the derivatives folder with what this run would write."""
+    """Compare what is in the derivatives folder with what this run would write.
+
+    Parameters
+    ----------
+    session : SessionInputs
+    config : RunConfig
+    bundle_sha256, dataset : str
+    linear : collection of str
+        Which linear ways to the template, rigid or affine, the bundle needs.
+    """
     finished = read_session(SessionPlace.of(config.output_dir, session.participant, session.session))
     inputs = {modality: _marks(paths, finished) for modality, paths in _files(session).items()}
-    preprocessing = _preprocessing_fingerprints(session, config, inputs)
+    preprocessing = _preprocessing_fingerprints(session, config, inputs, linear)
     unprepared = _unprepared(finished, preprocessing, config.require_all_modalities)
     # Of models without norms, there is nothing to add.
     groups = {"groups": dict(session.groups)} if session.groups else {}
@@ -121,9 +134,12 @@ def _mark(path: Path, known: InputMark | None) -> InputMark:
 
 
 def _preprocessing_fingerprints(
-    session: SessionInputs, config: RunConfig, inputs: Mapping[str, Marks]
+    session: SessionInputs, config: RunConfig, inputs: Mapping[str, Marks], linear: Collection[str]
 ) -> dict[str, str]:
-    """Every sequence depends on its own files, on the T1w image it is aligned with, and on its warp."""
+    """Every sequence depends on its own files, on the T1w image it is aligned with, and on its warp.
+
+    A linear way to the template depends on the T1w image alone.
+    """
     prepared = session.derivative
     source = None if prepared is None or session.origin is not Origin.PREPROCESSED else prepared.source
     # The name of -d stands in sidecars.
@@ -132,18 +148,19 @@ def _preprocessing_fingerprints(
     first = _hash(common | {"own": own[FIRST], "skull_strip": config.skull_strip})
     template = _hash({"own": own[TEMPLATE], FIRST: first, "seed": config.random_seed})
     others = {modality: _hash({"own": files, TEMPLATE: template}) for modality, files in own.items()}
-    return others | {FIRST: first, TEMPLATE: template}
+    ways = {kind: _hash({"kind": kind, FIRST: first, "seed": config.random_seed}) for kind in sorted(linear)}
+    return others | ways | {FIRST: first, TEMPLATE: template}
 
 
 def _unprepared(
     finished: FinishedSession | None, fingerprints: Mapping[str, str], all_required: bool
 ) -> tuple[str, ...]:
-    """What is lacking, and all that stands on it: T1w, its warp, then the other sequences.
+    """What is lacking, and all that stands on it: T1w, its ways to the template, then the other sequences.
 
     A sequence that was left out is lacking only where all are required.
     """
     left_out = finished.left_out if finished and all_required else {}
-    order = sorted(fingerprints, key=lambda name: (name != FIRST, name != TEMPLATE))
+    order = sorted(fingerprints, key=lambda name: (name != FIRST, name not in LINEAR, name != TEMPLATE))
     lacking = [
         name
         for name in order
@@ -151,10 +168,11 @@ def _unprepared(
         or name in left_out
         or not finished.is_finished(("preprocessing", name), fingerprints[name])
     ]
-    for number, base in enumerate((FIRST, TEMPLATE)):
-        if base in lacking:
-            return tuple(order[number:])
-    return tuple(lacking)
+    if FIRST in lacking:
+        return tuple(order)
+    if TEMPLATE in lacking:
+        lacking += order[order.index(TEMPLATE) :]
+    return tuple(dict.fromkeys(lacking))
 
 
 def _hash(content: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from bids_brainage.bids.selection import SessionInputs
 from bids_brainage.config import RunConfig
 from bids_brainage.records.reading import SessionPlace
-from bids_brainage.records.session import FIRST, TEMPLATE
+from bids_brainage.records.session import FIRST, LINEAR, TEMPLATE
 from bids_brainage.records.writing import publish
 from bids_brainage.workflows.completion import SessionState
 from bids_brainage.workflows.crashes import Crash
@@ -21,7 +21,7 @@ def unusable_sequences(crashes: Iterable[Crash]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for crash in crashes:
-        if crash.stage in (None, FIRST, TEMPLATE) or crash.kind != "ImageError":
+        if crash.stage in (None, FIRST, TEMPLATE, *LINEAR) or crash.kind != "ImageError":
             return {}
         found.setdefault(str(crash.stage), crash.sentence)
     return found

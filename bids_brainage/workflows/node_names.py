@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bids_brainage.records.session import FIRST, TEMPLATE
+from bids_brainage.records.session import FIRST, LINEAR, TEMPLATE
 from bids_brainage.terms import MODALITIES
 
 # What the workflow of each modality is called.
 _STAGES = {"anatomical_wf": FIRST, "template_wf": TEMPLATE} | {
-    f"{name.lower()}_wf": name for name in MODALITIES if name != FIRST
+    f"{name.lower()}_wf": name for name in (*LINEAR, *MODALITIES) if name != FIRST
 }
 
 

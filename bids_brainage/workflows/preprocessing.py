@@ -25,12 +25,13 @@ from bids_brainage.interfaces.registration import (
     ApplyTransforms,
     CheckSameHead,
     InvertRigid,
+    RegisterLinear,
     RegisterRigid,
     RegisterTemplate,
     UseTransforms,
 )
 from bids_brainage.records.reading import FinishedSession, SessionPlace, read_session
-from bids_brainage.records.session import FIRST, TEMPLATE
+from bids_brainage.records.session import FIRST, LINEAR, TEMPLATE
 from bids_brainage.workflows.completion import SessionState
 from bids_brainage.workflows.sources import sequence_files
 
@@ -81,10 +82,12 @@ def init_preprocessing_wf(
         steps[modality] = (stage_wf, "outputnode.")
         workflow.connect([(stage_wf, done, [("outputnode.done", f"in{number}")])])
     anatomical, before = steps.get(FIRST) or (_finished_anatomical(prepared), "")
-    if TEMPLATE in steps:
-        connect_to = [(f"{before}{field}", f"inputnode.{field}") for field in ANATOMICAL]
-        workflow.connect([(anatomical, steps[TEMPLATE][0], connect_to)])
-    sequences = [stage_wf for modality, (stage_wf, _) in steps.items() if modality not in (FIRST, TEMPLATE)]
+    ways = (TEMPLATE, *LINEAR)
+    for way in (way for way in ways if way in steps):
+        fields = ANATOMICAL if way == TEMPLATE else ANATOMICAL[:2]
+        connect_to = [(f"{before}{field}", f"inputnode.{field}") for field in fields]
+        workflow.connect([(anatomical, steps[way][0], connect_to)])
+    sequences = [stage_wf for modality, (stage_wf, _) in steps.items() if modality not in (FIRST, *ways)]
     if not sequences:
         return workflow
     template, after = steps.get(TEMPLATE) or (_finished_template(prepared), "")
@@ -109,6 +112,8 @@ def _init_stage_wf(
         return init_anatomical_wf(session=session, state=state, config=config)
     if modality == TEMPLATE:
         return init_template_wf(session=session, state=state, config=config)
+    if modality in LINEAR:
+        return init_linear_wf(session=session, kind=modality, state=state, config=config)
     return init_sequence_wf(session=session, modality=modality, state=state, config=config)
 
 
@@ -182,6 +187,34 @@ def init_template_wf(
                 (brain, register, [("out_file", "brain_file")]),
             ]
         )
+    return workflow
+
+
+def init_linear_wf(
+    *, session: SessionInputs, kind: str, state: SessionState, config: RunConfig
+) -> pe.Workflow:
+    """Register the T1w image to MNI152NLin6Asym linearly, for networks that were trained on such images."""
+    workflow = pe.Workflow(name=f"{kind}_wf")
+    inputnode = pe.Node(niu.IdentityInterface(fields=list(ANATOMICAL[:2])), name="inputnode")
+    outputnode = pe.Node(niu.IdentityInterface(fields=["done"]), name="outputnode")
+    brain = pe.Node(ApplyMask(), name="brain", mem_gb=MEMORY_GB["light"])
+    interface = RegisterLinear(
+        kind=kind,
+        seed=config.random_seed,
+        num_threads=config.omp_nthreads,
+        source_file=str(sequence_files(session)[FIRST][0]),
+    )
+    register = pe.Node(interface, name="register", mem_gb=MEMORY_GB["template"], n_procs=config.omp_nthreads)
+    publish = _publish(session, kind, state, config)
+    workflow.connect(
+        [
+            (inputnode, brain, [("t1w", "in_file"), ("mask", "in_mask")]),
+            (inputnode, register, [("mask", "mask_file")]),
+            (brain, register, [("out_file", "brain_file")]),
+            (register, publish, [("forward", "forward"), ("inverse", "inverse")]),
+            (publish, outputnode, [("done", "done")]),
+        ]
+    )
     return workflow
 
 
@@ -323,8 +356,8 @@ def _publish(session: SessionInputs, modality: str, state: SessionState, config:
         session=session.session,
         modality=modality,
         fingerprint=state.preprocessing[modality],
-        input_marks={name: mark.model_dump() for name, mark in state.inputs[modality].items()},
-        sources=[session.uri(path) for path in files[FIRST if modality == TEMPLATE else modality]],
+        input_marks={name: mark.model_dump() for name, mark in state.inputs.get(modality, {}).items()},
+        sources=[session.uri(path) for path in files[FIRST if modality in (TEMPLATE, *LINEAR) else modality]],
     )
     return pe.Node(publish, name="publish", run_without_submitting=True)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bids_brainage.atomic import write_text
 from bids_brainage.quoting import one_line
-from bids_brainage.records.session import FIRST, TEMPLATE, StageKey
+from bids_brainage.records.session import FIRST, LINEAR, TEMPLATE, StageKey
 from bids_brainage.workflows.node_names import stage_of
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Progress:
         seconds = now - self._started.get(node.fullname, now)
         if status == "exception":
             # A sequence may be done without (see left_out); whoever fails is told of as such.
-            needed = stage_of(node.fullname.split(".")) in (None, FIRST, TEMPLATE)
+            needed = stage_of(node.fullname.split(".")) in (None, FIRST, TEMPLATE, *LINEAR)
             level = logging.ERROR if needed else logging.WARNING
             LOGGER.log(level, "%s: %s failed after %.1f s", session, step, seconds)
             return

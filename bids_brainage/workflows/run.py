@@ -21,7 +21,7 @@ from bids_brainage.workflows.crashes import Crash, Crashes
 from bids_brainage.workflows.execution import Execution
 from bids_brainage.workflows.flags import RaisedFlag, flags_file, flags_of, tell_of_all, tell_of_session
 from bids_brainage.workflows.progress import Progress
-from bids_brainage.workflows.sources import sequence_files, with_groups, with_measured
+from bids_brainage.workflows.sources import linear_ways, sequence_files, with_groups, with_measured
 from bids_brainage.workflows.work_folder import remove_made
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ class _Run:
         from bids_brainage.workflows.completion import session_state
 
         sha256 = "" if self.bundle is None else self.bundle.sha256
-        return session_state(session, self.config, sha256, self.dataset)
+        return session_state(session, self.config, sha256, self.dataset, linear_ways(self.bundle))
 
     def _problem(self, session: SessionInputs, crashes: Mapping[str, Sequence[Crash]]) -> str | None:
         """Why a session that was computed is not finished, if it is not."""

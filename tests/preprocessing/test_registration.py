@@ -7,6 +7,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from nibabel.affines import apply_affine
 from scipy import ndimage
 
 from bids_brainage.errors import ImageError
@@ -15,13 +16,16 @@ from bids_brainage.preprocessing.registration import (
     TemplateTransforms,
     apply_transforms,
     register_affine,
+    register_linear,
     register_rigid,
     register_to_template,
     rigid_start,
 )
 from bids_brainage.preprocessing.resampling import at_voxel_size, image_like
 from bids_brainage.preprocessing.same_head import check_same_head
+from bids_brainage.preprocessing.smooth_input import through
 from bids_brainage.preprocessing.templates import template_brain, template_mask
+from bids_brainage.preprocessing.transforms import read_steps
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +51,22 @@ def test_rigid_finds_a_known_movement(brain: nib.Nifti1Image, tmp_path: Path) ->
     second = register_rigid(moving, brain, out=tmp_path / "second.h5", seed=1)
     again = apply_transforms(moving, brain, [second])
     np.testing.assert_array_equal(back.get_fdata(), again.get_fdata())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["rigid", "affine"])
+def test_linear_registration_to_the_template_finds_a_known_movement(kind: str, tmp_path: Path) -> None:
+    """The template itself, turned, shifted and (but for rigid) made smaller along one axis."""
+    moving, movement = _moved(template_brain(2))
+    size = np.diag([1, 1, 0.92, 1]) if kind == "affine" else np.eye(4)
+    moving = nib.Nifti1Image(moving.get_fdata(dtype=np.float32), movement @ size @ template_brain(2).affine)
+    inside = image_like((moving.get_fdata() > 0).astype(np.uint8), moving)
+    found = register_linear(moving, inside, kind=kind, out_prefix=tmp_path / "linear-")
+    points = np.argwhere(np.asanyarray(template_mask(2).dataobj) > 0)[::500]
+    points = apply_affine(template_brain(2).affine, points)
+    there = through(read_steps(found.forward), points)
+    assert np.linalg.norm(there - apply_affine(movement @ size, points), axis=1).max() < 0.5
+    assert np.linalg.norm(through(read_steps(found.inverse), there) - points, axis=1).max() < 0.01
 
 
 def to_brain(moving: nib.Nifti1Image, brain: nib.Nifti1Image, folder: Path) -> TemplateTransforms:

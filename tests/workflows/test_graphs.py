@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -19,14 +20,17 @@ from bids_brainage.bids.selection import SessionInputs
 from bids_brainage.bids.uris import dataset_links
 from bids_brainage.config import RunConfig
 from bids_brainage.interfaces.registration import Aligned, RegisterRigid, UseTransforms
-from bids_brainage.records.reading import SessionPlace
-from bids_brainage.records.session import FIRST, TEMPLATE, Role, StageKey
+from bids_brainage.models.importing.recipe import read_recipe
+from bids_brainage.preprocessing.input_spec import InputSpec
+from bids_brainage.records.reading import SessionPlace, read_session
+from bids_brainage.records.session import FIRST, LINEAR, TEMPLATE, Role, StageKey
 from bids_brainage.records.writing import Output, publish
 from bids_brainage.terms import STANDARD_SPACE
 from bids_brainage.workflows.completion import session_state
 from bids_brainage.workflows.participant import Task, estimation_options, init_session_wf, workflow_name
 from bids_brainage.workflows.preprocessing import init_preprocessing_wf
 from bids_brainage.workflows.run import _batches
+from bids_brainage.workflows.sources import linear_ways
 
 
 def image(folder: Path, name: str) -> Path:
@@ -108,6 +112,11 @@ def published(place: SessionPlace, modality: str) -> Iterator[Output]:
         path = place.path(pattern, **names)
         return Output(role, path, lambda where: where.write_text("x"), about, sidecar=content)
 
+    if modality in LINEAR:
+        for source, target in (("T1w", STANDARD_SPACE), (STANDARD_SPACE, "T1w")):
+            about = {"source": source, "target": target, "kind": modality}
+            yield output("linear_transform", "transform_linear", about, **about)
+        return
     if modality == TEMPLATE:
         for source, target in (("T1w", STANDARD_SPACE), (STANDARD_SPACE, "T1w")):
             yield output("transform", "transform", {"source": source}, source=source, target=target)
@@ -161,6 +170,51 @@ def test_only_the_sequence_whose_sidecar_is_gone_is_prepared_again(tmp_path: Pat
     assert "flair_wf.align" in graph(session, config)
     only_t1w = replace(config, modalities=("T1w",))
     assert session_state(replace(session, images={"T1w": session.images["T1w"]}), only_t1w).unprepared == ()
+
+
+def test_linear_ways_are_made_where_a_model_needs_them(tmp_path: Path, config: RunConfig) -> None:
+    session = inputs(tmp_path)
+    finish(session, config)
+    assert session_state(session, config).unprepared == ()
+    state = session_state(session, config, linear=("rigid", "affine"))
+    assert state.unprepared == ("affine", "rigid")
+    workflow = init_preprocessing_wf(session=session, state=state, config=config)
+    names = workflow.list_node_names()
+    assert workflow.get_node("rigid_wf.register").inputs.kind == "rigid"
+    assert workflow.get_node("affine_wf.register").inputs.kind == "affine"
+    assert not [name for name in names if name.startswith(("anatomical_wf", "template_wf", "flair_wf"))]
+
+
+def test_a_finished_linear_way_is_found_again(tmp_path: Path, config: RunConfig) -> None:
+    session = inputs(tmp_path)
+    finish(session, config)
+    place = SessionPlace.of(config.output_dir, "01", None)
+    state = session_state(session, config, linear=("rigid",))
+    publish(place, ("preprocessing", "rigid"), state.preprocessing["rigid"], list(published(place, "rigid")))
+    assert session_state(session, config, linear=("rigid",)).unprepared == ()
+    images = read_session(place).images
+    names = [path.name for path in images.linear["rigid"]]
+    assert names == [
+        "sub-01_from-T1w_to-MNI152NLin6Asym_mode-image_desc-rigid_xfm.h5",
+        "sub-01_from-MNI152NLin6Asym_to-T1w_mode-image_desc-rigid_xfm.h5",
+    ]
+    assert images.forward.name == "sub-01_from-T1w_to-MNI152NLin6Asym_mode-image_xfm.h5"
+    session.images["FLAIR"][0].write_bytes(b"scanned anew")
+    assert session_state(session, config, linear=("rigid",)).unprepared == ("FLAIR",)
+    session.images["T1w"][0].write_bytes(b"scanned anew")
+    whole = ("T1w", "rigid", TEMPLATE, "FLAIR")
+    assert session_state(session, config, linear=("rigid",)).unprepared == whole
+
+
+def test_what_networks_take_in_tells_which_ways_are_needed() -> None:
+    def bundle(*inputs: object) -> SimpleNamespace:
+        ensemble = SimpleNamespace(sub_ensembles=[SimpleNamespace(input=one) for one in inputs])
+        return SimpleNamespace(record=SimpleNamespace(ensembles=[ensemble]))
+
+    sfcn, pyment, midi = (read_recipe(name).input for name in ("sfcn-ukb", "pyment-sm", "midi-t2w"))
+    paper = InputSpec(modality="T1w", stage="subject", space="T1w", voxel_size=1, box=(8, 8, 8))
+    assert linear_ways(None) == linear_ways(bundle(paper, midi, pyment.of_source("given"))) == ()
+    assert linear_ways(bundle(paper, sfcn, pyment)) == ("affine", "rigid")
 
 
 def test_a_file_of_the_same_size_and_time_is_not_read_again(
