@@ -49,7 +49,7 @@ RECORD = "group.json"
 # Gigabytes of a piece: statistics of a batch, TFCE of as many maps as there are threads, Python itself.
 PIECE_GB = 1.0
 # Processor seconds of a rearrangement with TFCE on the 2 mm brain, of positive effects alone and of both
-# signs, and of each person in it: 80,000 rearrangements of up to 400 people took 32 minutes of processor time.
+# signs, and of each person in it: 80,000 rearrangements of up to 400 people took 32 minutes of them.
 SECONDS = {False: 0.013, True: 0.022}
 SECONDS_PER_PERSON = 1.6e-5
 
