@@ -117,6 +117,11 @@ class Members:
         return self.target == "age"
 
     @property
+    def participants(self) -> int:
+        """How many there are, each counted once."""
+        return len({member.participant for member in self.people})
+
+    @property
     def ensembles(self) -> tuple[str, ...]:
         """Names of the ensembles, sorted."""
         return tuple(sorted({member.ensemble for member in self.people}))

@@ -15,11 +15,7 @@ from nipype.interfaces.base import (
 )
 
 
-class _RegisterRigidInput(BaseInterfaceInputSpec):
-    moving_file = File(exists=True, mandatory=True, desc="FLAIR or SWI in its own space")
-    fixed_file = File(exists=True, mandatory=True, desc="the conformed T1w image")
-    fixed_mask = File(exists=True, mandatory=True, desc="brain mask of the T1w image")
-    seed = traits.Int(1, usedefault=True)
+class _ComputedInput(BaseInterfaceInputSpec):
     source_file = traits.Str(
         "the image",
         usedefault=True,
@@ -27,6 +23,16 @@ class _RegisterRigidInput(BaseInterfaceInputSpec):
         desc="the person's own file, named in errors",
     )
     num_threads = traits.Int(1, usedefault=True, nohash=True)
+
+
+class _RegisteredInput(_ComputedInput):
+    seed = traits.Int(1, usedefault=True)
+
+
+class _RegisterRigidInput(_RegisteredInput):
+    moving_file = File(exists=True, mandatory=True, desc="FLAIR or SWI in its own space")
+    fixed_file = File(exists=True, mandatory=True, desc="the conformed T1w image")
+    fixed_mask = File(exists=True, mandatory=True, desc="brain mask of the T1w image")
 
 
 class _RegisterRigidOutput(TraitedSpec):
@@ -141,18 +147,13 @@ class _UseTransformsInput(BaseInterfaceInputSpec):
     inverse_file = File(exists=True, mandatory=True, desc="MNI152NLin6Asym to T1w, made elsewhere")
 
 
-class _RegisterTemplateInput(BaseInterfaceInputSpec):
+class _RegisterBrainInput(_RegisteredInput):
     brain_file = File(exists=True, mandatory=True, desc="T1w brain without skull")
     mask_file = File(exists=True, mandatory=True)
+
+
+class _RegisterTemplateInput(_RegisterBrainInput):
     native_voxel_size = traits.Float(1.0, usedefault=True, desc="mm, as the image was scanned")
-    seed = traits.Int(1, usedefault=True)
-    source_file = traits.Str(
-        "the image",
-        usedefault=True,
-        nohash=True,
-        desc="the person's own file, named in errors",
-    )
-    num_threads = traits.Int(1, usedefault=True, nohash=True)
 
 
 class _RegisterTemplateOutput(TraitedSpec):
@@ -185,18 +186,8 @@ class RegisterTemplate(SimpleInterface):
         return runtime
 
 
-class _RegisterLinearInput(BaseInterfaceInputSpec):
-    brain_file = File(exists=True, mandatory=True, desc="T1w brain without skull")
-    mask_file = File(exists=True, mandatory=True)
+class _RegisterLinearInput(_RegisterBrainInput):
     kind = traits.Enum("rigid", "affine", mandatory=True)
-    seed = traits.Int(1, usedefault=True)
-    source_file = traits.Str(
-        "the image",
-        usedefault=True,
-        nohash=True,
-        desc="the person's own file, named in errors",
-    )
-    num_threads = traits.Int(1, usedefault=True, nohash=True)
 
 
 class RegisterLinear(SimpleInterface):
@@ -245,18 +236,11 @@ class UseTransforms(SimpleInterface):
         return runtime
 
 
-class _ApplyTransformsInput(BaseInterfaceInputSpec):
+class _ApplyTransformsInput(_ComputedInput):
     in_file = File(exists=True, mandatory=True)
     reference = File(exists=True, desc="image whose grid is wanted; by default the 2 mm template")
     transforms = InputMultiObject(File(exists=True), mandatory=True, desc="the last is applied first")
     interpolation = traits.Enum("linear", "nearest", usedefault=True)
-    source_file = traits.Str(
-        "the image",
-        usedefault=True,
-        nohash=True,
-        desc="the person's own file, named in errors",
-    )
-    num_threads = traits.Int(1, usedefault=True, nohash=True)
 
 
 class _ApplyTransformsOutput(TraitedSpec):

@@ -87,8 +87,7 @@ def run_group(config: RunConfig) -> GroupOutcome:
         LOGGER.warning("%s", sentence)
     for skipped in plan.skipped:
         LOGGER.info(messages.GROUP_SKIPPED.format(title=skipped.title, reason=skipped.reason))
-    people = len({member.participant for member in members.people})
-    LOGGER.info(messages.GROUP_PEOPLE.format(n=len(members.people), people=people))
+    LOGGER.info(messages.GROUP_PEOPLE.format(n=len(members.people), people=members.participants))
     write_brainage(out, members)
     tables = write_people_tables(
         out,
@@ -122,9 +121,9 @@ def _tell_section(name: str) -> None:
 def describe_group(config: RunConfig) -> str:
     """What the group level would do (``--dry-run``): people, analyses, time and disk space."""
     members, _, mask, plan = _asked(config)
-    people = len({member.participant for member in members.people})
     lines = [
-        f"group: {len(members.people)} estimates of {people} people by {' and '.join(members.ensembles)}, "
+        f"group: {len(members.people)} estimates of {members.participants} people "
+        f"by {' and '.join(members.ensembles)}, "
         f"model {members.people[0].model}"
     ]
     lines += [f"    ! {sentence}" for sentence in _warnings(members, plan)]
