@@ -69,7 +69,7 @@ class RunConfig:
     model: str = "demo"
     ensemble: tuple[str, ...] = ()
     explain: tuple[str, ...] = ("lrp", "dba")
-    lrp_rule: str = "preset-a"
+    lrp_rule: str | None = None
     lrp_backend: str = "native"
     relevance_aggregation: str = "heads"
     no_relevance: bool = False
@@ -196,7 +196,7 @@ RULES: dict[str, options.Rule] = {
     "model": options.name_or_path,
     "ensemble": options.several(options.text),
     "explain": options.several(options.one_of(EXPLANATIONS), least=1),
-    "lrp_rule": options.one_of(LRP_RULES),
+    "lrp_rule": options.optional(options.one_of(LRP_RULES)),
     "lrp_backend": options.one_of(LRP_BACKENDS),
     "relevance_aggregation": options.one_of(AGGREGATIONS),
     "no_relevance": options.flag,

@@ -953,6 +953,23 @@ IMPORT_HEAD_NAMES = (
     "{file} (for --heads) has a top head of {found}, but {expected} are imported; correct the names."
 )
 IMPORT_INPUTS = "{file} (for --inputs) names {found}, but {expected} are imported; correct the names."
+IMPORT_NOT_FINITE = (
+    "{file} does not give a finite number for a test image; download it again, and check that it is of this "
+    "network."
+)
+IMPORT_NO_RECIPE = (
+    "{file} stands without an option; give a published network's file with --recipe NAME, or a base model with --t1w, "
+    "--flair or --t2starw."
+)
+IMPORT_NO_NAME = "The bundle has no name; give it one with --name."
+IMPORT_RECIPE_OPTIONS = (
+    "A recipe says what {options} would; leave that out, or write a recipe of your own (docs/published.md)."
+)
+IMPORT_RECIPE_FILES = "No file of {name} was given; give what its authors call {files}."
+IMPORT_RECIPE_IMAGES = (
+    "{name} takes {modality} images of the source {source}, which bids_brainage does not prepare yet; its networks can "
+    "be used from Python (docs/published.md)."
+)
 KERAS_HINT = "{file} was built with {option} {found}, not {given}; leave {option} out."
 
 # --- relevance -------------------------------------------------------------------------------------

@@ -20,6 +20,8 @@ AGE = "age"
 SEX = "sex"
 #: Years; who is said to be older was mistyped.
 OLDEST = 125.0
+#: The paper's rule of LRP.
+PAPER_RULE = "preset-a"
 #: The program that makes simulated people, as their dataset_description.json names it.
 SIMULATOR = "bids_brainage_simulate"
 #: The program that puts changes into prepared images.

@@ -14,8 +14,8 @@ from bids_brainage.caches import brought_along
 from bids_brainage.cli.endings import DISK, ended_with_reader, ending
 from bids_brainage.cli.logs import set_up_console
 from bids_brainage.cli.norms import add_norms
-from bids_brainage.cli.recipes import add_recipes
-from bids_brainage.errors import BrainAgeError
+from bids_brainage.cli.recipes import add_recipes, warnings_of
+from bids_brainage.errors import BrainAgeError, InputError
 from bids_brainage.quoting import printable
 from bids_brainage.resources import available_processors
 from bids_brainage.terms import AGE
@@ -32,6 +32,15 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 ALL_WELL, UNSOUND = 0, 2
 SEQUENCES = {"T1w": "--t1w", "FLAIR": "--flair", "T2starw": "--t2starw"}
+#: What is said of networks like the paper's, and what a recipe says of others.
+OF_PLAIN_NETWORKS = {
+    **SEQUENCES,
+    "heads": "--heads",
+    "inputs": "--inputs",
+    "box": "--box",
+    "activation": "--activation",
+    "age_range": "--age-range",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -111,10 +120,17 @@ def _add_evaluate(actions: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _add_import(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     importing = actions.add_parser(
         "import",
-        help="make a bundle of Keras HDF5 files",
-        description="Make a bundle of Keras HDF5 files of base models. Nothing in them is executed.",
+        help="make a bundle of networks trained elsewhere: a published one's file, or Keras HDF5 files",
+        description="Make a bundle of a published network, by its recipe, from the files of its authors, "
+        "or of Keras HDF5 files of base models like the paper's. Nothing in them is executed.",
     )
     importing.set_defaults(work=_import)
+    importing.add_argument(
+        "files", nargs="*", type=Path, metavar="FILE", help="with --recipe: the authors' file or files"
+    )
+    importing.add_argument(
+        "--recipe", metavar="NAME", help="of a published network (see recipes), or a .yaml file of your own"
+    )
     for modality, option in SEQUENCES.items():
         importing.add_argument(
             option,
@@ -124,7 +140,7 @@ def _add_import(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
             metavar="FILE",
             help=f"network or networks of {modality}",
         )
-    importing.add_argument("--name", required=True, help="name of the bundle")
+    importing.add_argument("--name", help="name of the bundle (default with --recipe: the recipe's)")
     importing.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to make")
     importing.add_argument(
         "--stage",
@@ -279,9 +295,35 @@ def _unit(bundle: Bundle) -> str:
 
 
 def _import(arguments: argparse.Namespace) -> int:
+    bundle = _import_plain(arguments) if arguments.recipe is None else _import_published(arguments)
+    console = _console()
+    known = [] if bundle.record.recipe is None else warnings_of(bundle.record.recipe)
+    for title, text in (*_summary(bundle), *known):
+        console.print(f"{title + ':':22}{text}", soft_wrap=True)
+    return ALL_WELL
+
+
+def _import_published(arguments: argparse.Namespace) -> Bundle:
+    from bids_brainage.models.importing.published import import_published
+    from bids_brainage.models.importing.recipe import read_recipe
+
+    recipe = read_recipe(arguments.recipe)
+    given = [option for name, option in OF_PLAIN_NETWORKS.items() if getattr(arguments, name) is not None]
+    if given:
+        raise InputError(messages.IMPORT_RECIPE_OPTIONS.format(options=" and ".join(given)))
+    if not arguments.files:
+        raise InputError(messages.IMPORT_RECIPE_FILES.format(name=recipe.name, files=", ".join(recipe.files)))
+    return import_published(recipe, arguments.files, arguments.out, arguments.name)
+
+
+def _import_plain(arguments: argparse.Namespace) -> Bundle:
     from bids_brainage.models.importing.importing import ImportPlan, import_bundle
     from bids_brainage.networks.readers.keras_file import Hints
 
+    if arguments.files:
+        raise InputError(messages.IMPORT_NO_RECIPE.format(file=arguments.files[0]))
+    if arguments.name is None:
+        raise InputError(messages.IMPORT_NO_NAME)
     files = {modality: getattr(arguments, modality) for modality in SEQUENCES}
     plan = ImportPlan(
         files={modality: paths for modality, paths in files.items() if paths},
@@ -298,11 +340,7 @@ def _import(arguments: argparse.Namespace) -> int:
         heads=arguments.heads,
         inputs=arguments.inputs,
     )
-    bundle = import_bundle(plan, arguments.out)
-    console = _console()
-    for title, text in _summary(bundle):
-        console.print(f"{title + ':':22}{text}", soft_wrap=True)
-    return ALL_WELL
+    return import_bundle(plan, arguments.out)
 
 
 def _console() -> Console:

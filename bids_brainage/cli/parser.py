@@ -184,7 +184,8 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
         "--lrp-rule",
         choices=config.LRP_RULES,
         metavar="RULE",
-        help=f"{_list(config.LRP_RULES)} (default preset-a, the paper's)",
+        help=f"{_list(config.LRP_RULES)} (default: the paper's preset-a, or what a published network's "
+        "recipe names)",
     )
     add(
         "--lrp-backend",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from bids_brainage.models.importing.recipe import Recipe
+    from bids_brainage.models.bundles.recipe import Recipe
 
 #: What a licence's terms mean for who brings a network in.
 TERMS = {
@@ -66,8 +66,21 @@ def _ages(recipe: Recipe) -> str:
     return "" if recipe.cohort.ages is None else "{:g} to {:g}".format(*recipe.cohort.ages)
 
 
-def _facts(recipe: Recipe) -> list[tuple[str, str]]:
+def warnings_of(recipe: Recipe) -> list[tuple[str, str]]:
+    """What whoever brings a network in must be told: what weights may be used for, and what goes wrong."""
+    return [
+        ("Licence of weights", f"{recipe.licence.weights} ({TERMS[recipe.licence.terms]})"),
+        ("Published MAE", _error(recipe)),
+        *[("Known problem", text) for text in recipe.problems],
+    ]
+
+
+def _error(recipe: Recipe) -> str:
     mae = "not given" if recipe.error.mae is None else f"{recipe.error.mae:g} years"
+    return f"{mae} ({recipe.error.people})"
+
+
+def _facts(recipe: Recipe) -> list[tuple[str, str]]:
     facts = [
         ("Recipe", f"{recipe.name}: {recipe.title}"),
         ("Paper", recipe.paper),
@@ -76,7 +89,7 @@ def _facts(recipe: Recipe) -> list[tuple[str, str]]:
         ("Licence of code", recipe.licence.code),
         ("Of weights", f"{recipe.licence.weights} ({TERMS[recipe.licence.terms]})"),
         ("Trained on", f"{recipe.cohort.text}" + (f"; {_ages(recipe)} years" if recipe.cohort.ages else "")),
-        ("Published MAE", f"{mae} ({recipe.error.people})"),
+        ("Published MAE", _error(recipe)),
         ("LRP rule", recipe.composite),
     ]
     facts += [("Known problem", text) for text in recipe.problems]

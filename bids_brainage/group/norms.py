@@ -21,8 +21,9 @@ from bids_brainage.group.table import columns
 from bids_brainage.group.voxel_norms import check_maps, fit_voxel_norms
 from bids_brainage.models.bundles.bundle import Bundle, participant_key
 from bids_brainage.models.bundles.extending import extend_bundle
+from bids_brainage.models.bundles.fields import LONGEST_NAME
 from bids_brainage.models.bundles.region_norms import ALL, KnownNorms, pack_norms, place_norms
-from bids_brainage.models.bundles.schema import LONGEST_NAME, NORMS_FILE, RegionNorms
+from bids_brainage.models.bundles.schema import NORMS_FILE, RegionNorms
 from bids_brainage.quoting import one_line, printable
 from bids_brainage.records.tables import write_table
 from bids_brainage.statistics.people.norm_fitting import (

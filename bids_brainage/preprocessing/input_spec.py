@@ -113,6 +113,11 @@ class InputSpec(BaseModel):
     sampling: SamplingRule | None = None
 
     @property
+    def channels(self) -> int:
+        """Channels of the array."""
+        return 1
+
+    @property
     def source_stage(self) -> Literal["subject", "standard"]:
         """The stage on whose grid the image lies that the network's voxels are made from."""
         return self.stage if self.sampling is None else "subject"

@@ -29,8 +29,8 @@ class ModelInput:
 
     Attributes
     ----------
-    array : ndarray (*box, 1) float32
-        Grey values over 255, so within [0, 1].
+    array : ndarray (*box, channels) float32
+        By the rules of the paper, grey values over 255, so within [0, 1]; by a recipe, what its steps make.
     placement : Placement
     """
 
@@ -38,9 +38,10 @@ class ModelInput:
     placement: Placement
 
 
-def uint8_volume(model_input: ModelInput) -> NDArray[np.uint8]:
-    """The grey values (*box,) of an input as bytes, for a store of training volumes, without loss."""
-    return np.rint(model_input.array[..., 0] * 255).astype(np.uint8)
+def stored_volume(model_input: ModelInput, dtype: np.typing.DTypeLike) -> NDArray:
+    """The first channel (*box,) times 255, for a store: floats, or grey values as bytes without loss."""
+    values = model_input.array[..., 0] * np.float32(255)
+    return (np.rint(values) if dtype == np.uint8 else values).astype(dtype)
 
 
 def restore(values: NDArray, model_input: ModelInput, by: By = "grey") -> nib.Nifti1Image:

@@ -37,6 +37,10 @@ class PersonImages:
         By modality, the image on the T1w grid, and the brain in standard space.
     scanned : mapping of str to Scanned
         By modality, how it was scanned; a modality of which that is not known is absent.
+    inverse : Path, optional
+        The transform the other way than `forward`.
+    linear : mapping of str to (Path, Path)
+        By kind (rigid, affine), the linear ways from T1w to standard space and back that there are.
     """
 
     mask: Path
@@ -44,6 +48,8 @@ class PersonImages:
     subject: Mapping[str, Path]
     standard: Mapping[str, Path]
     scanned: Mapping[str, Scanned] = field(default_factory=dict)
+    inverse: Path | None = None
+    linear: Mapping[str, tuple[Path, Path]] = field(default_factory=dict)
     _images: dict[Path, nib.Nifti1Image] = field(default_factory=dict)
     _brains: dict[float, NDArray[np.bool_]] = field(default_factory=dict)
 
@@ -63,6 +69,18 @@ class PersonImages:
     def steps(self) -> Sequence[Step]:
         """The steps that take points of the template to the T1w image."""
         return read_steps(self.forward)
+
+    def ways(self, kind: str) -> tuple[Sequence[Step], Sequence[Step]] | None:
+        """Steps that take points of the template to the T1w image, and back, by a kind of registration.
+
+        None if the image was not registered so.
+        """
+        if kind == "none":
+            return (), ()
+        there, back = (
+            (self.forward, self.inverse) if kind == "nonlinear" else self.linear.get(kind, (None,) * 2)
+        )
+        return None if there is None or back is None else (read_steps(there), read_steps(back))
 
     def white_level(self, data: NDArray[np.float32]) -> float:
         """The median of an image on the T1w grid over the template's deep white matter, brought there."""

@@ -19,7 +19,7 @@ from bids_brainage.estimates.options import EstimationOptions, PersonFacts
 from bids_brainage.interfaces.estimation import EstimateSession
 from bids_brainage.interfaces.reports import WriteReport
 from bids_brainage.records.estimate import ExplanationFacts
-from bids_brainage.terms import REFERENCE_MAPS
+from bids_brainage.terms import PAPER_RULE, REFERENCE_MAPS
 from bids_brainage.workflows.completion import SessionState
 from bids_brainage.workflows.crashes import Crash
 from bids_brainage.workflows.preprocessing import init_preprocessing_wf
@@ -155,7 +155,9 @@ def explanation_facts(config: RunConfig) -> ExplanationFacts | None:
     if config.no_relevance or "lrp" not in config.explain:
         return None
     return ExplanationFacts(
-        rule=config.lrp_rule, backend=config.lrp_backend, aggregation=config.relevance_aggregation
+        rule=config.lrp_rule or PAPER_RULE,
+        backend=config.lrp_backend,
+        aggregation=config.relevance_aggregation,
     )
 
 

@@ -83,7 +83,8 @@ def run_participants(config: RunConfig, sessions: Sequence[SessionInputs]) -> Ru
 
     bundle = None if config.preproc_only else load_bundle(config.model)
     if bundle is not None:
-        config = replace(config, ensemble=bundle.chosen(config.ensemble))
+        rule = config.lrp_rule or bundle.lrp_rule
+        config = replace(config, ensemble=bundle.chosen(config.ensemble), lrp_rule=rule)
         sessions = with_groups(with_measured(sessions, config, bundle), config, bundle)
         if "dba" in config.explain and not config.no_relevance and bundle.record.expected_inputs is None:
             LOGGER.info(messages.LRP_ONLY.format(model=bundle.name))

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from bids_brainage.errors import ImageError
 from bids_brainage.preprocessing.block_input import largest_box, prepare
 from bids_brainage.preprocessing.input_spec import InputSpec, IntensityRule
-from bids_brainage.preprocessing.model_input import restore, uint8_volume
+from bids_brainage.preprocessing.model_input import restore, stored_volume
 
 ORIENTATIONS = ("LIA", "RAS", "LPS", "PIR", "ASR")
 
@@ -156,7 +156,7 @@ def test_scale_of_the_scanner_does_not_matter() -> None:
 def test_bytes_of_the_training_store_are_the_same_input() -> None:
     data, mask = _brain(4)
     model_input = prepare(_image(data), _image(mask), _spec())
-    stored = uint8_volume(model_input)
+    stored = stored_volume(model_input, np.uint8)
     assert stored.dtype == np.uint8
     np.testing.assert_array_equal((stored / np.float32(255))[..., None], model_input.array)
 

@@ -17,11 +17,11 @@ from bids_brainage.errors import BundleError
 from bids_brainage.faults import first_fault
 from bids_brainage.models.bundles.building import build_ensemble
 from bids_brainage.models.bundles.expected_inputs import Expectation, unpack_expected
+from bids_brainage.models.bundles.fields import LARGEST_COUNT
 from bids_brainage.models.bundles.files import BundleFiles, Identity, identity, read_bundle_file
 from bids_brainage.models.bundles.finding import FILE_NAME, find_bundle
 from bids_brainage.models.bundles.region_norms import KnownNorms, unpack_norms
 from bids_brainage.models.bundles.schema import (
-    LARGEST_COUNT,
     SCHEMA_VERSION,
     BundleRecord,
     Cohort,
@@ -35,7 +35,7 @@ from bids_brainage.models.ensembles.typicality import Norms
 from bids_brainage.networks.graph import LayerGraph
 from bids_brainage.networks.weights_file import write_arrays
 from bids_brainage.quoting import printable
-from bids_brainage.terms import AGE
+from bids_brainage.terms import AGE, PAPER_RULE
 
 #: Bytes of ``bundle.json``: enough for 100,000 training participants.
 LARGEST_JSON = 8_000_000
@@ -93,6 +93,11 @@ class Bundle:
     def estimates_age(self) -> bool:
         """Whether it estimates age, not another number."""
         return self.record.target == AGE
+
+    @property
+    def lrp_rule(self) -> str:
+        """The rule that its maps are made by unless another is asked for."""
+        return self.record.recipe.composite if self.record.recipe else PAPER_RULE
 
     @property
     def heads(self) -> str:

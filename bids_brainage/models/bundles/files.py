@@ -11,7 +11,8 @@ import numpy as np
 
 from bids_brainage import messages
 from bids_brainage.errors import BundleError
-from bids_brainage.models.bundles.schema import LARGEST_FILE, FileRecord, SubEnsembleRecord
+from bids_brainage.models.bundles.fields import LARGEST_FILE
+from bids_brainage.models.bundles.schema import FileRecord, SubEnsembleRecord
 from bids_brainage.models.ensembles.base_model import check_weights
 from bids_brainage.networks.weights_file import read_arrays
 from bids_brainage.reading import read_bytes

@@ -1,31 +1,47 @@
 """The schema of ``bundle.json``, versions 1 and 2.
 
-Version 2 has networks as graphs of layers with a readout of their own, and medians as heads. A bundle without
-them is of version 1, which older programs can read.
+Version 2 has networks as graphs of layers with a readout of their own, inputs by recipes, and medians as
+heads. A bundle without them is of version 1, which older programs can read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
-    ConfigDict,
+    Discriminator,
     Field,
     SerializerFunctionWrapHandler,
+    Tag,
     model_serializer,
     model_validator,
 )
-from pydantic import BaseModel as PydanticModel
 
+from bids_brainage.models.bundles.fields import (
+    LARGEST_BUNDLE,
+    LARGEST_FILE,
+    LARGEST_NUMBER,
+    Count,
+    EnsembleName,
+    Label,
+    Level,
+    Name,
+    Number,
+    Record,
+    RelativePath,
+    Seed,
+    Sha256,
+    Size,
+    Text,
+)
 from bids_brainage.models.bundles.limits import check_size
+from bids_brainage.models.bundles.recipe import Recipe
 from bids_brainage.models.ensembles.typicality import Norms
 from bids_brainage.networks.graph import Architecture, LayerGraph
 from bids_brainage.preprocessing.input_spec import InputSpec
-from bids_brainage.quoting import printable
+from bids_brainage.preprocessing.recipes.vocabulary import InputRecipe
 from bids_brainage.terms import AGE
 
 SCHEMA_VERSION = 2
@@ -34,55 +50,9 @@ REFERENCE_FILE, EXPECTED_FILE = "reference.safetensors", "expected.safetensors"
 #: The file of what regions' DBA is like at an age.
 NORMS_FILE = "norms.safetensors"
 PURPOSES = Literal["demonstration", "research"]
-#: Bytes of a file, and of all files; people or voxels that are counted; the size of any other number.
-LARGEST_FILE, LARGEST_BUNDLE = 512_000_000, 8_000_000_000
-LARGEST_COUNT, LARGEST_NUMBER = 10**9, 1e12
 MOST_FOLDS = 100
-LONGEST_NAME = 200
 MOST_BASE_MODELS = 100
 MOST_ENSEMBLES = 20
-
-
-def _shown(text: str) -> str:
-    """Refuse characters that a terminal or page would obey instead of showing."""
-    if printable(text) != text:
-        raise ValueError("it holds line ends, control or direction characters")
-    return text
-
-
-def _one_line(text: str) -> str:
-    return _shown(" ".join(text.split()))
-
-
-def _inside(path: str) -> str:
-    """Refuse a path that is not plainly below the bundle's folder."""
-    pure = PurePosixPath(path)
-    if pure.is_absolute() or ".." in pure.parts or not pure.parts or "\\" in path:
-        raise ValueError("a file of a bundle must lie inside the bundle's folder")
-    return _shown(path)
-
-
-RelativePath = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_inside)]
-Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}$")]
-#: What an ensemble is called: a part of file names that BIDS has letters and digits for.
-EnsembleName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,64}$")]
-#: Descriptions by people: on one line, however they were written.
-Text = Annotated[str, Field(max_length=5000), AfterValidator(_one_line)]
-#: Names from elsewhere: a column, a unit, a dataset, a program.
-Name = Annotated[str, Field(max_length=LONGEST_NAME), AfterValidator(_shown)]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Level = Annotated[float, Field(gt=0, lt=1)]
-Count = Annotated[int, Field(ge=0, le=LARGEST_COUNT)]
-Seed = Annotated[int, Field(ge=0, lt=2**63)]
-#: No estimate from such numbers can overflow.
-Number = Annotated[float, Field(ge=-LARGEST_NUMBER, le=LARGEST_NUMBER)]
-Size = Annotated[float, Field(ge=0, le=LARGEST_NUMBER)]
-
-
-class Record(PydanticModel):
-    """Frozen, without unknown keys or NaN."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class FileRecord(Record):
@@ -200,11 +170,22 @@ class SubEnsembleFold(Record):
         return self
 
 
+def _kind_of_input(content: Any) -> str:
+    """Whether an input is a recipe's, which alone have a grid."""
+    has_grid = "grid" in content if isinstance(content, dict) else hasattr(content, "grid")
+    return "recipe" if has_grid else "spec"
+
+
+AnyInput = Annotated[
+    Annotated[InputSpec, Tag("spec")] | Annotated[InputRecipe, Tag("recipe")], Discriminator(_kind_of_input)
+]
+
+
 class SubEnsembleRecord(Record):
     """One sub-ensemble: what it sees, how it is built, what was trained in each fold."""
 
     name: Label
-    input: InputSpec
+    input: AnyInput
     architecture: Architecture
     folds: tuple[SubEnsembleFold, ...] = Field(min_length=1, max_length=MOST_FOLDS)
     norms: Norms = Field(
@@ -213,9 +194,9 @@ class SubEnsembleRecord(Record):
 
     @property
     def input_shape(self) -> tuple[int, int, int, int]:
-        """Shape of what a base model takes: the box and one channel."""
+        """Shape of what a base model takes: the box and its channels."""
         x, y, z = self.input.box
-        return (x, y, z, 1)
+        return (x, y, z, self.input.channels)
 
     @model_validator(mode="after")
     def _possible_network(self) -> SubEnsembleRecord:
@@ -415,7 +396,8 @@ class BundleRecord(Record):
     """All of ``bundle.json``.
 
     `target` is the column of participants.tsv that is estimated, `unit` its unit (empty if unknown).
-    `parents` are the bundles this one was transferred from, the most recent first.
+    `parents` are the bundles this one was transferred from, the most recent first. `recipe` is that of a
+    published network.
     """
 
     schema_version: Literal[1, 2] = 1
@@ -434,7 +416,16 @@ class BundleRecord(Record):
     reference: Reference
     expected_inputs: ExpectedInputs | None = None
     region_norms: RegionNorms | None = None
+    recipe: Recipe | None = None
     files: dict[RelativePath, FileRecord]
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without what version 1 does not know, where it is not used."""
+        content: dict[str, Any] = dump(self)
+        if self.recipe is None:
+            content.pop("recipe", None)
+        return content
 
     @model_validator(mode="after")
     def _complete(self) -> BundleRecord:
@@ -448,7 +439,7 @@ class BundleRecord(Record):
         folds = min(len(ensemble.top_heads) for ensemble in self.ensembles)
         if any(fold is not None and fold >= folds for fold in self.participants.folds.values()):
             raise ValueError("participants were tested by a fold that is not there")
-        if needed_version(self.ensembles) > self.schema_version:
+        if needed_version(self.ensembles) > self.schema_version or (self.recipe and self.schema_version < 2):
             raise ValueError("it has what only a bundle of schema version 2 may have")
         return self
 
@@ -470,5 +461,7 @@ def needed_version(ensembles: Sequence[EnsembleRecord]) -> Literal[1, 2]:
     subs = [sub for ensemble in ensembles for sub in ensemble.sub_ensembles]
     tops = [top for ensemble in ensembles for fold in ensemble.top_heads for top in fold]
     heads = [*(top.head for top in tops), *(fold.head for sub in subs for fold in sub.folds)]
-    graphs = any(isinstance(sub.architecture, LayerGraph) for sub in subs)
+    graphs = any(
+        isinstance(sub.architecture, LayerGraph) or isinstance(sub.input, InputRecipe) for sub in subs
+    )
     return 2 if graphs or any(head.median for head in heads) else 1

@@ -17,7 +17,9 @@ def person_images(images: PreparedImages) -> PersonImages:
     """The images of a finished session; none of them is read yet."""
     known = {modality: images.scanned(modality) for modality in images.subject}
     scanned = {modality: Scanned(*facts) for modality, facts in known.items() if facts is not None}
-    return PersonImages(images.mask, images.forward, images.subject, images.standard, scanned)
+    return PersonImages(
+        images.mask, images.forward, images.subject, images.standard, scanned, images.inverse, images.linear
+    )
 
 
 def scans_of(images: PersonImages, modalities: Iterable[str]) -> dict[str, Scan]:

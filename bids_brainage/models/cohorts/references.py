@@ -13,7 +13,8 @@ from bids_brainage.errors import InputError
 from bids_brainage.models.bundles.bundle import Bundle
 from bids_brainage.models.bundles.expected_inputs import Expectation, pack_expected
 from bids_brainage.models.bundles.extending import extend_bundle
-from bids_brainage.models.bundles.schema import EXPECTED_FILE, LONGEST_NAME, ExpectedInputs
+from bids_brainage.models.bundles.fields import LONGEST_NAME
+from bids_brainage.models.bundles.schema import EXPECTED_FILE, ExpectedInputs
 from bids_brainage.models.cohorts.people import TrainingCohort, read_cohort
 from bids_brainage.models.cohorts.store import VolumeStore, build_store
 from bids_brainage.models.ensembles.expected import ExpectedInput

@@ -1,4 +1,4 @@
-"""The training store: every person's network inputs as bytes, one memory-mapped file per sub-ensemble."""
+"""The training store: every person's network inputs times 255, one memory-mapped file per sub-ensemble."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,10 +20,7 @@ from bids_brainage.errors import InputError
 from bids_brainage.models.cohorts.people import TrainingPerson
 from bids_brainage.models.ensembles.base_model import BaseModel
 from bids_brainage.models.ensembles.scans import Scan
-from bids_brainage.preprocessing.input_spec import InputSpec
-
-if TYPE_CHECKING:
-    pass
+from bids_brainage.preprocessing.recipes.vocabulary import InputRecipe, NetworkInput
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +32,7 @@ class VolumeStore:
     Attributes
     ----------
     path : Path
-    specs : mapping of str to InputSpec
+    specs : mapping of str to NetworkInput
         By ``<ensemble>/<sub-ensemble>``.
     n : int
         Number of people; volumes are in their order.
@@ -45,13 +41,14 @@ class VolumeStore:
     """
 
     path: Path
-    specs: Mapping[str, InputSpec]
+    specs: Mapping[str, NetworkInput]
     n: int
     fingerprint: str
 
     def volumes(self, key: str, mode: str = "r") -> np.memmap:
-        """Memory-mapped uint8 array (n, *box) of one sub-ensemble."""
-        return np.memmap(self.path / file_name(key), np.uint8, mode, shape=(self.n, *self.specs[key].box))  # type: ignore[call-overload]
+        """Memory-mapped array (n, *box) of one sub-ensemble: inputs times 255, as bytes or floats."""
+        shape, dtype = (self.n, *self.specs[key].box), stored_as(self.specs[key])
+        return np.memmap(self.path / file_name(key), dtype, mode, shape=shape)  # type: ignore[call-overload]
 
     def scans(self, person: int) -> dict[str, Scan]:
         """How a person's images were scanned, by modality; empty in a store that does not tell it."""
@@ -62,13 +59,21 @@ class VolumeStore:
         }
 
 
+def stored_as(spec: NetworkInput) -> type[np.uint8 | np.float32]:
+    """How a volume is kept: grey values as bytes, what a recipe makes as floats."""
+    return np.float32 if isinstance(spec, InputRecipe) else np.uint8
+
+
 def file_name(key: str) -> str:
     """Name of a sub-ensemble's file in the store."""
     return key.replace("/", "_") + ".u8"
 
 
 def build_store(
-    path: Path, people: Sequence[TrainingPerson], specs: Mapping[str, InputSpec], nprocs: int = 1
+    path: Path,
+    people: Sequence[TrainingPerson],
+    specs: Mapping[str, NetworkInput],
+    nprocs: int = 1,
 ) -> VolumeStore:
     """Make the store, or finish one that was interrupted.
 
@@ -77,7 +82,7 @@ def build_store(
     path : Path
         Folder of the store. One made from other people or inputs is rebuilt.
     people : sequence of TrainingPerson
-    specs : mapping of str to InputSpec
+    specs : mapping of str to NetworkInput
     nprocs : int
         Processes; the result does not depend on it.
 
@@ -126,13 +131,13 @@ def _of_a_store(path: Path) -> bool:
 def _prepare_person(store: VolumeStore, index: int, person: TrainingPerson) -> None:
     """Write one person's volumes, then say that they are done."""
     from bids_brainage.models.cohorts.images import person_images, scans_of
-    from bids_brainage.preprocessing.model_input import uint8_volume
+    from bids_brainage.preprocessing.model_input import stored_volume
     from bids_brainage.preprocessing.network_input import network_input
 
     images = person_images(person.images)
     for key, spec in store.specs.items():
         volumes = store.volumes(key, "r+")
-        volumes[index] = uint8_volume(network_input(images, spec))
+        volumes[index] = stored_volume(network_input(images, spec), volumes.dtype)
         volumes.flush()
     scans = scans_of(images, dict.fromkeys(spec.modality for spec in store.specs.values()))
     write_text(_done(store.path, index), json.dumps({name: asdict(scan) for name, scan in scans.items()}))
@@ -142,7 +147,7 @@ def _done(path: Path, index: int) -> Path:
     return path / f"{index:06d}.done"
 
 
-def _fingerprint(people: Sequence[TrainingPerson], specs: Mapping[str, InputSpec]) -> str:
+def _fingerprint(people: Sequence[TrainingPerson], specs: Mapping[str, NetworkInput]) -> str:
     """Changes with the people, their files and their inputs' specification."""
     digest = hashlib.sha256()
     for key, spec in specs.items():

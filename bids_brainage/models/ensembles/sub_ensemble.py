@@ -10,7 +10,7 @@ from bids_brainage import messages
 from bids_brainage.errors import InputError
 from bids_brainage.models.ensembles.base_model import BaseModel
 from bids_brainage.models.ensembles.head_model import Head
-from bids_brainage.preprocessing.input_spec import InputSpec
+from bids_brainage.preprocessing.recipes.vocabulary import NetworkInput
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +21,7 @@ class SubEnsemble:
     ----------
     name : str
         Region and modality: ``WholeBrain_T1w``.
-    input : InputSpec
+    input : NetworkInput
         What the base models take in.
     base_models : tuple of BaseModel
     head : Head
@@ -29,7 +29,7 @@ class SubEnsemble:
     """
 
     name: str
-    input: InputSpec
+    input: NetworkInput
     base_models: tuple[BaseModel, ...]
     head: Head
 
@@ -49,7 +49,7 @@ class SubEnsemble:
         return np.array([model.target_bias for model in self.base_models])
 
     def predict(self, images: np.ndarray, *, threads: int = 1) -> np.ndarray:
-        """Base-model predictions (n, k) in years for images (n, *box, 1) in [0, 1]."""
+        """Base-model predictions (n, k) in years for images (n, *box, channels) as `input` makes them."""
         return np.stack([model.predict(images, threads=threads) for model in self.base_models], axis=1)
 
     def check_predictions(self, predictions: np.ndarray) -> np.ndarray:

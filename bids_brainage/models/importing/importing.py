@@ -27,6 +27,7 @@ from bids_brainage import messages
 from bids_brainage.errors import InputError
 from bids_brainage.faults import first_fault
 from bids_brainage.models.bundles.bundle import Bundle, load_bundle, write_bundle
+from bids_brainage.models.bundles.fields import Label, Number, Text
 from bids_brainage.models.bundles.limits import check_size
 from bids_brainage.models.bundles.schema import (
     MOST_BASE_MODELS,
@@ -36,15 +37,12 @@ from bids_brainage.models.bundles.schema import (
     Cohort,
     EnsembleRecord,
     HeadRecord,
-    Label,
-    Number,
     Participants,
     Protocol,
     Reference,
     Source,
     SubEnsembleFold,
     SubEnsembleRecord,
-    Text,
     TopHeadRecord,
 )
 from bids_brainage.models.ensembles.base_model import BaseModel
@@ -175,7 +173,7 @@ def import_bundle(plan: ImportPlan, out: Path) -> Bundle:
     heads, inputs = _read_heads(plan), _read_inputs(plan)
     networks = {modality: _read_networks(plan, modality) for modality in plan.files}
     record, arrays = _record(plan, networks, heads, inputs)
-    with _whole_folder(out) as folder:
+    with whole_folder(out) as folder:
         write_bundle(folder, record, arrays)
     return load_bundle(out)
 
@@ -193,8 +191,8 @@ def _check_plan(plan: ImportPlan, out: Path) -> None:
         raise InputError(messages.IMPORT_OUT_TAKEN.format(path=out))
     if not any(plan.files.values()):
         raise InputError(messages.IMPORT_NOTHING)
-    for option, value in (("--name", plan.name), ("--version", plan.version)):
-        _check_option(Label, value, messages.IMPORT_LABEL.format(option=option, value=one_line(value)))
+    check_name(plan.name)
+    check_name(plan.version, "--version")
     for option, value in (("--licence", plan.licence), ("--description", plan.description)):
         _check_option(Text, value, messages.IMPORT_TEXT.format(option=option, value=one_line(value)))
     if not 0 < plan.input_max < math.inf:
@@ -202,6 +200,11 @@ def _check_plan(plan: ImportPlan, out: Path) -> None:
     if plan.age_range is not None and not 0 <= plan.age_range[0] < plan.age_range[1] <= OLDEST:
         youngest, oldest = plan.age_range
         raise InputError(messages.IMPORT_AGES.format(youngest=youngest, oldest=oldest))
+
+
+def check_name(name: str, option: str = "--name") -> None:
+    """InputError unless it can be the name of a bundle."""
+    _check_option(Label, name, messages.IMPORT_LABEL.format(option=option, value=one_line(name)))
 
 
 def _check_option(kind: Any, value: str, sentence: str) -> None:
@@ -428,7 +431,7 @@ def _predict(plan: ImportPlan, model: BaseModel, image: np.ndarray) -> float:
 
 
 @contextmanager
-def _whole_folder(out: Path) -> Iterator[Path]:
+def whole_folder(out: Path) -> Iterator[Path]:
     """A folder beside `out` that is renamed to it in the end, and removed if anything fails."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -12,17 +12,9 @@ from pydantic import ConfigDict, Field, ValidationError, field_validator, model_
 from bids_brainage import messages
 from bids_brainage.errors import InputError
 from bids_brainage.faults import first_fault
+from bids_brainage.models.bundles.fields import EnsembleName, Label, Name, Seed, Text
 from bids_brainage.models.bundles.finding import SHIPPED
-from bids_brainage.models.bundles.schema import (
-    MOST_BASE_MODELS,
-    MOST_ENSEMBLES,
-    PURPOSES,
-    EnsembleName,
-    Label,
-    Name,
-    Seed,
-    Text,
-)
+from bids_brainage.models.bundles.schema import MOST_BASE_MODELS, MOST_ENSEMBLES, PURPOSES
 from bids_brainage.models.training.augmentation import AugmentationPlan
 from bids_brainage.networks.architecture import BaseModelSpec, Initializer
 from bids_brainage.preprocessing.input_spec import (

@@ -17,9 +17,9 @@ from bids_brainage import messages
 from bids_brainage.models.bundles.building import make_head
 from bids_brainage.models.bundles.bundle import participant_key
 from bids_brainage.models.bundles.expected_inputs import pack_expected
+from bids_brainage.models.bundles.fields import LONGEST_NAME
 from bids_brainage.models.bundles.schema import (
     EXPECTED_FILE,
-    LONGEST_NAME,
     REFERENCE_FILE,
     BundleRecord,
     Cohort,
@@ -72,7 +72,7 @@ def bundle_record(
     }
     arrays[REFERENCE_FILE] = {key: _mean_volume(store, key, typical) for key in store.specs}
     norms = {
-        key: training_norms(store.volumes(key), typical, mean[..., 0])
+        key: training_norms(store.volumes(key), typical, _shown(mean)[..., 0] * 255)
         for key, mean in arrays[REFERENCE_FILE].items()
     }
     expected = None
@@ -117,7 +117,8 @@ def _mean_volume(store: VolumeStore, key: str, people: np.ndarray) -> np.ndarray
     """Mean of many people's inputs (*box, 1): like a brain, but nobody's."""
     volumes = store.volumes(key)
     total = sum(volumes[person].astype(np.float64) for person in people)
-    return np.rint(np.asarray(total) / len(people)).astype(np.uint8)[..., None]
+    mean = np.asarray(total) / len(people)
+    return (np.rint(mean) if volumes.dtype == np.uint8 else mean / 255).astype(volumes.dtype)[..., None]
 
 
 def _cohort(plan: TrainingPlan, cohort: TrainingCohort, store: VolumeStore, typical: np.ndarray) -> Cohort:
@@ -230,13 +231,15 @@ def _participants(plan: TrainingPlan, cohort: TrainingCohort, splits: Sequence[S
     return Participants(salt=salt, folds={key: tested.get(index) for index, key in enumerate(keys)})
 
 
+def _shown(image: np.ndarray) -> np.ndarray:
+    """A reference input as networks see it: grey values in [0, 1], floats as they are."""
+    return image.astype(np.float32) / 255 if image.dtype == np.uint8 else image
+
+
 def _reference(images: Mapping[str, np.ndarray], tasks: Tasks, n_folds: int, scale: float) -> Reference:
     predictions = {
         key: tuple(
-            tuple(
-                float(load_trained(task).predict(image[None].astype(np.float32) / 255)[0])
-                for task in tasks[key, fold]
-            )
+            tuple(float(load_trained(task).predict(_shown(image)[None])[0]) for task in tasks[key, fold])
             for fold in range(n_folds)
         )
         for key, image in images.items()

@@ -17,7 +17,7 @@ from bids_brainage.models.training.design import SPREAD_OF_AGES
 from bids_brainage.models.training.plan import EnsemblePlan, InputPlan, TrainingPlan
 from bids_brainage.models.training.start import Start
 from bids_brainage.networks.architecture import BaseModelSpec
-from bids_brainage.preprocessing.input_spec import InputSpec
+from bids_brainage.preprocessing.recipes.vocabulary import NetworkInput
 from bids_brainage.quoting import one_line
 from bids_brainage.terms import AGE
 
@@ -44,7 +44,7 @@ class Transfer:
         ensembles = self.bundle.record.ensembles
         return {f"{e.name}/{sub.name}": sub for e in ensembles for sub in e.sub_ensembles}
 
-    def specs(self) -> dict[str, InputSpec]:
+    def specs(self) -> dict[str, NetworkInput]:
         """The input of each sub-ensemble."""
         return {key: sub.input for key, sub in self.sub_ensembles().items()}
 

@@ -11,8 +11,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from bids_brainage.preprocessing.input_spec import Orientation, Triple
+from bids_brainage.preprocessing.input_spec import InputSpec, Orientation, Triple
 from bids_brainage.quoting import one_line
+from bids_brainage.terms import WHOLE_BRAIN
 
 LARGEST_EXTENT, LARGEST_VALUE = 512, 1e6
 MOST_OPERATIONS = 12
@@ -301,6 +302,22 @@ class InputRecipe(Step):
         return self.reduce.shape_of(self._window_shape)
 
     @property
+    def region(self) -> str:
+        """The part of the brain that the network sees: all of it."""
+        return WHOLE_BRAIN
+
+    @property
+    def stage(self) -> Literal["subject", "standard"]:
+        """Whether its grid is the person's own or lies in the template's space."""
+        return "subject" if self.grid.name == "own" else "standard"
+
+    @property
+    def voxel_size(self) -> float | None:
+        """Edge of the network's voxels, mm; None where it is that of the person's image."""
+        size = 1.0 if self.grid.name == "fsl-1mm" else self.grid.voxel_size
+        return None if size is None else size * self.reduce.factor
+
+    @property
     def operations(self) -> tuple[Operation, ...]:
         """The operations that an image of this source needs."""
         return tuple(step for step in self.intensity if self.source not in step.not_for)
@@ -321,3 +338,7 @@ class InputRecipe(Step):
             raise ValueError(f"its input is made of {names}, not of {source}")
         mask = "brain" if source == "t1w" else "none"
         return InputRecipe.model_validate(self.model_dump() | {"source": source, "mask": mask})
+
+
+#: What a network sees: by the rules of the paper, or step by step as its authors say.
+NetworkInput = InputSpec | InputRecipe

@@ -18,8 +18,10 @@ NAMES = [
 ]
 #: The shapes that the networks are published with.
 BOXES = {
-    "sfcn": {(160, 192, 160), (167, 212, 160)},
-    "densenet": {(130, 130, 130)},
+    "sfcn": {(160, 192, 160)},
+    "sfcn-keras": {(167, 212, 160)},
+    "densenet121": {(130, 130, 130)},
+    "densenet201": {(130, 130, 130)},
     "westman": {(80, 96, 80)},
     "mrinet": {(198, 198, 198)},
 }
@@ -33,7 +35,7 @@ def test_all_that_were_promised_ship() -> None:
 def test_a_recipe_says_what_people_must_know(name) -> None:
     recipe = read_recipe(name)
     assert recipe.name == name
-    assert recipe.input.box in BOXES[recipe.architecture.name]
+    assert recipe.input.box in BOXES[recipe.architecture]
     assert recipe.problems
     assert recipe.mistakes
     assert recipe.files
@@ -52,9 +54,9 @@ def test_decoding_is_what_was_published() -> None:
     soft = read_recipe("pyment-sm").output
     assert (soft.first, soft.step, soft.n) == (3, 1, 93)
     rank = read_recipe("pyment-rank").output
-    assert (rank.decoding, rank.first, rank.threshold, rank.n) == ("count", 3, 0.5, 91)
+    assert (rank.kind, rank.first, rank.threshold, rank.n) == ("count", 3, 0.5, 91)
     assert read_recipe("synthba-u").output.scale == 100
-    assert read_recipe("midi-t2w").output.correction is not None
+    assert read_recipe("midi-t2w").correction is not None
 
 
 def own(tmp_path: Path, change=None, text: str | None = None, name: str = "mine.yaml") -> Path:
@@ -96,8 +98,11 @@ WRONG = {
         "needs a registration",
     ),
     "not a number": (lambda c: c["output"].update(first=float("nan")), "finite number"),
-    "an unknown decoding": (lambda c: c["output"].update(decoding="argmax"), "decoding|argmax"),
+    "an unknown decoding": (lambda c: c["output"].update(kind="argmax"), "kind|argmax"),
     "two bins": (lambda c: c["output"].update(n=2), "greater than or equal to 3"),
+    "an unknown architecture": (lambda c: c.update(architecture="vit"), "no architecture vit; choose from"),
+    "an unknown rule": (lambda c: c.update(composite="zplus"), "no rule zplus; choose from preset-a"),
+    "three channels": (lambda c: c["input"].update(channels=3), "more than one channel"),
     "nothing on licences": (lambda c: c.pop("licence"), "licence"),
     "what no recipe has": (lambda c: c.update(run="rm -rf /"), "run"),
     "letters that a terminal obeys": (lambda c: c.update(title="\x1b[2J"), "title"),

@@ -1,0 +1,223 @@
+"""A model bundle of a published network: a recipe, and the authors' file of weights that a lab has.
+
+Nobody here was estimated by it, so the bundle has neither intervals nor errors of its own; what the authors
+published stands in its recipe.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+import bids_brainage
+from bids_brainage import messages
+from bids_brainage.errors import InputError
+from bids_brainage.models.bundles.bundle import Bundle, load_bundle, write_bundle
+from bids_brainage.models.bundles.limits import check_size
+from bids_brainage.models.bundles.recipe import BLOCKS, Recipe
+from bids_brainage.models.bundles.schema import (
+    REFERENCE_FILE,
+    SCHEMA_VERSION,
+    BundleRecord,
+    Cohort,
+    EnsembleRecord,
+    HeadRecord,
+    Participants,
+    Protocol,
+    Reference,
+    Source,
+    SubEnsembleFold,
+    SubEnsembleRecord,
+    TopHeadRecord,
+)
+from bids_brainage.models.ensembles.base_model import BaseModel
+from bids_brainage.models.importing.importing import PLAIN_MEAN, check_name, reference_image, whole_folder
+from bids_brainage.networks.architectures.named import build_network
+from bids_brainage.networks.readers.keras_process import read_isolated
+from bids_brainage.networks.readers.weights import read_weights
+from bids_brainage.preprocessing.recipes.vocabulary import InputRecipe
+from bids_brainage.terms import WHOLE_BRAIN
+
+#: Sources of images that a run prepares; what FreeSurfer makes is replaced by what this program makes.
+PREPARED = ("t1w", "head")
+#: Sequences that a run prepares.
+SEQUENCES = ("T1w", "FLAIR")
+PLAIN_MEDIAN = "nobody (median)"
+AUTHORS = "nobody here; the authors' error is in the recipe"
+
+
+@dataclass(frozen=True, eq=False)
+class _Imported:
+    """A network with its place in the bundle, and the file that it came from."""
+
+    file: str
+    model: BaseModel
+    source: Source
+
+
+def import_published(recipe: Recipe, files: Sequence[Path], out: Path, name: str | None = None) -> Bundle:
+    """Make a bundle of a published network.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    files : sequence of Path
+        The authors' weights: one file, or those of an ensemble. Nothing in them is executed.
+    out : Path
+        Folder to make; it must not exist. In the end it is complete, or does not exist.
+    name : str, optional
+        Of the bundle; by default the recipe's.
+
+    Raises
+    ------
+    InputError
+        A file is not of this network, the same file is given twice, `out` exists, or images as the recipe
+        wants them are not prepared by this program.
+    """
+    if out.exists():
+        raise InputError(messages.IMPORT_OUT_TAKEN.format(path=out))
+    name = recipe.name if name is None else name
+    check_name(name)
+    own = prepared_input(recipe)
+    networks = _networks(recipe, own, files)
+    record, arrays = _record(recipe, own, networks, name)
+    with whole_folder(out) as folder:
+        write_bundle(folder, record, arrays)
+    return load_bundle(out)
+
+
+def prepared_input(recipe: Recipe) -> InputRecipe:
+    """The recipe's input, made from images that a run of this program prepares.
+
+    Raises
+    ------
+    InputError
+        It prepares none from which the input can be made.
+    """
+    own = recipe.input
+    if own.source.startswith("freesurfer"):
+        own = own.of_source("t1w")
+    if own.source not in PREPARED or own.modality not in SEQUENCES:
+        sentence = messages.IMPORT_RECIPE_IMAGES
+        raise InputError(sentence.format(name=recipe.name, modality=own.modality, source=own.source))
+    return own
+
+
+def ensemble_name(recipe: Recipe) -> str:
+    """What the ensemble is called, in letters and digits alone: SfcnUkb of sfcn-ukb."""
+    words = "".join(letter if letter.isalnum() and letter.isascii() else " " for letter in recipe.name)
+    return "".join(word[0].upper() + word[1:] for word in words.split())
+
+
+def _networks(recipe: Recipe, own: InputRecipe, files: Sequence[Path]) -> list[_Imported]:
+    """The networks in the files, which differ only in their weights."""
+    found: list[_Imported] = []
+    for index, path in enumerate(files):
+        model = _read(recipe, own, path)
+        try:
+            check_size(model.spec, own.box)
+        except ValueError as error:
+            raise InputError(messages.IMPORT_SIZE.format(file=path, reason=error)) from error
+        with path.open("rb") as stream:
+            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        for other in found:
+            if other.source.sha256 == sha256:
+                raise InputError(messages.IMPORT_TWICE.format(file=path, first=other.model.name))
+            if other.model.spec != model.spec:
+                raise InputError(messages.IMPORT_DIFFERENT.format(file=path, first=other.model.name))
+        file = f"{ensemble_name(recipe)}/fold-0/{WHOLE_BRAIN}_{own.modality}_bm-{index:02d}.safetensors"
+        found.append(_Imported(file, model, Source(file=path.name, sha256=sha256, program=recipe.title)))
+    return found
+
+
+def _read(recipe: Recipe, own: InputRecipe, path: Path) -> BaseModel:
+    if recipe.architecture == BLOCKS:
+        read = read_isolated(path)
+        if tuple(read.input_shape[:3]) != own.box:
+            expected, box = (" x ".join(map(str, side)) for side in (own.box, read.input_shape[:3]))
+            sentence = messages.ARCHITECTURE_BOX
+            raise InputError(sentence.format(file=path, title=recipe.title, box=box, expected=expected))
+        return BaseModel(str(path), read.spec, read.input_shape, read.weights)
+    graph, weights = build_network(recipe.architecture, read_weights(path), own.box, recipe.output, str(path))
+    return BaseModel(str(path), graph, (*own.box, own.channels), weights)
+
+
+def _record(
+    recipe: Recipe, own: InputRecipe, networks: Sequence[_Imported], name: str
+) -> tuple[BundleRecord, dict[str, dict[str, np.ndarray]]]:
+    """The bundle's record and its files' arrays."""
+    ensemble, sub = ensemble_name(recipe), f"{WHOLE_BRAIN}_{own.modality}"
+    image = np.repeat(reference_image(own.box), own.channels, axis=-1)
+    arrays = {imported.file: dict(imported.model.weights) for imported in networks}
+    arrays[REFERENCE_FILE] = {f"{ensemble}/{sub}": image}
+    n = len(networks)
+    head = HeadRecord(
+        coefficients=(1 / n,) * n, intercept=0.0, alpha=0.0, median=recipe.ensemble == "median" and n > 1
+    )
+    whole = HeadRecord(coefficients=(1.0,), intercept=0.0, alpha=0.0)
+    record = BundleRecord.model_construct(
+        schema_version=SCHEMA_VERSION,
+        name=name,
+        version="1",
+        licence=recipe.licence.weights,
+        purpose="research",
+        description=f"{recipe.title}. Learned from {recipe.cohort.text}.",
+        target="age",
+        unit="years",
+        cohort=Cohort(
+            n=recipe.cohort.n,
+            age_range=recipe.cohort.ages,
+            datasets=recipe.cohort.datasets,
+            simulated=False,
+        ),
+        protocol=Protocol(
+            plan={"imported": {"recipe": recipe.name}},
+            heads_fitted_on=PLAIN_MEDIAN if head.median else PLAIN_MEAN,
+            top_heads_fitted_on=PLAIN_MEAN,
+            errors_measured_on=AUTHORS,
+            versions={"bids_brainage": bids_brainage.__version__, "numpy": version("numpy")},
+            sources={imported.file: imported.source for imported in networks},
+        ),
+        ensembles=(
+            EnsembleRecord(
+                name=ensemble,
+                sub_ensembles=(
+                    SubEnsembleRecord(
+                        name=sub,
+                        input=own,
+                        architecture=networks[0].model.spec,
+                        folds=(SubEnsembleFold(base_models=tuple(o.file for o in networks), head=head),),
+                    ),
+                ),
+                top_heads=(
+                    (
+                        TopHeadRecord(
+                            modalities=(own.modality,), sub_ensembles=(sub,), head=whole, n_calibration=0
+                        ),
+                    ),
+                ),
+            ),
+        ),
+        participants=Participants(salt=hashlib.sha256(name.encode()).hexdigest()),
+        reference=Reference(
+            file=REFERENCE_FILE,
+            predictions={f"{ensemble}/{sub}": (tuple(_predict(o.model, image) for o in networks),)},
+        ),
+        recipe=recipe,
+        files={},
+    )
+    return record, arrays
+
+
+def _predict(model: BaseModel, image: np.ndarray) -> float:
+    """Prediction of the reference image, in years."""
+    age = float(model.predict(image[None].astype(np.float32) / 255)[0])
+    if not math.isfinite(age):
+        raise InputError(messages.IMPORT_NOT_FINITE.format(file=model.name))
+    return age
