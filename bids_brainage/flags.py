@@ -64,6 +64,13 @@ FLAGS: dict[str, FlagKind] = {
     "scan_unlike_smoothness": FlagKind(
         "warning", "an image is sharper or more blurred than those in training"
     ),
+    "estimate_at_limit": FlagKind("warning", "the estimate is at, or beside, the least or greatest possible"),
+    "distribution_wide": FlagKind(
+        "warning", "a network spreads its answer over many ages: the image is unlike those in training"
+    ),
+    "prepared_otherwise": FlagKind(
+        "warning", "a published network's input was made otherwise than its authors make it"
+    ),
     IMAGE_WARNING: FlagKind("warning", "something about an image had to be put right or is unusual"),
     INPUT_WARNING: FlagKind("note", "what the choice of files and the tables left open"),
 }

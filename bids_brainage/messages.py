@@ -664,6 +664,14 @@ NEGATIVE_WEIGHT = (
     "The estimate turns round what these sub-ensembles see, because their weights are negative: {names}. What is "
     "red on their own maps makes the estimate lower, and what is blue makes it higher."
 )
+ESTIMATE_AT_LIMIT = (
+    "{name} can only give ages in {range}, and its estimate is at or beside the end of that: the brain may well be "
+    "older or younger."
+)
+DISTRIBUTION_WIDE = (
+    "{name} spreads its answer over many ages (standard deviation {spread:.1f} years, more than {limit:g}): the image is "
+    "unlike those that it learned from."
+)
 NO_INTERVAL = "The model has too few held-out people for a calibrated 95 % interval."
 PLAN_UNREADABLE = "The training plan {file} cannot be read ({reason}); give the path of a YAML file."
 PLAN_WRONG = "The training plan {file} is wrong at {where}: {reason}. See docs/models.md."

@@ -33,12 +33,16 @@ class Part:
         Their outputs, in years.
     explanation : EnsembleExplanation or None
         Of the sub-ensemble's own estimate, in its own years.
+    distributions : tuple of (float, float)
+        Standard deviation and most probable age (years) of each network's distribution over ages; empty
+        where networks have none.
     """
 
     sub: SubEnsemble
     input: ModelInput
     outputs: np.ndarray
     explanation: EnsembleExplanation | None
+    distributions: tuple[tuple[float, float], ...] = ()
 
 
 def run_networks(
@@ -56,7 +60,8 @@ def run_networks(
             continue
         model_input = maker.of(sub)
         if lrp is None:
-            yield Part(sub, model_input, sub.predict(model_input.array[None])[0], None)
+            scores = sub.scores(model_input.array)
+            yield Part(sub, model_input, sub.years(scores), None, sub.distributions(scores))
         else:
             yield _explained(sub, model_input, lrp, threads)
 
@@ -72,11 +77,9 @@ def _explained(sub: SubEnsemble, model_input: ModelInput, lrp: ExplanationFacts,
         lrp.rule,
         threads=threads,
     )
-    outputs = explanation.outputs
-    if lrp.backend != "native":
-        # The estimate is the same, whichever backend explains it.
-        outputs = sub.predict(model_input.array[None])[0]
-    return Part(sub, model_input, outputs, explanation)
+    # The estimate is the same, whichever backend explains it.
+    scores = explanation.scores or sub.scores(model_input.array)
+    return Part(sub, model_input, sub.years(scores), explanation, sub.distributions(scores))
 
 
 def weights_of(sub: SubEnsemble, aggregation: str) -> Weights:

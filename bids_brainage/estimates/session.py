@@ -104,8 +104,9 @@ def _result(
     named = {own.name: own for own in maps}
     differences, lacking = _differences(bundle, estimate, parts, grids, person, options)
     facts = [own.facts for own in differences]
+    spread = {name: part.distributions for name, part in parts.items()}
     record = estimate_record(
-        bundle, estimate, person, preparation, options, unusual, scans, named, total, facts, lacking
+        bundle, estimate, person, preparation, options, unusual, scans, named, total, facts, lacking, spread
     )
     shown = () if total is None else (*(maps if options.sub_ensemble_maps else ()), total)
     return EnsembleResult(record, shown, rows_of(maps), differences)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bids_brainage import messages
 from bids_brainage.estimates.options import EstimationOptions, PersonFacts
 from bids_brainage.models.bundles.flags import demonstration_note, estimate_flags
+from bids_brainage.preprocessing.recipes.differences import Made
+from bids_brainage.preprocessing.recipes.differences import differences as made_otherwise
+from bids_brainage.preprocessing.recipes.vocabulary import InputRecipe
 from bids_brainage.quoting import one_line
 from bids_brainage.records.estimate import (
     Contributions,
@@ -16,6 +19,7 @@ from bids_brainage.records.estimate import (
     FlagRecord,
     ModelFacts,
     Preparation,
+    PublishedFacts,
     SubEnsemblePart,
     Target,
 )
@@ -24,9 +28,13 @@ from bids_brainage.records.versions import package_versions
 if TYPE_CHECKING:
     from bids_brainage.estimates.maps import MapFacts
     from bids_brainage.models.bundles.bundle import Bundle
+    from bids_brainage.models.bundles.recipe import Recipe
     from bids_brainage.models.ensembles.ensemble import EnsembleEstimate, SubEnsembleEstimate
     from bids_brainage.models.ensembles.scans import UnlikeScan
     from bids_brainage.models.ensembles.typicality import Unusual
+
+#: Standard deviation and most probable age (years) of each network's distribution over ages.
+Distributions = tuple[tuple[float, float], ...]
 
 
 def estimate_record(
@@ -41,6 +49,7 @@ def estimate_record(
     total: MapFacts | None,
     differences: Sequence[Difference] = (),
     not_explained: Mapping[str, str] | None = None,
+    distributions: Mapping[str, Distributions] | None = None,
 ) -> EstimateRecord:
     """Everything an estimate is made of.
 
@@ -64,7 +73,10 @@ def estimate_record(
         From each kind of reference that it was compared with.
     not_explained : mapping of str to str, optional
         By kind of map, why there is none.
+    distributions : mapping of str to Distributions, optional
+        By sub-ensemble, what its networks say of all ages, where they say it.
     """
+    spread = {name: own for name, own in (distributions or {}).items() if own}
     measured = person.age if bundle.estimates_age else person.measured
     known = (person.participant, person.dataset)
     trained_on, fold = bundle.in_training_set(*known), bundle.fold_of(*known)
@@ -81,6 +93,8 @@ def estimate_record(
         left_out=preparation.left_out,
         altered=preparation.altered,
         dba=next((own for own in differences if own.reference.kind == "dba"), None),
+        spreads={name: [sd for sd, _ in own] for name, own in spread.items()},
+        prepared_otherwise=prepared_otherwise(bundle, estimate.ensemble, preparation),
     )
     corrected = _corrected(estimate, measured)
     return EstimateRecord(
@@ -105,7 +119,9 @@ def estimate_record(
         constant=estimate.top_constant,
         modalities_used=estimate.modalities_used,
         modalities_missing=estimate.modalities_missing,
-        sub_ensembles=tuple(_part(part, maps.get(part.name)) for part in estimate.sub_ensembles),
+        sub_ensembles=tuple(
+            _part(part, maps.get(part.name), spread.get(part.name, ())) for part in estimate.sub_ensembles
+        ),
         target_bias=None if total is None else total.target_bias,
         relevance_sum=None if total is None else total.relevance_sum,
         absorbed=None if total is None else total.absorbed,
@@ -131,6 +147,22 @@ def model_facts(bundle: Bundle) -> ModelFacts:
         purpose=bundle.record.purpose,
         heads=bundle.heads,
         sha256=bundle.sha256,
+        published=None if bundle.record.recipe is None else published_facts(bundle.record.recipe),
+    )
+
+
+def published_facts(recipe: Recipe) -> PublishedFacts:
+    """What every estimate says of the published network that made it."""
+    return PublishedFacts(
+        title=recipe.title,
+        paper=recipe.paper,
+        repository=recipe.source.repository,
+        commit=recipe.source.commit,
+        licence=recipe.licence.weights,
+        registration=recipe.input.registration.kind,
+        mae=recipe.error.mae,
+        people=recipe.error.people,
+        problems=recipe.problems,
     )
 
 
@@ -152,8 +184,26 @@ def _corrected(estimate: EnsembleEstimate, measured: float | None) -> float | No
     return float(bias.corrected(estimate.brain_age, measured))
 
 
-def _part(part: SubEnsembleEstimate, explained: MapFacts | None) -> SubEnsemblePart:
-    facts: dict[str, float] = {}
+def prepared_otherwise(bundle: Bundle, ensemble: str, preparation: Preparation) -> tuple[str, ...]:
+    """How the inputs of a published network were made otherwise than its authors make them."""
+    recipe = bundle.record.recipe
+    if recipe is None:
+        return ()
+    stripper = preparation.skull_strip_method
+    made = Made(None if stripper == "none" else stripper, preparation.bias_corrected)
+    own = [sub.input for sub in bundle.ensemble_record(ensemble).sub_ensembles]
+    return tuple(
+        sentence
+        for one in own
+        if isinstance(one, InputRecipe)
+        for sentence in made_otherwise(one, recipe.input, made, recipe.title)
+    )
+
+
+def _part(
+    part: SubEnsembleEstimate, explained: MapFacts | None, distributions: Distributions
+) -> SubEnsemblePart:
+    facts: dict[str, Any] = {}
     if explained is not None:
         facts = {
             "target_bias": explained.target_bias,
@@ -171,6 +221,8 @@ def _part(part: SubEnsembleEstimate, explained: MapFacts | None) -> SubEnsembleP
         base_models=part.base_models,
         weight=part.weight,
         **facts,
+        distribution_sd=tuple(sd for sd, _ in distributions),
+        distribution_mode=tuple(mode for _, mode in distributions),
     )
 
 

@@ -14,7 +14,7 @@ does not change when the same number is added to all scores of a softmax: its en
 from __future__ import annotations
 
 from functools import cache
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +29,6 @@ Doubles = NDArray[np.float64]
 NODES = 256
 #: Lines of an account for what lies between an estimate and what its secant explains.
 LIMITS, ROUNDING = "limits", "rounding"
-#: Years from its first or last bin within which an expectation is at its limit.
-NEAR_LIMIT = 1.0
 MOST_OUTPUTS = 1000
 
 Number = Annotated[float, Field(ge=-1e6, le=1e6)]
@@ -40,6 +38,9 @@ class Readout(PydanticModel):
     """What all readouts can do. The last layer's outputs are (n, m), or (m,) for one image."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    #: Years from the least or greatest estimate within which one counts as at its limit.
+    near_limit: ClassVar[float] = 1.0
 
     @property
     def outputs(self) -> int:
@@ -93,9 +94,16 @@ class Readout(PydanticModel):
         """Standard deviation and most probable age of the distribution over ages; None if there is none."""
         return None
 
-    def at_limit(self, outputs: Floats) -> bool:
-        """Whether the estimate (from outputs (m,)) is at, or beside, the least or greatest it can be."""
-        return bool(self.corrections(outputs))
+    def at_limit(self, years: float) -> bool:
+        """Whether an estimate is at, or beside, the least or greatest it can be."""
+        low, high = self.range
+        near = self.near_limit
+        return (low is not None and years <= low + near) or (high is not None and years >= high - near)
+
+    @property
+    def range(self) -> tuple[float | None, float | None]:
+        """The least and the greatest estimate, in years; None where there is no limit."""
+        return None, None
 
 
 class LinearReadout(Readout):
@@ -103,6 +111,8 @@ class LinearReadout(Readout):
 
     years = output * scale + offset, at least `low` and at most `high`.
     """
+
+    near_limit: ClassVar[float] = 0.0
 
     kind: Literal["linear"] = "linear"
     scale: Number = 1.0
@@ -117,6 +127,11 @@ class LinearReadout(Readout):
         if self.low is not None and self.high is not None and self.low >= self.high:
             raise ValueError("a readout's lower limit must be below its upper one")
         return self
+
+    @property
+    def range(self) -> tuple[float | None, float | None]:
+        """The limits."""
+        return self.low, self.high
 
     def years(self, outputs: Floats) -> Doubles:
         """Years (n,)."""
@@ -181,10 +196,10 @@ class ExpectationReadout(Readout):
         variance = shares @ (centres - shares @ centres) ** 2
         return float(np.sqrt(variance)), float(centres[shares.argmax()])
 
-    def at_limit(self, outputs: Floats) -> bool:
-        """Whether the estimate is within a year of the first or the last bin."""
-        years, centres = float(self.explained(outputs[None])[0]), self.centres
-        return bool(min(years - centres[0], centres[-1] - years) <= NEAR_LIMIT)
+    @property
+    def range(self) -> tuple[float, float]:
+        """The first and the last bin."""
+        return self.first, self.first + self.step * (self.n - 1)
 
 
 class CountReadout(Readout):
@@ -239,11 +254,10 @@ class CountReadout(Readout):
         rise = self.step * (_sigmoid(end) - _sigmoid(start))
         return np.where(near, self.slopes((start + end) / 2), rise / np.where(near, 1.0, way))
 
-    def at_limit(self, outputs: Floats) -> bool:
-        """Whether the estimate is within a year of the least or the greatest count."""
-        years = float(self.years(outputs[None])[0])
-        last = self.first + self.step * self.n
-        return min(years - self.first, last - years) <= NEAR_LIMIT
+    @property
+    def range(self) -> tuple[float, float]:
+        """Where none is passed, and all."""
+        return self.first, self.first + self.step * self.n
 
 
 AnyReadout = Annotated[LinearReadout | ExpectationReadout | CountReadout, Field(discriminator="kind")]

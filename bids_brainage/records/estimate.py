@@ -60,6 +60,14 @@ class SubEnsemblePart(Record):
         default=None, description="weight times relevance_sum: what its map adds to the ensemble's estimate"
     )
 
+    distribution_sd: tuple[float, ...] = Field(
+        default=(),
+        description="standard deviation of each base model's distribution over ages, if any",
+    )
+    distribution_mode: tuple[float, ...] = Field(
+        default=(), description="most probable age of each of these distributions"
+    )
+
     @property
     def map_weight(self) -> float:
         """The weight of its map in the ensemble's; other than `weight` where maps are averaged."""
@@ -75,6 +83,20 @@ class Contributions(Record):
     region: dict[str, float] = Field(description="by part of the brain that sub-ensembles see")
 
 
+class PublishedFacts(Record):
+    """What the authors of a published network say of it, and what is known to go wrong."""
+
+    title: str = Field(description="of the network")
+    paper: str = Field(description="where it was published; empty if unknown")
+    repository: str = Field(description="of the authors' code")
+    commit: str = Field(description="at which that was read")
+    licence: str = Field(description="of the weights")
+    registration: str = Field(description="of its input to the template: none, rigid, affine or nonlinear")
+    mae: float | None = Field(description="mean absolute error that the authors give, years")
+    people: str = Field(description="of whom they give it")
+    problems: tuple[str, ...] = Field(default=(), description="known ones")
+
+
 class ModelFacts(Record):
     """The bundle that the estimate was made with."""
 
@@ -83,6 +105,9 @@ class ModelFacts(Record):
     purpose: str = Field(description="research or demonstration")
     heads: str = Field(description="linear, or spline if some are curved")
     sha256: str = Field(description="of bundle.json, which names all other files")
+    published: PublishedFacts | None = Field(
+        default=None, description="of a published network; null of a bundle that was trained"
+    )
 
 
 class Preparation(Record):

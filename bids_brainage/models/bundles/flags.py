@@ -11,8 +11,12 @@ from bids_brainage.models.bundles.bundle import Bundle
 from bids_brainage.models.ensembles.ensemble import EnsembleEstimate
 from bids_brainage.models.ensembles.scans import UnlikeScan
 from bids_brainage.models.ensembles.typicality import Unusual
+from bids_brainage.networks.graph import LayerGraph
 from bids_brainage.quoting import one_line
 from bids_brainage.records.estimate import Difference
+
+#: Standard deviation (years) of a distribution over ages above which it is wide; training labels had 1 year.
+WIDE = 5.0
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,8 @@ def estimate_flags(
     altered: str | None = None,
     dba: Difference | None = None,
     scans: Sequence[UnlikeScan] = (),
+    spreads: Mapping[str, Sequence[float]] | None = None,
+    prepared_otherwise: Sequence[str] = (),
 ) -> tuple[Flag, ...]:
     """All flags of an estimate.
 
@@ -70,6 +76,10 @@ def estimate_flags(
         From the average brain of the person's age (or target's value), where they were compared.
     scans : sequence of UnlikeScan
         What is unlike training in how the images were scanned.
+    spreads : mapping of str to sequence of float, optional
+        By sub-ensemble, standard deviations of its networks' distributions over ages, where they have such.
+    prepared_otherwise : sequence of str
+        Sentences on how a published network's input differs from what its authors make.
     """
     return (
         *_altered_flags(altered),
@@ -83,6 +93,9 @@ def estimate_flags(
         *_ensemble_flags(bundle, estimate),
         *_image_flags(unusual),
         *_scan_flags(scans),
+        *_limit_flags(bundle, estimate),
+        *_spread_flags(spreads or {}),
+        *_prepared_flags(prepared_otherwise),
     )
 
 
@@ -226,3 +239,26 @@ def _scan_flags(scans: Sequence[UnlikeScan]) -> Iterator[Flag]:
             if own.measure == measure
         ]
         yield Flag(f"scan_unlike_{measure}", messages.SCANS_UNLIKE[measure].format(each="; ".join(each)))
+
+
+def _limit_flags(bundle: Bundle, estimate: EnsembleEstimate) -> Iterator[Flag]:
+    """Networks whose estimate cannot go further."""
+    known = {sub.name: sub.architecture for sub in bundle.ensemble_record(estimate.ensemble).sub_ensembles}
+    for part in estimate.sub_ensembles:
+        architecture = known[part.name]
+        if isinstance(architecture, LayerGraph) and any(map(architecture.readout.at_limit, part.base_models)):
+            low, high = architecture.readout.range
+            shown = " to ".join("any age" if end is None else f"{end:g}" for end in (low, high))
+            yield Flag("estimate_at_limit", messages.ESTIMATE_AT_LIMIT.format(name=part.name, range=shown))
+
+
+def _spread_flags(spreads: Mapping[str, Sequence[float]]) -> Iterator[Flag]:
+    for name, each in spreads.items():
+        if max(each) > WIDE:
+            text = messages.DISTRIBUTION_WIDE.format(name=name, spread=max(each), limit=WIDE)
+            yield Flag("distribution_wide", text)
+
+
+def _prepared_flags(sentences: Sequence[str]) -> Iterator[Flag]:
+    if sentences:
+        yield Flag("prepared_otherwise", " ".join(sentences))

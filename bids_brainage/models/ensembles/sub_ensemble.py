@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from bids_brainage.errors import InputError
 from bids_brainage.models.ensembles.base_model import BaseModel
 from bids_brainage.models.ensembles.head_model import Head
 from bids_brainage.preprocessing.recipes.vocabulary import NetworkInput
+from bids_brainage.relevance.engine.explanation import predict_scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +53,21 @@ class SubEnsemble:
     def predict(self, images: np.ndarray, *, threads: int = 1) -> np.ndarray:
         """Base-model predictions (n, k) in years for images (n, *box, channels) as `input` makes them."""
         return np.stack([model.predict(images, threads=threads) for model in self.base_models], axis=1)
+
+    def scores(self, image: np.ndarray) -> tuple[np.ndarray, ...]:
+        """What each base model's last layer gives (m,) for one image (*box, channels)."""
+        return tuple(predict_scores(model.network, image[None])[0] for model in self.base_models)
+
+    def years(self, scores: Sequence[np.ndarray]) -> np.ndarray:
+        """Base-model predictions (k,) from such scores."""
+        models = zip(self.base_models, scores, strict=True)
+        return np.array([float(model.network.readout.years(given[None])[0]) for model, given in models])
+
+    def distributions(self, scores: Sequence[np.ndarray]) -> tuple[tuple[float, float], ...]:
+        """Spread and most probable age of each base model's distribution over ages, if it has one."""
+        models = zip(self.base_models, scores, strict=True)
+        found = [model.network.readout.distribution(given) for model, given in models]
+        return tuple(own for own in found if own is not None)
 
     def check_predictions(self, predictions: np.ndarray) -> np.ndarray:
         """The predictions as float64 (..., k); InputError if they do not fit or are not finite."""

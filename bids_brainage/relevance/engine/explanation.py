@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,16 @@ from bids_brainage.relevance.peers import plain
 Account = tuple[LayerAccount, ...]
 #: Weights (k,) from the outputs (k,) of networks.
 Weigh = Callable[[NDArray[np.float64]], NDArray]
-#: One network's result for one image: output in years, relevance (d, h, w, c) and account.
-Explained = tuple[float, Floats, Account]
+
+
+class Explained(NamedTuple):
+    """Of one network and image: output in years, relevance (d, h, w, c), account, and scores (m,)."""
+
+    output: float
+    relevance: Floats
+    account: Account
+    scores: Floats
+
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -89,6 +97,8 @@ class EnsembleExplanation:
         Biases of the output neurons.
     agreement : float or None
         Mean cosine of the maps of each pair of networks; None for fewer than two maps that are not zero.
+    scores : tuple of k arrays (m,)
+        What the networks' last layers give, before it becomes years; empty if the backend does not tell it.
     """
 
     outputs: NDArray[np.float64]
@@ -99,6 +109,7 @@ class EnsembleExplanation:
     weights: NDArray[np.float64]
     target_biases: NDArray[np.float64]
     agreement: float | None = None
+    scores: tuple[Floats, ...] = ()
 
     @property
     def target_bias(self) -> float:
@@ -118,7 +129,23 @@ class EnsembleExplanation:
 
 
 def predict(network: Network, images: NDArray, *, threads: int = 1) -> NDArray[np.float64]:
-    """Return the network's outputs (n,) for `images` (n, ..., channels), in years.
+    """Return the network's estimates (n,) for `images` (n, ..., channels), in years.
+
+    Parameters
+    ----------
+    network, images, threads
+        See `predict_scores`.
+
+    Raises
+    ------
+    NetworkError
+        If the images do not fit.
+    """
+    return network.readout.years(predict_scores(network, images, threads=threads))
+
+
+def predict_scores(network: Network, images: NDArray, *, threads: int = 1) -> Floats:
+    """Return what the network's last layer gives (n, m) for `images` (n, ..., channels).
 
     Parameters
     ----------
@@ -135,11 +162,13 @@ def predict(network: Network, images: NDArray, *, threads: int = 1) -> NDArray[n
         If the images do not fit.
     """
 
-    def work(engine: _Engine, image: NDArray) -> float:
-        return engine.forward(network, network.volumes(image[None]))[1]
+    def work(engine: _Engine, image: NDArray) -> Floats:
+        state = engine.forward(network, network.volumes(image[None]))
+        return state.outputs[network.output_layer.name][0]
 
     engine = _Engine(COMPOSITES["preset-a"], "fast", threads)
-    return np.array(list(engine.each(work, list(np.asarray(images)))), np.float64)
+    found = list(engine.each(work, list(np.asarray(images))))
+    return np.stack(found) if found else np.zeros((0, network.readout.outputs), np.float32)
 
 
 def explain(
@@ -176,13 +205,13 @@ def explain(
 
     worker = _Engine(find_composite(composite), engine, threads)
     explained = list(worker.each(work, list(network.volumes(images))))
-    maps = [own for _, own, _ in explained]
+    maps = [own.relevance for own in explained]
     # One map, the usual case, is not copied.
     stacked = maps[0][None] if len(maps) == 1 else np.array(maps, np.float32)
     return Explanation(
-        np.array([output for output, _, _ in explained], np.float64),
+        np.array([own.output for own in explained], np.float64),
         stacked.reshape(len(maps), *network.input_shape),
-        tuple(account for _, _, account in explained),
+        tuple(own.account for own in explained),
         network.target_bias,
     )
 
@@ -227,13 +256,14 @@ def explain_ensemble(
     explained: Iterable[Explained] = worker.each(lambda engine, own: engine.explain(own, volume), networks)
     if callable(weights):
         explained = list(explained)
-        weights = weights(np.array([output for output, _, _ in explained]))
+        weights = weights(np.array([own.output for own in explained]))
     weights = check_weights(weights, networks)
-    outputs, accounts, sums = [], [], []
+    outputs, accounts, sums, scores = [], [], [], []
     relevance = np.zeros(volume.shape[1:], np.float32)
     directions = _Directions()
-    for weight, (output, own, account) in zip(weights, explained, strict=True):
+    for weight, (output, own, account, given) in zip(weights, explained, strict=True):
         sums.append(loops.total(own.ravel()))
+        scores.append(given)
         directions.add(own)
         loops.add_scaled(own.ravel(), np.float32(weight), relevance.ravel())
         outputs.append(output)
@@ -247,6 +277,7 @@ def explain_ensemble(
         weights,
         np.array([network.target_bias for network in networks]),
         directions.agreement,
+        tuple(scores),
     )
 
 
@@ -300,18 +331,17 @@ class _Engine:
     kind: Literal["fast", "plain"]
     threads: int
 
-    def forward(self, network: Network, volume: Floats) -> tuple[plain.State, float]:
-        """Run one volume (1, d, h, w, c) through the network: the kept state, and its output in years."""
+    def forward(self, network: Network, volume: Floats) -> plain.State:
+        """Run one volume (1, d, h, w, c) through the network, and keep what relevance needs."""
         if self.kind == "plain":
-            state = plain.forward(network, volume, self.composite)
-        else:
-            state = forward.run(network, volume, self.composite, self.threads)
-        return state, float(network.readout.years(state.outputs[network.output_layer.name])[0])
+            return plain.forward(network, volume, self.composite)
+        return forward.run(network, volume, self.composite, self.threads)
 
     def explain(self, network: Network, volume: Floats) -> Explained:
         """Explain one volume (1, d, h, w, c)."""
-        state, output = self.forward(network, volume)
+        state = self.forward(network, volume)
         outputs = state.outputs[network.output_layer.name][0]
+        output = float(network.readout.years(outputs[None])[0])
         corrections, target_bias = network.readout.corrections(outputs), network.target_bias
         network = network.with_one_neuron(outputs)
         start = np.array([[output - sum(corrections.values())]], np.float32)
@@ -320,7 +350,8 @@ class _Engine:
             relevance = plain.backward(network, state, self.composite, start, lines)
         else:
             relevance = backward.run(network, state, self.composite, start, lines, self.threads)
-        return output, relevance[0], with_readout(lines, target_bias, output, corrections)
+        account = with_readout(lines, target_bias, output, corrections)
+        return Explained(output, relevance[0], account, outputs)
 
     def each(self, work: Callable[[_Engine, T], R], items: Sequence[T]) -> Iterator[R]:
         """Do `work` for each item, as many at a time as there are threads; yields in order.

@@ -11,6 +11,8 @@ from bids_brainage.models.bundles.bundle import Bundle
 from bids_brainage.models.bundles.flags import estimate_flags
 from bids_brainage.models.ensembles.scans import UnlikeScan
 from bids_brainage.models.ensembles.typicality import Unusual
+from bids_brainage.networks.graph import LayerGraph
+from bids_brainage.networks.readouts import LinearReadout
 
 
 def estimate(bundle: Bundle, brain_age: float = 50, spread: float = 0, **changes):
@@ -105,3 +107,42 @@ def test_scans_unlike_training_are_told_with_their_sequences(bundle):
     assert (voxels.code, smooth.code) == ("scan_unlike_voxels", "scan_unlike_smoothness")
     assert "FLAIR 0.5 x 0.5 x 5 mm (in training 1 to 2 mm); T1w 0.4 x 0.4 x 0.4 mm" in voxels.text
     assert "FLAIR 9.25 mm (in training 3 to 5 mm)" in smooth.text
+
+
+def test_what_a_published_network_cannot_say_or_does_not_know(bundle: Bundle) -> None:
+    spreads = {"WholeBrain_T1w": [2.0, 6.5], "WholeBrain_FLAIR": [4.9]}
+    done = ("It learned from others.", "It saw others.")
+    found = {
+        flag.code: flag.text
+        for flag in estimate_flags(
+            bundle, estimate(bundle), age=50, simulated=True, spreads=spreads, prepared_otherwise=done
+        )
+    }
+    assert found["distribution_wide"].startswith("WholeBrain_T1w spreads its answer over many ages")
+    assert "6.5 years" in found["distribution_wide"]
+    assert found["prepared_otherwise"] == "It learned from others. It saw others."
+
+
+def test_an_estimate_at_the_end_of_its_scale_is_flagged(bundle: Bundle) -> None:
+    readout = {"kind": "linear", "low": 3.0, "high": 95.0}
+    layer = {"kind": "dense", "name": "output", "inputs": ("image",), "units": 1}
+    graph = LayerGraph.model_construct(layers=(layer,), readout=LinearReadout.model_validate(readout))
+    made = estimate(bundle)
+    part = made.sub_ensembles[0]
+    record = bundle.ensemble_record(made.ensemble)
+    subs = tuple(
+        sub.model_copy(update={"architecture": graph}) if sub.name == part.name else sub
+        for sub in record.sub_ensembles
+    )
+    limited = replace(
+        bundle,
+        record=bundle.record.model_copy(
+            update={"ensembles": (record.model_copy(update={"sub_ensembles": subs}),)}
+        ),
+    )
+    for age, expected in ((95.0, True), (94.9, False), (3.0, True)):
+        parts = (replace(part, base_models=(50.0, age)), *made.sub_ensembles[1:])
+        flags = estimate_flags(limited, replace(made, sub_ensembles=parts), age=50, simulated=True)
+        assert ("estimate_at_limit" in [flag.code for flag in flags]) is expected
+        told = [flag.text for flag in flags if flag.code == "estimate_at_limit"]
+        assert all(f"{part.name} can only give ages in 3 to 95" in text for text in told)

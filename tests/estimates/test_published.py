@@ -1,0 +1,79 @@
+"""A published network: its estimate adds up, and says what is known of it and what was done otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bids_brainage.errors import ImageError
+from bids_brainage.estimates.options import EstimationOptions
+from bids_brainage.estimates.session import EnsembleResult, estimate_session
+from bids_brainage.models.bundles.bundle import Bundle
+from bids_brainage.models.cohorts.images import person_images
+from bids_brainage.models.importing.published import import_published
+from bids_brainage.models.importing.recipe import read_recipe
+from bids_brainage.preprocessing.network_input import network_input
+from bids_brainage.preprocessing.recipes.preparing import RecipeImages, prepare
+from bids_brainage.records.reading import PreparedImages
+from tests.estimates.conftest import LRP, PERSON, PREPARATION
+from tests.models.importing.test_published import saved
+
+OPTIONS = EstimationOptions(modalities=("T1w",), lrp=LRP)
+
+
+@pytest.fixture(scope="module")
+def registered(images: PreparedImages) -> PreparedImages:
+    """The template as a person, whose linear way is the identity, too."""
+    return replace(images, linear={"rigid": (images.forward, images.inverse)})
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """Westman's network, of random weights."""
+    folder = tmp_path_factory.mktemp("published")
+    return import_published(read_recipe("westman"), [saved(folder)], folder / "bundle")
+
+
+@pytest.fixture(scope="module")
+def result(published: Bundle, registered: PreparedImages) -> EnsembleResult:
+    (found,) = estimate_session(published, ["Westman"], registered, PREPARATION, PERSON, OPTIONS)
+    return found
+
+
+def test_what_the_network_sees_is_made_by_its_recipe(published: Bundle, registered: PreparedImages) -> None:
+    recipe, seen = read_recipe("westman").input, person_images(registered)
+    own = network_input(seen, recipe)
+    image = seen.read(seen.subject["T1w"])
+    expected = prepare(recipe, RecipeImages.on_t1w(image, seen.brain_mask))
+    assert own.array == pytest.approx(expected.array, abs=2e-3)
+    assert (float(own.array.min()), float(own.array.max())) == (-1, 1)
+
+
+def test_the_estimate_adds_up(result: EnsembleResult) -> None:
+    record = result.record
+    total = record.target_bias + record.relevance_sum + record.absorbed
+    assert total == pytest.approx(record.brain_age, abs=1e-4)
+    (part, whole) = result.maps
+    for own in (part, whole):
+        (image,) = own.on.values()
+        assert float(np.asanyarray(image.dataobj).sum(dtype=float)) == pytest.approx(
+            own.relevance_sum, abs=1e-3
+        )
+
+
+def test_it_says_whose_network_it_is_and_what_was_done_otherwise(result: EnsembleResult) -> None:
+    record, recipe = result.record, read_recipe("westman")
+    facts = record.model.published
+    assert facts is not None
+    assert (facts.title, facts.licence, facts.mae) == (recipe.title, "MIT", 2.99)
+    assert facts.problems == recipe.problems
+    (flag,) = [flag for flag in record.flags if flag.code == "prepared_otherwise"]
+    assert "FLIRT registered, and this one was registered by ANTs" in flag.text
+    assert flag.severity == "warning"
+
+
+def test_without_its_registration_there_is_no_image(published: Bundle, images: PreparedImages) -> None:
+    with pytest.raises(ImageError, match="Westman"):
+        list(estimate_session(published, ["Westman"], images, PREPARATION, PERSON, OPTIONS))
