@@ -704,6 +704,32 @@ EVALUATION_NOBODY = (
     "All people with derivatives here are among those {model} was trained on; nobody is left for the "
     "evaluation."
 )
+PUBLISHED_HERE = (
+    "{ensemble}, {n} people of {youngest:.0f} to {oldest:.0f} years: mean absolute error {mae:.2f} years "
+    "({mae_low:.2f} to {mae_high:.2f}), bias {bias:+.2f} ({bias_low:+.2f} to {bias_high:+.2f}), slope of estimate on age "
+    "{slope:.2f} ({slope_low:.2f} to {slope_high:.2f})."
+)
+PUBLISHED_NOT_GIVEN = "Its authors give no mean absolute error to compare with ({people})."
+PUBLISHED_WORSE = "That is more than the {mae:g} years that its authors give ({people}): it does not do here what it did there."
+PUBLISHED_NOT_WORSE = (
+    "It is not more than the {mae:g} years that its authors give ({people}), as far as can be told."
+)
+PUBLISHED_BIASED = (
+    "Estimates are off by {bias:+.1f} years on average, so that a difference from age tells nothing yet."
+)
+PUBLISHED_FLAT = (
+    "Estimates rise by {slope:.2f} years with each year of age: the young look old and the old look young, which is "
+    "regression to the mean where it is slight."
+)
+PUBLISHED_AGES = (
+    "It learned from ages of {youngest:g} to {oldest:g} years: some of these people are younger or older."
+)
+PUBLISHED_CAUSES = "Likely causes, the first to look at first: {causes}."
+PUBLISHED_SCANNER = "other scanners, sequences or people than those that it learned from"
+PUBLISHED_REFIT = (
+    "An offset and a slope that remain can be fitted on a part of your people (train --from-bundle --refit heads), and "
+    "are judged on the rest."
+)
 EVALUATING = "{ensemble} {name}: {n} people"
 NOBODY_TO_TRAIN = "Nobody in {file} has both an age and finished derivatives."
 TOO_FEW_PEOPLE = (

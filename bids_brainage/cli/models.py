@@ -253,6 +253,7 @@ def _references(arguments: argparse.Namespace) -> int:
 def _evaluate(arguments: argparse.Namespace) -> int:
     from bids_brainage.models.bundles.bundle import load_bundle
     from bids_brainage.models.evaluation.evaluation import evaluate_bundle
+    from bids_brainage.models.evaluation.published import published_fits, verdict
     from bids_brainage.models.evaluation.tables import write_evaluation
 
     bundle = load_bundle(arguments.model)
@@ -270,6 +271,10 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         console.print(_errors_table(errors, unit))
     if evaluation.coverage:
         console.print(_coverage_table(evaluation.coverage, unit))
+    if bundle.record.recipe is not None:
+        for fit in published_fits(bundle, evaluation):
+            for sentence in verdict(fit, bundle.record.recipe):
+                console.print(sentence, soft_wrap=True)
     for path in written:
         console.print(str(path), soft_wrap=True)
     return ALL_WELL

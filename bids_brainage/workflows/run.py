@@ -21,7 +21,7 @@ from bids_brainage.workflows.crashes import Crash, Crashes
 from bids_brainage.workflows.execution import Execution
 from bids_brainage.workflows.flags import RaisedFlag, flags_file, flags_of, tell_of_all, tell_of_session
 from bids_brainage.workflows.progress import Progress
-from bids_brainage.workflows.sources import linear_ways, sequence_files, with_groups, with_measured
+from bids_brainage.workflows.sources import sequence_files, with_groups, with_measured
 from bids_brainage.workflows.work_folder import remove_made
 
 if TYPE_CHECKING:
@@ -81,7 +81,8 @@ def run_participants(config: RunConfig, sessions: Sequence[SessionInputs]) -> Ru
     from bids_brainage.preprocessing.brain_mask import check_method
     from bids_brainage.workflows.citation import write_citation_of, write_planned_citation
 
-    bundle = None if config.preproc_only else load_bundle(config.model)
+    model = load_bundle(config.model)
+    bundle = None if config.preproc_only else model
     if bundle is not None:
         rule = config.lrp_rule or bundle.lrp_rule
         config = replace(config, ensemble=bundle.chosen(config.ensemble), lrp_rule=rule)
@@ -93,7 +94,7 @@ def run_participants(config: RunConfig, sessions: Sequence[SessionInputs]) -> Ru
         return RunOutcome(skipped=tuple(session.name for session in sessions))
     if any(session.origin is Origin.RAW for session in sessions):
         check_method(config.skull_strip)
-    outcome = _Run(config, sessions, bundle).outcome()
+    outcome = _Run(config, sessions, bundle, model.linear_ways).outcome()
     tell_of_all(outcome.flags, flags_file(config))
     if not config.preproc_only:
         write_citation_of(sessions, config)
@@ -103,13 +104,16 @@ def run_participants(config: RunConfig, sessions: Sequence[SessionInputs]) -> Ru
 class _Run:
     """One run over all sessions, batch by batch."""
 
-    def __init__(self, config: RunConfig, sessions: Sequence[SessionInputs], bundle: Any) -> None:
+    def __init__(
+        self, config: RunConfig, sessions: Sequence[SessionInputs], bundle: Any, linear: Sequence[str]
+    ) -> None:
         from bids_brainage.bids.dataset import read_json
         from bids_brainage.workflows.participant import report_name, workflow_name
 
         self.config = config
         self.sessions = sessions
         self.bundle = bundle
+        self.linear = linear
         self.dataset = str(read_json(config.bids_dir / "dataset_description.json").get("Name", ""))
         self.people = {workflow_name(session.name): session.name for session in sessions}
         self.pages = {report_name(session.participant): session.participant for session in sessions}
@@ -202,7 +206,7 @@ class _Run:
         from bids_brainage.workflows.completion import session_state
 
         sha256 = "" if self.bundle is None else self.bundle.sha256
-        return session_state(session, self.config, sha256, self.dataset, linear_ways(self.bundle))
+        return session_state(session, self.config, sha256, self.dataset, self.linear)
 
     def _problem(self, session: SessionInputs, crashes: Mapping[str, Sequence[Crash]]) -> str | None:
         """Why a session that was computed is not finished, if it is not."""

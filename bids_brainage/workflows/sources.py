@@ -12,8 +12,6 @@ from bids_brainage import messages
 from bids_brainage.bids.selection import Selection, SessionInputs
 from bids_brainage.config import RunConfig
 from bids_brainage.errors import InputError
-from bids_brainage.preprocessing.recipes.vocabulary import InputRecipe
-from bids_brainage.records.session import LINEAR
 
 if TYPE_CHECKING:
     from bids_brainage.models.bundles.bundle import Bundle
@@ -61,20 +59,6 @@ def with_all_modalities(selection: Selection, config: RunConfig) -> Selection:
         first = next(iter(failed.values()))
         raise InputError(messages.NOTHING_LEFT.format(count=len(together), first=first))
     return replace(selection, sessions=whole, failed=together)
-
-
-def linear_ways(bundle: Bundle | None) -> tuple[str, ...]:
-    """Which linear ways to the template, rigid or affine, the inputs of a bundle's networks need."""
-    if bundle is None:
-        return ()
-    inputs: list[object] = [
-        sub.input for ensemble in bundle.record.ensembles for sub in ensemble.sub_ensembles
-    ]
-    # Inputs by the paper's rules are not registered linearly, and given images are so already.
-    kinds = {
-        one.registration.kind for one in inputs if isinstance(one, InputRecipe) and one.source != "given"
-    }
-    return tuple(sorted(kinds & set(LINEAR)))
 
 
 def with_groups(sessions: Sequence[SessionInputs], config: RunConfig, bundle: Bundle) -> list[SessionInputs]:

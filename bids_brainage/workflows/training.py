@@ -252,6 +252,7 @@ def describe_training(config: RunConfig) -> str:
         plan.split.group_column,
         config.participant_label,
         plan.target,
+        transfer.bundle.linear_ways if transfer else (),
     )
     splits = make_splits(plan, cohort, heads_only=transfer is not None and transfer.refit == "heads")
     specs = transfer.specs() if transfer else input_specs(plan, cohort.people[:PEOPLE_LOOKED_AT])

@@ -20,6 +20,7 @@ from bids_brainage.bids.selection import SessionInputs
 from bids_brainage.bids.uris import dataset_links
 from bids_brainage.config import RunConfig
 from bids_brainage.interfaces.registration import Aligned, RegisterRigid, UseTransforms
+from bids_brainage.models.bundles.bundle import Bundle
 from bids_brainage.models.importing.recipe import read_recipe
 from bids_brainage.preprocessing.input_spec import InputSpec
 from bids_brainage.records.reading import SessionPlace, read_session
@@ -30,7 +31,6 @@ from bids_brainage.workflows.completion import session_state
 from bids_brainage.workflows.participant import Task, estimation_options, init_session_wf, workflow_name
 from bids_brainage.workflows.preprocessing import init_preprocessing_wf
 from bids_brainage.workflows.run import _batches
-from bids_brainage.workflows.sources import linear_ways
 
 
 def image(folder: Path, name: str) -> Path:
@@ -207,14 +207,14 @@ def test_a_finished_linear_way_is_found_again(tmp_path: Path, config: RunConfig)
 
 
 def test_what_networks_take_in_tells_which_ways_are_needed() -> None:
-    def bundle(*inputs: object) -> SimpleNamespace:
+    def ways(*inputs: object) -> tuple[str, ...]:
         ensemble = SimpleNamespace(sub_ensembles=[SimpleNamespace(input=one) for one in inputs])
-        return SimpleNamespace(record=SimpleNamespace(ensembles=[ensemble]))
+        return Bundle(Path(), SimpleNamespace(ensembles=[ensemble]), "").linear_ways
 
     sfcn, pyment, midi = (read_recipe(name).input for name in ("sfcn-ukb", "pyment-sm", "midi-t2w"))
     paper = InputSpec(modality="T1w", stage="subject", space="T1w", voxel_size=1, box=(8, 8, 8))
-    assert linear_ways(None) == linear_ways(bundle(paper, midi, pyment.of_source("given"))) == ()
-    assert linear_ways(bundle(paper, sfcn, pyment)) == ("affine", "rigid")
+    assert ways(paper, midi, pyment.of_source("given")) == ()
+    assert ways(paper, sfcn, pyment) == ("affine", "rigid")
 
 
 def test_a_file_of_the_same_size_and_time_is_not_read_again(

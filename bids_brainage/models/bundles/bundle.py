@@ -34,7 +34,10 @@ from bids_brainage.models.ensembles.ensemble import MultiLevelEnsemble
 from bids_brainage.models.ensembles.typicality import Norms
 from bids_brainage.networks.graph import LayerGraph
 from bids_brainage.networks.weights_file import write_arrays
+from bids_brainage.preprocessing.input_spec import InputSpec
+from bids_brainage.preprocessing.recipes.vocabulary import InputRecipe
 from bids_brainage.quoting import printable
+from bids_brainage.records.session import LINEAR
 from bids_brainage.terms import AGE, PAPER_RULE
 
 #: Bytes of ``bundle.json``: enough for 100,000 training participants.
@@ -93,6 +96,18 @@ class Bundle:
     def estimates_age(self) -> bool:
         """Whether it estimates age, not another number."""
         return self.record.target == AGE
+
+    @property
+    def linear_ways(self) -> tuple[str, ...]:
+        """Which linear ways to the template, rigid or affine, its networks' inputs need.
+
+        Inputs by the paper's rules are not registered linearly, and given images are so already.
+        """
+        inputs = [sub.input for own in self.record.ensembles for sub in own.sub_ensembles]
+        kinds = {
+            one.registration.kind for one in inputs if isinstance(one, InputRecipe) and one.source != "given"
+        }
+        return tuple(sorted(kinds & set(LINEAR)))
 
     @property
     def lrp_rule(self) -> str:
@@ -405,7 +420,8 @@ def _grey(reference: np.ndarray) -> np.ndarray:
 def _reference_image(bundle: Bundle, key: str, sub: SubEnsembleRecord) -> np.ndarray:
     """A sub-ensemble's reference input as float32 (1, *box, 1): grey values to [0, 1], floats as they are."""
     image = bundle.reference_inputs().get(key)
-    floats = (np.float16, np.float32) if isinstance(sub.architecture, LayerGraph) else ()
+    grey = isinstance(sub.input, InputSpec) and not isinstance(sub.architecture, LayerGraph)
+    floats = () if grey else (np.float16, np.float32)
     if (
         image is None
         or image.dtype not in (np.uint8, *floats)

@@ -310,7 +310,7 @@ class Parent(Record):
 
 
 class Reference(Record):
-    """Reference inputs (`file`; uint8, of a graph also floats) and each base model's prediction of them.
+    """Reference inputs (`file`; uint8, or floats of a graph or recipe), and each base model's predictions.
 
     In years, `predictions` has, by ``<ensemble>/<sub-ensemble>``, one tuple per fold with one number per base
     model.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,7 @@ def read_cohort(
     group_column: str | None = None,
     labels: Sequence[str] = (),
     target: str = AGE,
+    linear: Collection[str] = (),
 ) -> TrainingCohort:
     """Find everyone with a number in the target's column and finished images of all modalities.
 
@@ -94,6 +95,8 @@ def read_cohort(
         Only these participants, without ``sub-``; all if it is empty.
     target : str
         Column of participants.tsv that is to be estimated.
+    linear : collection of str
+        Linear ways to the template (rigid, affine) that they must have, too.
 
     Raises
     ------
@@ -102,7 +105,7 @@ def read_cohort(
     """
     for folder in filter(is_altered, derivatives):
         _log.warning("%s", messages.COHORT_ALTERED.format(path=folder))
-    wanted = tuple(modalities)
+    wanted = (*modalities, *linear)
     table = ParticipantsTable(participants, required=True)
     for warning in table.warnings:
         _log.warning("%s", warning)
@@ -151,15 +154,15 @@ def _tell_left_out(sentence: str, labels: Sequence[str], **facts: object) -> Non
 
 
 def _finished_images(
-    derivatives: Sequence[Path], label: str, modalities: Sequence[str]
+    derivatives: Sequence[Path], label: str, stages: Sequence[str]
 ) -> Iterator[tuple[str | None, PreparedImages]]:
-    """Label and images of a person's sessions that have all modalities, finished and still there."""
-    needed = {FIRST, TEMPLATE, *modalities}
+    """Label and images of a person's sessions that have all stages, finished and still there."""
+    needed = {FIRST, TEMPLATE, *stages}
     for folder in derivatives:
         for session in read_participant(folder, label):
-            stages = session.record.preprocessing
-            there = stages.keys() - session.left_out.keys()
-            whole = needed <= there and all(session.is_whole(stages[name]) for name in needed)
+            done = session.record.preprocessing
+            there = done.keys() - session.left_out.keys()
+            whole = needed <= there and all(session.is_whole(done[name]) for name in needed)
             if whole and session.images:
                 yield strip_prefix(session.place.session or "", "ses") or None, session.images
 

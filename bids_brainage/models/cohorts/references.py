@@ -163,7 +163,9 @@ def make_references(
     if not specs:
         raise InputError(messages.REFERENCES_NO_INPUT.format(model=bundle.name, names=", ".join(modalities)))
     seen = dict.fromkeys(spec.modality for spec in specs.values())
-    cohort = read_cohort([derivatives], participants, seen, target=bundle.record.target)
+    cohort = read_cohort(
+        [derivatives], participants, seen, target=bundle.record.target, linear=bundle.linear_ways
+    )
     ages, everybody = cohort.values, np.arange(len(cohort.people))
     if reason := why_not(cohort, ages):
         raise InputError(reason)

@@ -97,7 +97,9 @@ def evaluate_bundle(
     """
     subs = [(e.name, sub) for e in bundle.record.ensembles for sub in e.sub_ensembles]
     modalities = dict.fromkeys(sub.input.modality for _, sub in subs)
-    cohort = read_cohort([derivatives], participants, modalities, target=bundle.record.target)
+    cohort = read_cohort(
+        [derivatives], participants, modalities, target=bundle.record.target, linear=bundle.linear_ways
+    )
     people = unseen(bundle, cohort)
     specs = {f"{ensemble}/{sub.name}": sub.input for ensemble, sub in subs}
     store = build_store(work_dir, people, specs, nprocs)

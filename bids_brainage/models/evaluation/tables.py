@@ -9,6 +9,7 @@ from typing import Any
 from bids_brainage.models.bundles.bundle import Bundle
 from bids_brainage.models.bundles.schema import Errors
 from bids_brainage.models.evaluation.evaluation import Evaluation
+from bids_brainage.models.evaluation.published import COLUMNS, published_fits, rows
 from bids_brainage.records.tables import write_table
 from bids_brainage.terms import AGE
 
@@ -47,6 +48,8 @@ ESTIMATE_COLUMNS = {
 def write_evaluation(folder: Path, bundle: Bundle, evaluation: Evaluation) -> tuple[Path, ...]:
     """Write ``errors.tsv``, ``coverage.tsv`` and ``estimates.tsv``, each with a JSON file of its columns.
 
+    Of a published network there is ``published.tsv``, too.
+
     Returns
     -------
     tuple of Path
@@ -54,7 +57,7 @@ def write_evaluation(folder: Path, bundle: Bundle, evaluation: Evaluation) -> tu
     """
     target, unit = bundle.record.target, bundle.record.unit
     errors = [row for errors in evaluation.errors.values() for row in errors]
-    pairs = (
+    pairs = [
         write_errors(folder, errors, target, unit),
         write_table(
             folder / "coverage.tsv",
@@ -68,7 +71,16 @@ def write_evaluation(folder: Path, bundle: Bundle, evaluation: Evaluation) -> tu
             described(ESTIMATE_COLUMNS, target, unit),
             dict.fromkeys((*ESTIMATE_COLUMNS, "measured"), ".7g"),
         ),
-    )
+    ]
+    if fits := published_fits(bundle, evaluation):
+        pairs.append(
+            write_table(
+                folder / "published.tsv",
+                rows(fits),
+                described(COLUMNS, target, unit),
+                dict.fromkeys(COLUMNS, ".4g"),
+            )
+        )
     return tuple(table for table, _ in pairs)
 
 

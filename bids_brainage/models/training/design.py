@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from bids_brainage import messages
 from bids_brainage.atomic import write_text
 from bids_brainage.errors import InputError
+from bids_brainage.models.bundles.schema import AnyInput
 from bids_brainage.models.cohorts.people import TrainingCohort
 from bids_brainage.models.cohorts.store import VolumeStore
 from bids_brainage.models.training.plan import TrainingPlan
@@ -21,10 +22,10 @@ from bids_brainage.models.training.splits import Split, split_by_age
 from bids_brainage.models.training.start import Start
 from bids_brainage.models.training.volumes import TrainingTask
 from bids_brainage.networks.graph import Architecture
-from bids_brainage.preprocessing.input_spec import InputSpec
 from bids_brainage.terms import AGE
 
 _ARCHITECTURE: TypeAdapter[Architecture] = TypeAdapter(Architecture)
+_INPUT: TypeAdapter[AnyInput] = TypeAdapter(AnyInput)
 
 # Learning rates and penalties are meant for ages, whose standard deviation is about this many years. Other
 # targets are trained, and their heads fitted, in a unit in which theirs is the same.
@@ -138,7 +139,7 @@ def load_design(path: Path) -> TrainingDesign:
     """Read back what `TrainingDesign.save` wrote."""
     content = json.loads(path.read_text(encoding="utf-8"))
     store = content["store"]
-    specs = {key: InputSpec.model_validate(spec) for key, spec in store["specs"].items()}
+    specs = {key: _INPUT.validate_python(spec) for key, spec in store["specs"].items()}
     return TrainingDesign(
         plan=TrainingPlan.model_validate(content["plan"]),
         store=VolumeStore(Path(store["path"]), specs, store["n"], store["fingerprint"]),

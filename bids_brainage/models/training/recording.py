@@ -18,6 +18,7 @@ from bids_brainage.models.bundles.building import make_head
 from bids_brainage.models.bundles.bundle import participant_key
 from bids_brainage.models.bundles.expected_inputs import pack_expected
 from bids_brainage.models.bundles.fields import LONGEST_NAME
+from bids_brainage.models.bundles.recipe import Recipe
 from bids_brainage.models.bundles.schema import (
     EXPECTED_FILE,
     REFERENCE_FILE,
@@ -60,6 +61,8 @@ def bundle_record(
     cohort: TrainingCohort,
     fitted: Mapping[str, Sequence[FittedFold]],
     parents: tuple[Parent, ...] = (),
+    recipe: Recipe | None = None,
+    *,
     threads: int = 1,
 ) -> tuple[BundleRecord, dict[str, dict[str, np.ndarray]]]:
     """The bundle's record and its files' arrays."""
@@ -102,6 +105,7 @@ def bundle_record(
         parents=parents,
         reference=_reference(arrays[REFERENCE_FILE], tasks, len(splits), design.base_scale(0)),
         expected_inputs=expected,
+        recipe=recipe,
         files={},
     )
     return record, arrays

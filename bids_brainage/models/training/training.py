@@ -92,7 +92,13 @@ def train_bundle(
         Too few people, or all of the same age.
     """
     cohort = read_cohort(
-        derivatives, participants, plan.modalities, plan.split.group_column, labels, plan.target
+        derivatives,
+        participants,
+        plan.modalities,
+        plan.split.group_column,
+        labels,
+        plan.target,
+        transfer.bundle.linear_ways if transfer else (),
     )
     splits = make_splits(plan, cohort, heads_only=transfer is not None and transfer.refit == "heads")
     specs = transfer.specs() if transfer else input_specs(plan, cohort.people)
@@ -104,9 +110,9 @@ def train_bundle(
     results = _results(design, nprocs, run)
     tasks = design.tasks()
     fitted = {e.name: fit_ensemble(e, design, tasks) for e in plan.ensembles}
-    record, arrays = bundle_record(
-        design, cohort, fitted, transfer.parents() if transfer else (), threads=nprocs
-    )
+    parents = transfer.parents() if transfer else ()
+    recipe = transfer.bundle.record.recipe if transfer else None
+    record, arrays = bundle_record(design, cohort, fitted, parents, recipe, threads=nprocs)
     return Trained(write_bundle(out, record, arrays), cohort, results, fitted)
 
 

@@ -17,6 +17,7 @@ from bids_brainage.models.training.design import SPREAD_OF_AGES
 from bids_brainage.models.training.plan import EnsemblePlan, InputPlan, TrainingPlan
 from bids_brainage.models.training.start import Start
 from bids_brainage.networks.architecture import BaseModelSpec
+from bids_brainage.preprocessing.input_spec import InputSpec
 from bids_brainage.preprocessing.recipes.vocabulary import NetworkInput
 from bids_brainage.quoting import one_line
 from bids_brainage.terms import AGE
@@ -67,10 +68,9 @@ class Transfer:
         """
         first = next(iter(self.sub_ensembles().values()))
         record = self.bundle.record
-        own = {
-            "ensembles": [ensemble_plan(e).model_dump() for e in record.ensembles],
-            "input": first.input.model_dump(include=set(InputPlan.model_fields)),
-        }
+        own: dict[str, Any] = {"ensembles": [ensemble_plan(e).model_dump() for e in record.ensembles]}
+        if isinstance(first.input, InputSpec):
+            own["input"] = first.input.model_dump(include=set(InputPlan.model_fields))
         if isinstance(first.architecture, BaseModelSpec):
             own["architecture"] = first.architecture.model_dump()
         self._check(content, file)
