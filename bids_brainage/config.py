@@ -66,7 +66,7 @@ class RunConfig:
     allow_raw_fallback: bool = False
 
     skull_strip: str = "auto"
-    model: str = "demo"
+    model: tuple[str, ...] = ("demo",)
     ensemble: tuple[str, ...] = ()
     explain: tuple[str, ...] = ("lrp", "dba")
     lrp_rule: str | None = None
@@ -193,7 +193,7 @@ RULES: dict[str, options.Rule] = {
     "fs_subjects_dir": options.optional(options.path),
     "allow_raw_fallback": options.flag,
     "skull_strip": options.one_of(SKULL_STRIP),
-    "model": options.name_or_path,
+    "model": options.several(options.name_or_path, least=1),
     "ensemble": options.several(options.text),
     "explain": options.several(options.one_of(EXPLANATIONS), least=1),
     "lrp_rule": options.optional(options.one_of(LRP_RULES)),

@@ -704,6 +704,12 @@ EVALUATION_NOBODY = (
     "All people with derivatives here are among those {model} was trained on; nobody is left for the "
     "evaluation."
 )
+MODELS_SAME_ENSEMBLE = (
+    "{one} and {other} both have an ensemble {ensemble}, so their results would have the same names; run them one "
+    "after the other into different output folders."
+)
+MODELS_TARGETS = "The models {one} and {other} do not estimate the same; run them one after the other into different output folders."
+MODELS_NO_ENSEMBLE = "None of the models has an ensemble {name}; choose from {known}."
 PUBLISHED_HERE = (
     "{ensemble}, {n} people of {youngest:.0f} to {oldest:.0f} years: mean absolute error {mae:.2f} years "
     "({mae_low:.2f} to {mae_high:.2f}), bias {bias:+.2f} ({bias_low:+.2f} to {bias_high:+.2f}), slope of estimate on age "

@@ -70,7 +70,7 @@ def test_dashes_stand_for_underscores_and_one_word_for_a_list(tmp_path):
         ("participant_label = 1", "a list"),
         ("work_dir = 7", "a path"),
         ('derivatives = "x"', "a table"),
-        ("model = 3", "text"),
+        ("model = 3", "a list is expected"),
         ('model = ""', "empty"),
         ("nprocs = 0", "from 1 to"),
         ("omp_nthreads = -1", "at least 1"),
@@ -141,6 +141,6 @@ def test_what_is_not_a_small_file_is_not_read(tmp_path, kind):
 
 
 def test_a_name_stays_and_a_path_becomes_absolute():
-    config = RunConfig(bids_dir=Path("/in"), output_dir=Path("/out"), model="demo", from_bundle="m/theirs")
-    assert config.model == "demo"
+    config = RunConfig(bids_dir=Path("/in"), output_dir=Path("/out"), model=("demo",), from_bundle="m/theirs")
+    assert config.model == ("demo",)
     assert config.from_bundle == str(Path.cwd() / "m/theirs")

@@ -45,7 +45,7 @@ def in_full(config: RunConfig) -> RunConfig:
 
     return replace(
         config,
-        model=settled(config.model),
+        model=tuple(settled(name) for name in config.model),
         from_bundle=config.from_bundle and settled(config.from_bundle),
         training_plan=_settled_plan(config.training_plan),
     )

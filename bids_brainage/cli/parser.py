@@ -164,8 +164,10 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
     )
     add(
         "--model",
+        nargs="+",
         metavar="NAME_OR_PATH",
-        help="model bundle: a name (see bids_brainage_models list) or a folder (default demo)",
+        help="model bundle: a name (see bids_brainage_models list) or a folder; several are run side by side "
+        "on the same images (default demo)",
     )
     add(
         "--ensemble",

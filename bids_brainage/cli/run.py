@@ -214,9 +214,9 @@ def _dry_run(config: RunConfig) -> int:
         indexed = config.bids_database_dir is not None and config.bids_database_dir.exists()
         planned = config if indexed else replace(config, bids_database_dir=None)
         if not config.preproc_only:
-            from bids_brainage.models.bundles.bundle import load_bundle
+            from bids_brainage.workflows.models import Models
 
-            planned = replace(planned, ensemble=load_bundle(config.model).chosen(config.ensemble))
+            planned = replace(planned, ensemble=tuple(Models.load(config.model, config.ensemble).ensembles))
         _say_what_would_run(planned, _select(planned))
     if "group" in config.analysis_level and "participant" not in config.analysis_level:
         from bids_brainage.workflows.group import describe_group
@@ -287,7 +287,8 @@ def _told_of_failures(failed: Mapping[str, str], left: int, selection: Selection
 def _say_what_would_run(config: RunConfig, selection: Selection) -> None:
     """Print what would be run for whom (--dry-run)."""
     print(f"{len(selection.sessions)} sessions of {config.bids_dir} would go to {config.output_dir}")
-    what = "images only" if config.preproc_only else f"model {config.model}, {' and '.join(config.ensemble)}"
+    what = f"model {' and '.join(config.model)}, {' and '.join(config.ensemble)}"
+    what = "images only" if config.preproc_only else what
     print(f"{what}, {config.nprocs} processors")
     for session in selection.sessions:
         print(f"\n{session.name}  age {'unknown' if session.age is None else f'{session.age:g}'}")

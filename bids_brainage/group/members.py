@@ -126,6 +126,11 @@ class Members:
         """Names of the ensembles, sorted."""
         return tuple(sorted({member.ensemble for member in self.people}))
 
+    @property
+    def models(self) -> str:
+        """Their bundles, each once."""
+        return " and ".join(_unique(member.model for member in self.people))
+
     def of(self, ensemble: str) -> tuple[Member, ...]:
         """The estimates by one ensemble."""
         return tuple(member for member in self.people if member.ensemble == ensemble)
@@ -142,8 +147,8 @@ def read_members(
     Raises
     ------
     InputError
-        Nothing is finished, somebody asked for is not there, or estimates are of different models or
-        targets, or explained by different rules.
+        Nothing is finished, somebody asked for is not there, or estimates by one ensemble are of different
+        models or explained by different rules, or those of all are of different targets.
     """
     labels = _labels(out_dir, participants)
     people: list[Member] = []
@@ -264,8 +269,10 @@ def _maps(session: FinishedSession, record: EstimateRecord) -> Iterator[tuple[tu
 
 def _check_alike(people: Sequence[Member]) -> None:
     """Refuse to mix what cannot be compared, and say who is the odd one."""
-    _check_one({member.name: member.model for member in people}, messages.GROUP_MODELS)
-    _check_one({member.name: member.rule for member in people if member.rule}, messages.GROUP_RULES)
+    for ensemble in _unique(member.ensemble for member in people):
+        own = [member for member in people if member.ensemble == ensemble]
+        _check_one({member.name: member.model for member in own}, messages.GROUP_MODELS)
+        _check_one({member.name: member.rule for member in own if member.rule}, messages.GROUP_RULES)
 
 
 def _check_one(values: Mapping[str, str], sentence: str) -> None:

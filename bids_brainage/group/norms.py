@@ -96,10 +96,10 @@ def make_norms(
         raise InputError(messages.REFERENCES_SAME_FOLDER.format(path=folder))
     if bundle.record.expected_inputs is None:
         raise InputError(messages.NORMS_NO_REFERENCES.format(model=bundle.name))
-    members = read_members(out_dir, participants)
+    members = read_members(out_dir, participants, ensembles=bundle.ensembles)
     model = f"{bundle.name} {bundle.record.version} ({bundle.sha256[:8]})"
-    if members.people[0].model != model:
-        found = one_line(members.people[0].model)
+    if members.models != model:
+        found = one_line(members.models)
         raise InputError(messages.NORMS_OTHER_MODEL.format(path=out_dir, found=found, model=model))
     tables = read_dba_tables(out_dir, members)
     if voxels:

@@ -24,12 +24,13 @@ if TYPE_CHECKING:
 class _EstimateInput(BaseInterfaceInputSpec):
     out_dir = traits.Str(mandatory=True, desc="the derivatives folder")
     bundle = traits.Str(mandatory=True, desc="folder of the model bundle")
+    beside = traits.List(traits.Str, desc="sha256 of other bundles whose estimates stay")
     fingerprints = traits.Dict(
         traits.Str, traits.Str, mandatory=True, desc="by ensemble, of all that decides its estimate"
     )
     person = traits.Any(mandatory=True, desc="PersonFacts")
     options = traits.Any(mandatory=True, desc="EstimationOptions")
-    done = traits.List(traits.Str, desc="modalities that had to be prepared first")
+    done = traits.List(traits.Str, desc="what had to be done first")
     prepared = traits.Dict(
         traits.Str, traits.Str, mandatory=True, desc="by modality, of the images that are estimated from"
     )
@@ -71,6 +72,7 @@ class EstimateSession(SimpleInterface):
                 outputs,
                 seconds=seconds,
                 model=bundle.sha256,
+                beside=self.inputs.beside,
             )
             begun = time.monotonic()
         self._results["ensembles"] = list(fingerprints)

@@ -96,7 +96,7 @@ class GroupRecord(Record):
 
     schema_version: Literal[1] = Field(default=1, description="of this record")
     dataset: str = Field(description="name of the raw dataset")
-    model: str = Field(description="bundle of all estimates")
+    model: str = Field(description="bundle, or bundles, of all estimates")
     disclaimer: str | None = Field(default=None, description="why estimates must not be read as such")
     target: str = Field(description="what is estimated")
     unit: str = Field(description="of the estimates")

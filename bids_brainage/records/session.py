@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Literal
 
 from pydantic import Field
@@ -99,9 +99,9 @@ class SessionRecord(Record):
         stages = dict(sorted({**getattr(self, group), name: stage}.items()))
         return self.model_copy(update={group: stages})
 
-    def without(self, key: StageKey, model: str | None = None) -> SessionRecord:
-        """The record without a stage, all that depends on it, and estimates of models other than `model`."""
-        stands = {other for other, stage in self.stages() if _yields(key, model, other, stage)}
+    def without(self, key: StageKey, models: Collection[str | None] = (None,)) -> SessionRecord:
+        """The record without a stage, all that depends on it, and estimates of models other than `models`."""
+        stands = {other for other, stage in self.stages() if _yields(key, models, other, stage)}
         return self.model_copy(
             update={
                 "preprocessing": {
@@ -116,9 +116,9 @@ class SessionRecord(Record):
         )
 
 
-def _yields(key: StageKey, model: str | None, other: StageKey, stage: Stage) -> bool:
+def _yields(key: StageKey, models: Collection[str | None], other: StageKey, stage: Stage) -> bool:
     """Whether a stage is dropped when `key` is remade: the same, a dependent one, or another model's."""
     if key[0] == "preprocessing":
         stands_on_template = key[1] == TEMPLATE and other[1] not in (FIRST, *LINEAR)
         return other == key or other[0] == "estimate" or key[1] == FIRST or stands_on_template
-    return other == key or (other[0] == "estimate" and stage.model != model)
+    return other == key or (other[0] == "estimate" and stage.model not in models)

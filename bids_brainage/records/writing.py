@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,7 @@ def publish(
     inputs: Mapping[str, InputMark] | None = None,
     seconds: Mapping[str, float] | None = None,
     model: str | None = None,
+    beside: Collection[str] = (),
     left_out: str | None = None,
 ) -> SessionRecord:
     """Put the files of a finished stage where they belong, and say so in the session's record.
@@ -77,6 +78,8 @@ def publish(
         That its steps took.
     model : str, optional
         Of an estimate, sha256 of the bundle; what other bundles estimated is removed.
+    beside : collection of str
+        sha256 of bundles whose estimates stay all the same.
     left_out : str, optional
         Of a sequence without files, why its image cannot be used.
 
@@ -86,7 +89,7 @@ def publish(
         As it is on disk now.
     """
     planned = [_below(place, path) for path in _planned(outputs)]
-    begun = _begun(place, key, planned, model)
+    begun = _begun(place, key, planned, {model, *beside})
     begun.write(place.record)
     for half in place.record.parent.glob(".tmp-*"):
         # Of a writer that was killed; no other one is at work here.
@@ -122,10 +125,12 @@ def note_seconds(place: SessionPlace, seconds: Mapping[StageKey, Mapping[str, fl
         noted.write(place.record)
 
 
-def _begun(place: SessionPlace, key: StageKey, planned: Sequence[str], model: str | None) -> SessionRecord:
+def _begun(
+    place: SessionPlace, key: StageKey, planned: Sequence[str], models: Collection[str | None]
+) -> SessionRecord:
     """The record without a stage and what depends on it; their files, and those to come, are pending."""
     before = read_record(place) or _new_record(place)
-    kept = before.without(key, model)
+    kept = before.without(key, models)
     finished = {mark.path for mark in kept.files()}
     gone = [mark.path for mark in before.files() if mark.path not in finished]
     pending = [path for path in (*before.pending, *gone, *planned) if path not in finished]

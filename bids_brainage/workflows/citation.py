@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bids_brainage.records.estimate import EstimateRecord
     from bids_brainage.records.reading import FinishedSession
     from bids_brainage.reports.boilerplate import EnsembleParts, Prepared
+    from bids_brainage.workflows.models import Models
 
 LOGGER = logging.getLogger(__name__)
 
@@ -41,9 +42,7 @@ def _estimates(finished: FinishedSession) -> tuple[EstimateRecord, ...]:
         return ()
 
 
-def write_planned_citation(
-    sessions: Sequence[SessionInputs], config: RunConfig, bundle: Bundle | None
-) -> None:
+def write_planned_citation(sessions: Sequence[SessionInputs], config: RunConfig, models: Models) -> None:
     """Write OUT/logs/CITATION.* for what this command line would do (--boilerplate-only)."""
     from bids_brainage.estimates.summary import model_facts
     from bids_brainage.records.versions import package_versions
@@ -58,17 +57,20 @@ def write_planned_citation(
         modalities=tuple(m for m in config.modalities if m == "T1w" or m in others),
         simulated=all(session.simulated for session in sessions),
     )
-    if bundle is not None:
-        explained, compared = explanation_facts(config), explained_against(config)
-        normed = [own.facts for own in bundle.region_norms if "dba" in compared]
-        heads = [head for name in config.ensemble for head in bundle.ensemble(name).top_heads]
+    if not config.preproc_only:
+        compared = explained_against(config)
+        used = {name: own for name, own in models.ensembles.items() if name in config.ensemble}
+        bundles = tuple(dict.fromkeys(used.values()))
+        explained = {explanation_facts(config, own.lrp_rule) for own in bundles} - {None}
+        normed = [own.facts for each in bundles for own in each.region_norms if "dba" in compared]
+        heads = [head for name, own in used.items() for head in own.ensemble(name).top_heads]
         facts = replace(
             facts,
-            ensembles=tuple(_parts(bundle, name) for name in config.ensemble),
-            models=(model_facts(bundle),),
-            targets=(bundle.record.target,),
-            lrp=() if explained is None else (explained,),
-            compared=() if bundle.record.expected_inputs is None else compared,
+            ensembles=tuple(_parts(own, name) for name, own in used.items()),
+            models=tuple(model_facts(own) for own in bundles),
+            targets=tuple(dict.fromkeys(own.record.target for own in bundles)),
+            lrp=tuple(sorted(filter(None, explained), key=lambda own: own.rule)),
+            compared=compared if any(own.record.expected_inputs for own in bundles) else (),
             intervals=any(head.normalised is not None or 0.95 in head.half_widths for head in heads),
             uncertainties=any(len(head.sub_ensembles) > 1 for head in heads),
             corrected=any(head.age_bias is not None for head in heads),

@@ -7,7 +7,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import bids_brainage
 from bids_brainage.bids.derivatives import Origin
@@ -16,6 +16,7 @@ from bids_brainage.config import RunConfig
 from bids_brainage.records.files import sha256_of
 from bids_brainage.records.reading import FinishedSession, SessionPlace, read_session
 from bids_brainage.records.session import FIRST, LINEAR, TEMPLATE, InputMark
+from bids_brainage.terms import PAPER_RULE
 from bids_brainage.workflows.sources import sequence_files
 
 Marks = dict[str, InputMark]
@@ -51,10 +52,17 @@ class SessionState:
         return not self.unprepared and not self.missing
 
 
+class Estimator(NamedTuple):
+    """Of an ensemble: the sha256 of its bundle, and the rule of LRP that its maps are made by."""
+
+    sha256: str = ""
+    rule: str = PAPER_RULE
+
+
 def session_state(
     session: SessionInputs,
     config: RunConfig,
-    bundle_sha256: str = "",
+    estimators: Mapping[str, Estimator] | None = None,
     dataset: str = "",
     linear: Collection[str] = (),
 ) -> SessionState:
@@ -64,9 +72,11 @@ def session_state(
     ----------
     session : SessionInputs
     config : RunConfig
-    bundle_sha256, dataset : str
+    estimators : mapping of str to Estimator, optional
+        By ensemble, what estimates.
+    dataset : str
     linear : collection of str
-        Which linear ways to the template, rigid or affine, the bundle needs.
+        Which linear ways to the template, rigid or affine, the networks need.
     """
     finished = read_session(SessionPlace.of(config.output_dir, session.participant, session.session))
     inputs = {modality: _marks(paths, finished) for modality, paths in _files(session).items()}
@@ -80,7 +90,7 @@ def session_state(
             | {
                 "preprocessing": preprocessing,
                 "modalities": sorted(config.modalities),
-                "bundle": bundle_sha256,
+                "bundle": own.sha256,
                 "ensemble": ensemble,
                 "dataset": dataset,
                 "age": session.age,
@@ -89,7 +99,7 @@ def session_state(
                 "measured": session.measured,
                 "warnings": list(session.warnings),
                 "explain": [] if config.no_relevance else sorted(config.explain),
-                "rule": config.lrp_rule,
+                "rule": own.rule,
                 "backend": config.lrp_backend,
                 "aggregation": config.relevance_aggregation,
                 "spaces": sorted(config.output_spaces),
@@ -97,6 +107,7 @@ def session_state(
             }
         )
         for ensemble in ([] if config.preproc_only else config.ensemble)
+        for own in [(estimators or {}).get(ensemble, Estimator())]
     }
     missing = tuple(
         ensemble

@@ -124,7 +124,7 @@ def describe_group(config: RunConfig) -> str:
     lines = [
         f"group: {len(members.people)} estimates of {members.participants} people "
         f"by {' and '.join(members.ensembles)}, "
-        f"model {members.people[0].model}"
+        f"model {members.models}"
     ]
     lines += [f"    ! {sentence}" for sentence in _warnings(members, plan)]
     for name, units in plan.units.items():
@@ -387,11 +387,10 @@ def _record(
 ) -> GroupRecord:
     from bids_brainage.bids.dataset import read_json
 
-    first = members.people[0]
     name = read_json(config.bids_dir / "dataset_description.json").get("Name", "")
     return GroupRecord(
         dataset=str(name),
-        model=first.model,
+        model=members.models,
         disclaimer=next((own.disclaimer for own in members.people if own.disclaimer), None),
         target=members.target,
         unit=members.unit,

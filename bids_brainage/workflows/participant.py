@@ -7,7 +7,6 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from nipype.pipeline import engine as pe
 
@@ -22,6 +21,7 @@ from bids_brainage.records.estimate import ExplanationFacts
 from bids_brainage.terms import PAPER_RULE, REFERENCE_MAPS
 from bids_brainage.workflows.completion import SessionState
 from bids_brainage.workflows.crashes import Crash
+from bids_brainage.workflows.models import Models
 from bids_brainage.workflows.preprocessing import init_preprocessing_wf
 from bids_brainage.workflows.sources import sequence_files
 
@@ -60,15 +60,14 @@ def workflow_name(session: str) -> str:
     return re.sub(r"\W", lambda found: f"_{ord(found[0]):x}_", plain, flags=re.ASCII)
 
 
-def init_batch_wf(*, tasks: Sequence[Task], config: RunConfig, bundle: Path, dataset: str) -> pe.Workflow:
+def init_batch_wf(*, tasks: Sequence[Task], config: RunConfig, models: Models, dataset: str) -> pe.Workflow:
     """Join the workflows of several sessions.
 
     Parameters
     ----------
     tasks : sequence of Task
     config : RunConfig
-    bundle : Path
-        Folder of the model bundle.
+    models : Models
     dataset : str
         Name of the dataset, by which participants that were trained on are known.
     """
@@ -77,40 +76,48 @@ def init_batch_wf(*, tasks: Sequence[Task], config: RunConfig, bundle: Path, dat
     threads = max(config.omp_nthreads, config.nprocs // len(tasks))
     for task in tasks:
         workflow.add_nodes(
-            [init_session_wf(task=task, config=config, bundle=bundle, dataset=dataset, threads=threads)]
+            [init_session_wf(task=task, config=config, models=models, dataset=dataset, threads=threads)]
         )
     return workflow
 
 
 def init_session_wf(
-    *, task: Task, config: RunConfig, bundle: Path, dataset: str, threads: int = 1
+    *, task: Task, config: RunConfig, models: Models, dataset: str, threads: int = 1
 ) -> pe.Workflow:
-    """Prepare one session's images, estimate brain age and explain it; leave out what is done already."""
+    """Prepare one session's images, estimate brain age and explain it; leave out what is done already.
+
+    Models come one after the other: no two write a session's results at a time.
+    """
     session, state = task.session, task.state
     workflow = pe.Workflow(name=task.workflow_name)
     prepared = None
     if state.unprepared:
         prepared = init_preprocessing_wf(session=session, state=state, config=config)
         workflow.add_nodes([prepared])
-    if not state.missing:
-        return workflow
-    estimate = pe.Node(
-        EstimateSession(
-            out_dir=str(config.output_dir),
-            bundle=str(bundle),
-            fingerprints={ensemble: state.estimates[ensemble] for ensemble in state.missing},
-            prepared=dict(state.preprocessing),
-            person=person_facts(session, dataset),
-            options=estimation_options(config, session, threads),
-        ),
-        name="estimate",
-        mem_gb=MEMORY_GB["estimate"],
-        n_procs=threads,
-    )
-    if prepared is None:
-        workflow.add_nodes([estimate])
-    else:
-        workflow.connect([(prepared, estimate, [("outputnode.done", "done")])])
+    before: tuple[pe.Node, str] | None = (prepared, "outputnode.done") if prepared else None
+    for bundle in models.bundles:
+        missing = [name for name in models.chosen(bundle) if name in state.missing]
+        if not missing:
+            continue
+        estimate = pe.Node(
+            EstimateSession(
+                out_dir=str(config.output_dir),
+                bundle=str(bundle.path),
+                beside=[own.sha256 for own in models.bundles if own is not bundle],
+                fingerprints={name: state.estimates[name] for name in missing},
+                prepared=dict(state.preprocessing),
+                person=person_facts(session, dataset),
+                options=estimation_options(config, session, threads, bundle.lrp_rule),
+            ),
+            name="estimate" if len(models.bundles) == 1 else f"estimate_{'_'.join(missing)}",
+            mem_gb=MEMORY_GB["estimate"],
+            n_procs=threads,
+        )
+        if before is None:
+            workflow.add_nodes([estimate])
+        else:
+            workflow.connect([(before[0], estimate, [(before[1], "done")])])
+        before = estimate, "ensembles"
     return workflow
 
 
@@ -131,12 +138,14 @@ def person_facts(session: SessionInputs, dataset: str) -> PersonFacts:
     )
 
 
-def estimation_options(config: RunConfig, session: SessionInputs, threads: int = 1) -> EstimationOptions:
-    """How a session is estimated and explained, and what is kept of it."""
+def estimation_options(
+    config: RunConfig, session: SessionInputs, threads: int = 1, rule: str = PAPER_RULE
+) -> EstimationOptions:
+    """How a session is estimated and explained, and what is kept of it; `rule` is the model's."""
     there = sequence_files(session)
     return EstimationOptions(
         modalities=tuple(modality for modality in config.modalities if modality in there),
-        lrp=explanation_facts(config),
+        lrp=explanation_facts(config, rule),
         references=explained_against(config),
         aggregation=config.relevance_aggregation,
         spaces=tuple(space.partition(":")[0] for space in config.output_spaces),
@@ -150,12 +159,12 @@ def explained_against(config: RunConfig) -> tuple[str, ...]:
     return () if config.no_relevance else tuple(kind for kind in REFERENCE_MAPS if kind in config.explain)
 
 
-def explanation_facts(config: RunConfig) -> ExplanationFacts | None:
-    """How estimates are explained by LRP; None if they are not."""
+def explanation_facts(config: RunConfig, rule: str = PAPER_RULE) -> ExplanationFacts | None:
+    """How estimates are explained by LRP, by `rule` unless another is asked for; None if they are not."""
     if config.no_relevance or "lrp" not in config.explain:
         return None
     return ExplanationFacts(
-        rule=config.lrp_rule or PAPER_RULE,
+        rule=config.lrp_rule or rule,
         backend=config.lrp_backend,
         aggregation=config.relevance_aggregation,
     )

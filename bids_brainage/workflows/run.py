@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bids_brainage import messages
 from bids_brainage.bids.derivatives import Origin
@@ -20,6 +19,7 @@ from bids_brainage.records.writing import note_seconds
 from bids_brainage.workflows.crashes import Crash, Crashes
 from bids_brainage.workflows.execution import Execution
 from bids_brainage.workflows.flags import RaisedFlag, flags_file, flags_of, tell_of_all, tell_of_session
+from bids_brainage.workflows.models import Models
 from bids_brainage.workflows.progress import Progress
 from bids_brainage.workflows.sources import sequence_files, with_groups, with_measured
 from bids_brainage.workflows.work_folder import remove_made
@@ -77,24 +77,22 @@ def run_participants(config: RunConfig, sessions: Sequence[SessionInputs]) -> Ru
     BundleError
         If the model bundle cannot be used.
     """
-    from bids_brainage.models.bundles.bundle import load_bundle
     from bids_brainage.preprocessing.brain_mask import check_method
     from bids_brainage.workflows.citation import write_citation_of, write_planned_citation
 
-    model = load_bundle(config.model)
-    bundle = None if config.preproc_only else model
-    if bundle is not None:
-        rule = config.lrp_rule or bundle.lrp_rule
-        config = replace(config, ensemble=bundle.chosen(config.ensemble), lrp_rule=rule)
-        sessions = with_groups(with_measured(sessions, config, bundle), config, bundle)
-        if "dba" in config.explain and not config.no_relevance and bundle.record.expected_inputs is None:
-            LOGGER.info(messages.LRP_ONLY.format(model=bundle.name))
+    models = Models.load(config.model, config.ensemble)
+    if not config.preproc_only:
+        config = replace(config, ensemble=tuple(models.ensembles))
+        sessions = with_groups(with_measured(sessions, config, models.bundles[0]), config, models.bundles)
+        for bundle in models.bundles:
+            if "dba" in config.explain and not config.no_relevance and bundle.record.expected_inputs is None:
+                LOGGER.info(messages.LRP_ONLY.format(model=bundle.name))
     if config.boilerplate_only:
-        write_planned_citation(sessions, config, bundle)
+        write_planned_citation(sessions, config, models)
         return RunOutcome(skipped=tuple(session.name for session in sessions))
     if any(session.origin is Origin.RAW for session in sessions):
         check_method(config.skull_strip)
-    outcome = _Run(config, sessions, bundle, model.linear_ways).outcome()
+    outcome = _Run(config, sessions, models).outcome()
     tell_of_all(outcome.flags, flags_file(config))
     if not config.preproc_only:
         write_citation_of(sessions, config)
@@ -104,16 +102,18 @@ def run_participants(config: RunConfig, sessions: Sequence[SessionInputs]) -> Ru
 class _Run:
     """One run over all sessions, batch by batch."""
 
-    def __init__(
-        self, config: RunConfig, sessions: Sequence[SessionInputs], bundle: Any, linear: Sequence[str]
-    ) -> None:
+    def __init__(self, config: RunConfig, sessions: Sequence[SessionInputs], models: Models) -> None:
         from bids_brainage.bids.dataset import read_json
+        from bids_brainage.workflows.completion import Estimator
         from bids_brainage.workflows.participant import report_name, workflow_name
 
         self.config = config
         self.sessions = sessions
-        self.bundle = bundle
-        self.linear = linear
+        self.models = models
+        self.estimators = {
+            name: Estimator(own.sha256, config.lrp_rule or own.lrp_rule)
+            for name, own in models.ensembles.items()
+        }
         self.dataset = str(read_json(config.bids_dir / "dataset_description.json").get("Name", ""))
         self.people = {workflow_name(session.name): session.name for session in sessions}
         self.pages = {report_name(session.participant): session.participant for session in sessions}
@@ -175,11 +175,10 @@ class _Run:
         """Run what is left to do, without sequences that turn out to be unusable; what failed, by session."""
         from bids_brainage.workflows.participant import init_batch_wf
 
-        path = Path() if self.bundle is None else self.bundle.path
         computed = bool(todo)
         while todo:
             self.execution.run(
-                init_batch_wf(tasks=todo, config=self.config, bundle=path, dataset=self.dataset)
+                init_batch_wf(tasks=todo, config=self.config, models=self.models, dataset=self.dataset)
             )
             todo = self._without_unusable(todo)
         return self.crashes.of(self.people) if computed else {}
@@ -205,8 +204,8 @@ class _Run:
     def _state(self, session: SessionInputs) -> SessionState:
         from bids_brainage.workflows.completion import session_state
 
-        sha256 = "" if self.bundle is None else self.bundle.sha256
-        return session_state(session, self.config, sha256, self.dataset, self.linear)
+        linear = self.models.linear_ways
+        return session_state(session, self.config, self.estimators, self.dataset, linear)
 
     def _problem(self, session: SessionInputs, crashes: Mapping[str, Sequence[Crash]]) -> str | None:
         """Why a session that was computed is not finished, if it is not."""

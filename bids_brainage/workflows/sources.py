@@ -61,9 +61,12 @@ def with_all_modalities(selection: Selection, config: RunConfig) -> Selection:
     return replace(selection, sessions=whole, failed=together)
 
 
-def with_groups(sessions: Sequence[SessionInputs], config: RunConfig, bundle: Bundle) -> list[SessionInputs]:
-    """The sessions with what the tables say of the columns by which the bundle's norms tell people apart."""
-    columns = sorted({column for own in bundle.region_norms for column in own.facts.levels})
+def with_groups(
+    sessions: Sequence[SessionInputs], config: RunConfig, bundles: Sequence[Bundle]
+) -> list[SessionInputs]:
+    """The sessions with what the tables say of the columns by which the bundles' norms tell people apart."""
+    norms = [own for bundle in bundles for own in bundle.region_norms]
+    columns = sorted({column for own in norms for column in own.facts.levels})
     if not columns or config.no_relevance or "dba" not in config.explain:
         return list(sessions)
     from bids_brainage.bids.participants import ParticipantsTable

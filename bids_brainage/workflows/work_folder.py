@@ -144,13 +144,22 @@ def _needed(config: RunConfig) -> dict[str, Path]:
         value = getattr(config, field.name)
         if isinstance(value, dict):
             found |= {f"{field.name}={name}": path for name, path in value.items()}
+        elif value and field.name in ("model", "from_bundle"):
+            names = value if isinstance(value, tuple) else (value,)
+            found |= {f"{field.name}={name}": path for name in names if (path := _bundle(name))}
         elif isinstance(value, Path) or (isinstance(value, str) and os.sep in value):
             found[field.name] = Path(value)
-        elif value and field.name in ("model", "from_bundle"):
-            with suppress(InputError):
-                found[field.name] = find_bundle(value)
     del found["work_dir"]
     return found
+
+
+def _bundle(name: str) -> Path | None:
+    """Where a bundle lies, or would; None of a name that is nobody's."""
+    if os.sep in name:
+        return Path(name)
+    with suppress(InputError):
+        return find_bundle(name)
+    return None
 
 
 def _same(first: Path, second: Path) -> bool:

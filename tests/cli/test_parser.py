@@ -54,7 +54,7 @@ def test_every_option_arrives():
         "bids_filter_file": here / "f", "skip_bids_validation": True, "bids_database_dir": here / "db",
         "derivatives": {"smriprep": Path("/s"), "fmriprep": Path("/x/fmriprep")},
         "fs_subjects_dir": here / "fs",
-        "skull_strip": "bet", "model": "m", "ensemble": ("Any name",), "lrp_rule": "gamma",
+        "skull_strip": "bet", "model": ("m",), "ensemble": ("Any name",), "lrp_rule": "gamma",
         "lrp_backend": "innvestigate", "relevance_aggregation": "mean", "no_relevance": True,
         "preproc_only": True, "work_dir": here / "w", "nprocs": 3, "omp_nthreads": 2, "mem": 7.5,
         "output_spaces": ("T1w", "MNI152NLin6Asym:res-2"), "maps": "ensemble", "keep_work": True,

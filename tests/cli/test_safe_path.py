@@ -135,8 +135,9 @@ def test_what_is_named_relative_to_the_start_is_remembered_in_full(tmp_path, mon
         (Path(name) / "bundle.json").touch()
     for name in ("paper", "plan.yaml"):
         Path(name).touch()
-    config = RunConfig(bids_dir="in", output_dir="out", model="ours", from_bundle="demo")
+    config = RunConfig(bids_dir="in", output_dir="out", model=("ours", "demo"), from_bundle="demo")
     found = in_full(dataclasses.replace(config, training_plan="paper"))
-    assert (found.model, found.from_bundle, found.training_plan) == (str(tmp_path / "ours"), "demo", "paper")
+    assert found.model == (str(tmp_path / "ours"), "demo")
+    assert (found.from_bundle, found.training_plan) == ("demo", "paper")
     found = in_full(dataclasses.replace(config, training_plan="plan.yaml"))
     assert found.training_plan == str(tmp_path / "plan.yaml")

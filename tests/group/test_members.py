@@ -60,6 +60,16 @@ def test_two_models_are_not_one_group(out: Path) -> None:
         read_members(out)
 
 
+def test_another_model_s_ensemble_stands_beside(out: Path) -> None:
+    other = MODEL.model_copy(update={"sha256": "cd34" * 16, "version": "0.4"})
+    made_up = MadeUp("05", 50.0)
+    publish_person(out, made_up, maps=False, ensemble="Other", model=other.model_dump())
+    members = read_members(out)
+    assert "Other" in members.ensembles
+    assert members.models.count(" and ") == 1
+    assert {member.model for member in members.of("Other")} == {"demo 0.4 (cd34cd34)"}
+
+
 def test_two_rules_are_not_one_group(out: Path) -> None:
     lrp = {"rule": "gamma", "backend": "native", "aggregation": "heads"}
     publish_person(out, MadeUp("05", 50.0), maps=False, lrp=lrp)

@@ -100,6 +100,15 @@ def test_what_another_model_estimated_does_not_stay_beside_the_new(place: Sessio
     assert names(place) == {"t1w.nii", "c.nii", "record.json"}
 
 
+def test_models_side_by_side_keep_each_others_estimates(place: SessionPlace) -> None:
+    finish(place, T1W, "t1w.nii")
+    for key, name, model, other in ((FIRST_MODEL, "a", "1", "2"), (OTHER_MODEL, "b", "2", "1")):
+        publish(place, key, "x", [output(place, f"{name}.nii", "x")], model=model, beside=[other])
+    assert names(place) == {"t1w.nii", "a.nii", "b.nii", "record.json"}
+    publish(place, FIRST_MODEL, "x", [output(place, "c.nii", "x")], model="3", beside=["2"])
+    assert names(place) == {"t1w.nii", "b.nii", "c.nii", "record.json"}
+
+
 @pytest.mark.parametrize("fails_at", range(4))
 def test_interrupted_anywhere_it_is_not_finished_and_leaves_nothing_in_the_end(
     place: SessionPlace, fails_at: int, monkeypatch: pytest.MonkeyPatch

@@ -12,6 +12,7 @@ from bids_brainage.config import RunConfig
 from bids_brainage.models.bundles.bundle import Bundle
 from bids_brainage.records.reading import SessionPlace
 from bids_brainage.workflows.citation import write_citation_of, write_planned_citation
+from bids_brainage.workflows.models import Models
 from tests.models.conftest import bundle as bundle
 from tests.reports.conftest import estimate_of, publish_estimate
 
@@ -61,10 +62,13 @@ def test_nothing_is_written_where_nothing_is_finished(config: RunConfig) -> None
 def test_a_plan_tells_what_would_be_done(config: RunConfig, bundle: Bundle) -> None:
     images = {"T1w": (Path("/a/sub-01_T1w.nii.gz"),)}
     config = replace(config, skull_strip="synthstrip", modalities=("T1w", "FLAIR"))
-    write_planned_citation([SessionInputs("01", None, images)], config, bundle)
+    config = replace(config, ensemble=("TypeI",), preproc_only=False)
+    write_planned_citation([SessionInputs("01", None, images)], config, Models((bundle,)))
     assert "SynthStrip" in text(config)
     assert f"model bundle {bundle.name}" in text(config)
     assert "The ensemble TypeI" in text(config)
     assert "registered rigidly" not in text(config)
-    write_planned_citation([SessionInputs("01", None, images)], replace(config, no_relevance=True), None)
+    write_planned_citation(
+        [SessionInputs("01", None, images)], replace(config, preproc_only=True), Models((bundle,))
+    )
     assert "### Estimates" not in text(config)

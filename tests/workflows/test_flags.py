@@ -20,6 +20,7 @@ from bids_brainage.records.reading import SessionPlace, read_session
 from bids_brainage.workflows import run
 from bids_brainage.workflows.completion import SessionState
 from bids_brainage.workflows.flags import RaisedFlag, flags_of, tell_of_all, tell_of_session
+from bids_brainage.workflows.models import Models
 from tests.reports.conftest import estimate_of, publish_estimate, publish_images
 
 HOSTILE = "bad\ttab\nline \x1b[31m \udcff"
@@ -116,7 +117,7 @@ def test_who_was_finished_before_is_in_the_table_too(tmp_path: Path, monkeypatch
     assert outcome.skipped == ("sub-01", "sub-02")
     assert [(own.participant_id, own.flag) for own in outcome.flags] == [("sub-01", "input_warning")]
     assert "no age" in (config.log_dir / "flags.tsv").read_text()
-    one = run._Run(replace(config, preproc_only=False, ensemble=("TypeII",)), sessions, None)
+    one = run._Run(replace(config, preproc_only=False, ensemble=("TypeII",)), sessions, Models(()))
     assert [(own.ensemble, own.flag) for own in one._flags(sessions[0])] == [
         ("TypeII", "age_unknown"),
         (None, "input_warning"),

@@ -19,6 +19,7 @@ from bids_brainage.bids.prepared import PreprocessedInputs
 from bids_brainage.bids.selection import SessionInputs
 from bids_brainage.bids.uris import dataset_links
 from bids_brainage.config import RunConfig
+from bids_brainage.errors import InputError
 from bids_brainage.interfaces.registration import Aligned, RegisterRigid, UseTransforms
 from bids_brainage.models.bundles.bundle import Bundle
 from bids_brainage.models.importing.recipe import read_recipe
@@ -27,10 +28,13 @@ from bids_brainage.records.reading import SessionPlace, read_session
 from bids_brainage.records.session import FIRST, LINEAR, TEMPLATE, Role, StageKey
 from bids_brainage.records.writing import Output, publish
 from bids_brainage.terms import STANDARD_SPACE
-from bids_brainage.workflows.completion import session_state
+from bids_brainage.workflows.completion import Estimator, session_state
+from bids_brainage.workflows.models import Models
 from bids_brainage.workflows.participant import Task, estimation_options, init_session_wf, workflow_name
 from bids_brainage.workflows.preprocessing import init_preprocessing_wf
 from bids_brainage.workflows.run import _batches
+
+SUM = {"TypeI": Estimator("sum")}
 
 
 def image(folder: Path, name: str) -> Path:
@@ -131,14 +135,65 @@ def published(place: SessionPlace, modality: str) -> Iterator[Output]:
 
 def test_what_is_prepared_is_not_prepared_again(tmp_path: Path, config: RunConfig) -> None:
     session, config = inputs(tmp_path), replace(config, ensemble=("TypeI",))
-    before = session_state(session, config, "sum")
+    before = session_state(session, config, SUM)
     assert before.unprepared == ("T1w", TEMPLATE, "FLAIR")
     finish(session, config)
-    state = session_state(session, config, "sum")
+    state = session_state(session, config, SUM)
     assert state.unprepared == ()
     assert state.missing == ("TypeI",)
-    workflow = init_session_wf(task=Task(session, state), config=config, bundle=tmp_path, dataset="")
+    models = Models((stand_in("TypeI", "TypeII"),))
+    workflow = init_session_wf(task=Task(session, state), config=config, models=models, dataset="")
     assert workflow.list_node_names() == ["estimate"]
+
+
+def stand_in(*ensembles: str, **record: object) -> SimpleNamespace:
+    """What a run must know of a bundle."""
+    record = {"target": "age"} | record
+    return SimpleNamespace(
+        path=Path(f"/models/{'-'.join(ensembles)}"),
+        name="-".join(ensembles),
+        sha256="-".join(ensembles),
+        ensembles=ensembles,
+        lrp_rule="preset-a",
+        linear_ways=(),
+        record=SimpleNamespace(**record),
+        chosen=lambda names: names or ensembles,
+    )
+
+
+def test_models_side_by_side_come_one_after_the_other(tmp_path: Path, config: RunConfig) -> None:
+    """No two write a person's results at a time, each keeps the others', each is explained by its rule."""
+    one, other = stand_in("TypeI", "TypeII"), stand_in("SfcnUkb")
+    other.lrp_rule = "preset-a-flat"
+    models = Models((one, other), ("SfcnUkb", "TypeII"))
+    assert models.ensembles == {"SfcnUkb": other, "TypeII": one}
+    session, config = inputs(tmp_path), replace(config, ensemble=tuple(models.ensembles))
+    state = session_state(session, config)
+    workflow = init_session_wf(task=Task(session, state), config=config, models=models, dataset="")
+    nodes = {name: workflow.get_node(name) for name in ("estimate_TypeII", "estimate_SfcnUkb")}
+    assert [list(node.inputs.fingerprints) for node in nodes.values()] == [["TypeII"], ["SfcnUkb"]]
+    assert [node.inputs.beside for node in nodes.values()] == [["SfcnUkb"], ["TypeI-TypeII"]]
+    assert [node.inputs.options.lrp.rule for node in nodes.values()] == ["preset-a", "preset-a-flat"]
+    joined = [(a.name, b.name) for a, b in workflow._graph.edges() if a.name in nodes]
+    assert joined == [("estimate_TypeII", "estimate_SfcnUkb")]
+
+
+WRONG_MODELS = {
+    "the same ensemble twice": (
+        (stand_in("TypeI"), stand_in("TypeII", "TypeI")),
+        (),
+        "both have an ensemble",
+    ),
+    "another target": ((stand_in("A"), stand_in("B", target="score")), (), "do not estimate the same"),
+    "an ensemble that none has": ((stand_in("A"), stand_in("B")), ("C",), "None of the models has"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_MODELS)
+def test_models_that_cannot_be_run_side_by_side_are_refused(case: str) -> None:
+    bundles, asked, expected = WRONG_MODELS[case]
+    with pytest.raises(InputError, match=expected):
+        Models(bundles, asked)._check()
 
 
 def test_a_changed_flair_alone_is_prepared_again(tmp_path: Path, config: RunConfig) -> None:
@@ -246,13 +301,13 @@ def test_leaving_a_sequence_out_keeps_the_others(tmp_path: Path, config: RunConf
 def test_estimates_depend_on_age_model_rule_and_modalities(tmp_path: Path, config: RunConfig) -> None:
     session, config = inputs(tmp_path, age=50.0), replace(config, ensemble=("TypeI",))
     states = [
-        session_state(session, config, "sum"),
-        session_state(replace(session, age=51.0), config, "sum"),
-        session_state(session, config, "other sum"),
-        session_state(session, replace(config, lrp_rule="gamma"), "sum"),
-        session_state(session, replace(config, explain=("lrp",)), "sum"),
-        session_state(session, replace(config, no_relevance=True), "sum"),
-        session_state(session, replace(config, modalities=("T1w",)), "sum"),
+        session_state(session, config, SUM),
+        session_state(replace(session, age=51.0), config, SUM),
+        session_state(session, config, {"TypeI": Estimator("other sum")}),
+        session_state(session, config, {"TypeI": Estimator("sum", "gamma")}),
+        session_state(session, replace(config, explain=("lrp",)), SUM),
+        session_state(session, replace(config, no_relevance=True), SUM),
+        session_state(session, replace(config, modalities=("T1w",)), SUM),
     ]
     assert len({state.estimates["TypeI"] for state in states}) == len(states)
 

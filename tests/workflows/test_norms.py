@@ -28,7 +28,7 @@ def config(tmp_path: Path) -> RunConfig:
 
 def test_entries_are_read_and_made_harmless(config: RunConfig) -> None:
     sessions = [SessionInputs(label, None, {}) for label in ("01", "02", "03")]
-    first, second, third = with_groups(sessions, config, BUNDLE)
+    first, second, third = with_groups(sessions, config, [BUNDLE])
     assert first.groups == {"Site": "<b>A?", "sex": "F"}
     assert second.groups == third.groups == {"Site": None, "sex": None}
     assert person_facts(first, "Here").groups == first.groups
@@ -36,9 +36,12 @@ def test_entries_are_read_and_made_harmless(config: RunConfig) -> None:
 
 def test_without_norms_or_dba_nothing_is_read(config: RunConfig) -> None:
     sessions = [SessionInputs("01", None, {})]
-    assert with_groups(sessions, config, SimpleNamespace(region_norms=())) == sessions
-    assert with_groups(sessions, replace(config, explain=("lrp",)), BUNDLE) == sessions
-    assert with_groups(sessions, replace(config, no_relevance=True), BUNDLE) == sessions
+    assert with_groups(sessions, config, [SimpleNamespace(region_norms=())]) == sessions
+    assert with_groups(sessions, replace(config, explain=("lrp",)), [BUNDLE]) == sessions
+    assert with_groups(sessions, replace(config, no_relevance=True), [BUNDLE]) == sessions
+
+
+SUM = {"TypeI": completion.Estimator("sum")}
 
 
 def test_fingerprints_of_before_hold_without_norms(config: RunConfig, monkeypatch) -> None:
@@ -47,7 +50,7 @@ def test_fingerprints_of_before_hold_without_norms(config: RunConfig, monkeypatc
     image = config.bids_dir / "sub-01_T1w.nii.gz"
     image.write_bytes(b"image")
     session = SessionInputs("01", None, {"T1w": (image,)})
-    completion.session_state(session, config, "sum")
+    completion.session_state(session, config, SUM)
     assert "groups" not in hashed[-1]
-    completion.session_state(replace(session, groups={"sex": "F"}), config, "sum")
+    completion.session_state(replace(session, groups={"sex": "F"}), config, SUM)
     assert hashed[-1]["groups"] == {"sex": "F"}

@@ -12,6 +12,7 @@ from bids_brainage.bids.selection import SessionInputs
 from bids_brainage.config import RunConfig
 from bids_brainage.locks import participant_lock
 from bids_brainage.workflows import run
+from bids_brainage.workflows.models import Models
 from bids_brainage.workflows.participant import BATCH
 from bids_brainage.workflows.run import RunOutcome, run_participants
 
@@ -95,7 +96,7 @@ def write_page(tmp_path: Path) -> Iterator[Callable[[], dict[str, str]]]:
     (tmp_path / "bids/dataset_description.json").write_text('{"Name": "x"}')
     config.log_dir.mkdir(parents=True)
     session = SessionInputs(participant="01", session=None, images={"T1w": (tmp_path / "x.nii",)})
-    one = run._Run(config, [session], None)
+    one = run._Run(config, [session], Models(()))
     yield lambda: one._write_pages([session], {session.name}, {})
     one.execution.close()
 

@@ -235,5 +235,5 @@ def test_a_model_that_is_given_by_name_is_never_removed(config, monkeypatch):
     (bundle / "bundle.json").touch()
     monkeypatch.setenv("BIDS_BRAINAGE_MODELS", str(bundle.parent))
     with pytest.raises(InputError, match="mine"):
-        use(dataclasses.replace(config, model="mine"))
+        use(dataclasses.replace(config, model=("mine",)))
     assert (bundle / "bundle.json").is_file()
