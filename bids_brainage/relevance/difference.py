@@ -25,8 +25,8 @@ from bids_brainage.networks.network import Floats, Network
 from bids_brainage.relevance.accounts import LayerAccount
 from bids_brainage.relevance.engine.explanation import Account, check_networks, predict
 from bids_brainage.relevance.engine.gradients import output_and_gradient
-from bids_brainage.relevance.engine.threads import each
 from bids_brainage.relevance.peers.plain import total
+from bids_brainage.relevance.threads import each
 
 #: Names of an account's lines.
 REFERENCE, QUADRATURE = "reference", "quadrature"

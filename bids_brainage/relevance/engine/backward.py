@@ -16,7 +16,6 @@ from bids_brainage.relevance.engine.blocks import Block, find_steps
 from bids_brainage.relevance.engine.codes import CODE_BITS
 from bids_brainage.relevance.engine.forward import Codes
 from bids_brainage.relevance.engine.patches import Winners, WinnersOperator, kernel_vectors
-from bids_brainage.relevance.engine.threads import share_work
 from bids_brainage.relevance.engine.windows import (
     Box,
     Layout,
@@ -31,6 +30,7 @@ from bids_brainage.relevance.engine.windows import (
 from bids_brainage.relevance.peers import plain
 from bids_brainage.relevance.peers.plain import State
 from bids_brainage.relevance.rules import Rule, Term
+from bids_brainage.relevance.threads import share_work
 
 
 def run(

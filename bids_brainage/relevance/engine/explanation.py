@@ -13,10 +13,10 @@ from bids_brainage import messages
 from bids_brainage.errors import NetworkError
 from bids_brainage.networks.network import Floats, Network
 from bids_brainage.relevance import accounts as accounting
+from bids_brainage.relevance import threads as in_threads
 from bids_brainage.relevance.accounts import TARGET_BIAS, LayerAccount
 from bids_brainage.relevance.composites import COMPOSITES, Composite, find_composite
 from bids_brainage.relevance.engine import backward, forward
-from bids_brainage.relevance.engine import threads as in_threads
 from bids_brainage.relevance.peers import plain
 
 Account = tuple[LayerAccount, ...]

@@ -9,7 +9,6 @@ from bids_brainage.networks.network import Floats, Network
 from bids_brainage.relevance import rules
 from bids_brainage.relevance.composites import Composite
 from bids_brainage.relevance.engine.blocks import Block, find_steps
-from bids_brainage.relevance.engine.threads import share_work
 from bids_brainage.relevance.engine.windows import (
     Box,
     Layout,
@@ -24,13 +23,14 @@ from bids_brainage.relevance.engine.windows import (
 )
 from bids_brainage.relevance.peers import plain
 from bids_brainage.relevance.peers.plain import State
+from bids_brainage.relevance.threads import share_work
 
 Codes = NDArray[np.int16]
 
 
 def run(network: Network, volume: Floats, composite: Composite, threads: int) -> State:
     """Run `volume` (1, d, h, w, c) through the network; inside blocks outputs are not kept."""
-    state = State(network, volume)
+    state = State(network, volume, threads)
     for step in find_steps(network, composite):
         if isinstance(step, Block):
             x = state.outputs[step.convolution.inputs[0]]

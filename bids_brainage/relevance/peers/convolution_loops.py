@@ -1,4 +1,4 @@
-"""Compiled loops of any convolution and its transpose, one volume at a time, in one thread."""
+"""Compiled loops of convolutions of any stride, one volume at a time, in one thread."""
 
 from __future__ import annotations
 
@@ -43,38 +43,33 @@ def _convolve_row(x, kernel, stride, pad, out):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def spread(s, kernel, strides, pads, out):  # type: ignore[no-untyped-def]
-    """Add the transposed convolution of `s` to `out`.
+def scatter(shares, strides, pads, p, out):  # type: ignore[no-untyped-def]
+    """Add to `out` what the outputs of a plane hand back.
 
     Parameters
     ----------
-    s : array (d', h', w', channels out)
-    kernel : array (kd, kh, kw, channels out, channels in)
-        That of the convolution, its last two axes exchanged.
+    shares : array (h', w', kd, kh, kw, channels in)
+        For each output of the plane, what each place that it sees receives of it.
     strides, pads : tuple of three int
         As for `convolve`.
+    p : int
+        Which plane it is.
     out : array (d, h, w, channels in)
     """
-    for p in range(s.shape[0]):
-        for q in range(s.shape[1]):
-            for a in range(kernel.shape[0]):
+    for q in range(shares.shape[0]):
+        for r in range(shares.shape[1]):
+            for a in range(shares.shape[2]):
                 d = p * strides[0] - pads[0] + a
                 if not 0 <= d < out.shape[0]:
                     continue
-                for b in range(kernel.shape[1]):
+                for b in range(shares.shape[3]):
                     h = q * strides[1] - pads[1] + b
                     if 0 <= h < out.shape[1]:
-                        _spread_row(s[p, q], kernel[a, b], strides[2], pads[2], out[d, h])
+                        _scatter_row(shares[q, r, a, b], r * strides[2] - pads[2], out[d, h])
 
 
 @compiled
-def _spread_row(s, kernel, stride, pad, out):  # type: ignore[no-untyped-def]
-    for r in range(s.shape[0]):
-        for e in range(kernel.shape[0]):
-            w = r * stride - pad + e
-            if 0 <= w < out.shape[0]:
-                into = out[w]
-                for o in range(kernel.shape[1]):
-                    weights, value = kernel[e, o], s[r, o]
-                    for i in range(into.size):
-                        into[i] += value * weights[i]
+def _scatter_row(shares, start, out):  # type: ignore[no-untyped-def]
+    for e in range(max(0, -start), min(shares.shape[0], out.shape[0] - start)):
+        for i in range(shares.shape[1]):
+            out[start + e, i] += shares[e, i]

@@ -6,11 +6,13 @@ first and channels last.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 
 from bids_brainage.networks.network import Affine, Convolution, Dense, Floats, Pooling, Triple
+from bids_brainage.relevance.peers import convolution_products
 from bids_brainage.relevance.peers.pooling import average_pool, output_size, spread_average
 from bids_brainage.relevance.rules import Term, kernel_part
 
@@ -90,34 +92,42 @@ class AffineOperator(_Kernel):
 class ConvolutionOperator(_Kernel):
     """A convolution of any stride, dilation and padding, for inputs of one shape (n, d, h, w, c)."""
 
-    def __init__(self, layer: Convolution, shape: tuple[int, ...]) -> None:
+    def __init__(self, layer: Convolution, shape: tuple[int, ...], threads: int = 1) -> None:
+        self.threads = threads
         super().__init__(layer.kernel, layer.bias, layer.kernel.shape[-1])
         self.shape = tuple(shape)
         self.dilation = layer.dilation
         self.strides = layer.strides
         window = dilate(layer.kernel, layer.dilation).shape
         ends = [output_size(shape[i + 1], window[i], layer.strides[i], layer.padding) for i in range(3)]
-        self.lengths = tuple(length for length, _ in ends)
-        self.pads = tuple(pad for _, pad in ends)
+        self.lengths: Triple = (ends[0][0], ends[1][0], ends[2][0])
+        self.pads: Triple = (ends[0][1], ends[1][1], ends[2][1])
 
     def forward(self, x: Floats, term: Term) -> Floats:
         from bids_brainage.relevance.peers.convolution_loops import convolve
 
         kernel = dilate(kernel_part(self.kernel, term), self.dilation)
+        if convolution_products.worth(kernel, self.strides):
+            given = kernel, self.pads, self.lengths, self.threads
+            return _stacked([convolution_products.convolve(own, *given) for own in x])
         out = np.zeros((len(x), *self.lengths, kernel.shape[-1]), np.float32)
         for volume, into in zip(np.ascontiguousarray(x), out, strict=True):
             convolve(volume, kernel, self.strides, self.pads, into)
         return out
 
     def transpose(self, s: Floats, term: Term) -> Floats:
-        from bids_brainage.relevance.peers.convolution_loops import spread
-
         kernel = dilate(kernel_part(self.kernel, term), self.dilation)
-        turned = np.ascontiguousarray(kernel.swapaxes(3, 4))
-        out = np.zeros((len(s), *self.shape[1:]), np.float32)
-        for volume, into in zip(np.ascontiguousarray(s), out, strict=True):
-            spread(volume, turned, self.strides, self.pads, into)
-        return out
+        extents = self.shape[1], self.shape[2], self.shape[3]
+        if convolution_products.worth(kernel, self.strides):
+            given = kernel, self.pads, extents, self.threads
+            return _stacked([convolution_products.spread(own, *given) for own in s])
+        windows = kernel, self.strides, self.pads, extents
+        return _stacked([convolution_products.spread_strided(own, *windows) for own in s])
+
+
+def _stacked(volumes: Sequence[Floats]) -> Floats:
+    """Volumes as one array; a single one, the usual case, is not copied."""
+    return volumes[0][None] if len(volumes) == 1 else np.stack(volumes)
 
 
 class AveragePoolingOperator(_ChannelsLast):

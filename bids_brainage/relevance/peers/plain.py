@@ -37,11 +37,15 @@ Linear = Convolution | Dense | Affine
 
 
 class State:
-    """What the way forward keeps for the way back: outputs of layers and winners of max pooling."""
+    """What the way forward keeps for the way back: outputs of layers and winners of max pooling.
 
-    def __init__(self, network: Network, images: Floats) -> None:
+    `threads` may work on one layer at a time, both ways.
+    """
+
+    def __init__(self, network: Network, images: Floats, threads: int = 1) -> None:
         self.outputs: dict[str, Floats] = {network.input_name: images}
         self.winners: dict[str, Winners] = {}
+        self.threads = threads
 
     def inputs(self, layer: Layer) -> list[Floats]:
         """Return the inputs of `layer`."""
@@ -76,7 +80,7 @@ def forward_layer(layer: Layer, state: State, composite: Composite) -> Floats:
             state.winners[layer.name] = winners
             return pooled
         case _:
-            operator = make_operator(layer, x.shape)
+            operator = make_operator(layer, x.shape, state.threads)
             return operator.forward(x, rules.ALL) + operator.bias
 
 
@@ -135,17 +139,24 @@ def backward_layer(
             return [unpool(received, state.winners[layer.name], x.shape)], 0.0
         case _:
             rule = rule_of(network, layer, composite)
-            share, absorbed = through_linear(rule, make_operator(layer, x.shape), x, received)
+            share, absorbed = through_linear(rule, make_operator(layer, x.shape, state.threads), x, received)
             return [share], absorbed
 
 
 def through_linear(rule: Rule, operator: Operator, x: Floats, received: Floats) -> tuple[Floats, float]:
     """Apply a rule to a linear layer: return what each input receives, and what is absorbed."""
     shares, absorbed = divide_linear(rule, operator, x, received)
-    share = np.zeros_like(x)
-    for part, term, quotient in shares:
-        share += part * operator.transpose(quotient, term)
-    return share, absorbed
+    given = [part * operator.transpose(quotient, term) for part, term, quotient in shares]
+    return _total_of(given, x), absorbed
+
+
+def _total_of(arrays: list[Floats], like: Floats) -> Floats:
+    """Their sum, in the first of them; zeros like another array if there are none."""
+    if not arrays:
+        return np.zeros_like(like)
+    for other in arrays[1:]:
+        arrays[0] += other
+    return arrays[0]
 
 
 def divide_linear(
@@ -167,9 +178,8 @@ def divide_linear(
     for group in rule.groups:
         terms = [term for term in group.terms if rules.matters(term, *signs, x_negative)]
         parts = [rules.input_part(x, term.input, rule, x_negative) for term in terms]
-        z = np.zeros_like(received)
-        for part, term in zip(parts, terms, strict=True):
-            z += operator.forward(part, term)
+        own_parts = [operator.forward(part, term) for part, term in zip(parts, terms, strict=True)]
+        z = _total_of(own_parts, received)
         bias = operator.for_outputs(rules.bias_part(operator.bias, group))
         quotient, kept = rules.divide(group, z, bias, received, own)
         absorbed += kept
@@ -233,8 +243,10 @@ OPERATORS: Mapping[type[Layer], type] = {
 }
 
 
-def make_operator(layer: Layer, shape: tuple[int, ...]) -> Operator:
-    """Return the operator of a linear layer for inputs of `shape`."""
+def make_operator(layer: Layer, shape: tuple[int, ...], threads: int = 1) -> Operator:
+    """Return the operator of a linear layer for inputs of `shape`; of convolutions, with so many threads."""
+    if isinstance(layer, Convolution):
+        return operators.ConvolutionOperator(layer, shape, threads)
     if type(layer) not in OPERATORS:
         raise NetworkError(messages.LAYER_UNKNOWN.format(layer=layer.name, kind=type(layer).__name__))
     return OPERATORS[type(layer)](layer, shape)
