@@ -14,6 +14,7 @@ from bids_brainage.relevance.peers.operators import ConvolutionOperator
 from bids_brainage.relevance.rules import ALL
 
 EXTENTS = st.tuples(*[st.integers(3, 7)] * 3)
+CHANNELS = st.sampled_from([(1, 3), (8, 9), (17, 8)])
 
 
 def layer(
@@ -35,12 +36,7 @@ def by_scipy(x: np.ndarray, own: Convolution) -> np.ndarray:
     return found
 
 
-@given(
-    EXTENTS,
-    st.tuples(*[st.integers(1, 4)] * 3),
-    st.sampled_from([(1, 3), (8, 9), (17, 8)]),
-    st.integers(0, 99),
-)
+@given(EXTENTS, st.tuples(*[st.integers(1, 4)] * 3), CHANNELS, st.integers(0, 99))
 @settings(max_examples=40, deadline=None)
 def test_a_convolution_is_a_sum_of_correlations(extents, edge, channels, seed) -> None:
     own = layer(edge, channels, 1, "same", seed)
