@@ -42,7 +42,7 @@ from bids_brainage.networks.architectures.named import build_network
 from bids_brainage.networks.readers.keras_process import read_isolated
 from bids_brainage.networks.readers.weights import read_weights
 from bids_brainage.preprocessing.recipes.vocabulary import InputRecipe
-from bids_brainage.terms import WHOLE_BRAIN
+from bids_brainage.terms import AGE, WHOLE_BRAIN
 
 #: Sources of images that a run prepares; what FreeSurfer makes is replaced by what this program makes.
 PREPARED = ("t1w", "head")
@@ -152,67 +152,63 @@ def _record(
     recipe: Recipe, own: InputRecipe, networks: Sequence[_Imported], name: str
 ) -> tuple[BundleRecord, dict[str, dict[str, np.ndarray]]]:
     """The bundle's record and its files' arrays."""
-    ensemble, sub = ensemble_name(recipe), f"{WHOLE_BRAIN}_{own.modality}"
+    ensemble = _ensemble(recipe, own, networks)
+    key = f"{ensemble.name}/{ensemble.sub_ensembles[0].name}"
     image = np.repeat(reference_image(own.box), own.channels, axis=-1)
+    predictions = tuple(_predict(imported.model, image) for imported in networks)
     arrays = {imported.file: dict(imported.model.weights) for imported in networks}
-    arrays[REFERENCE_FILE] = {f"{ensemble}/{sub}": image}
-    n = len(networks)
-    head = HeadRecord(
-        coefficients=(1 / n,) * n, intercept=0.0, alpha=0.0, median=recipe.ensemble == "median" and n > 1
-    )
-    whole = HeadRecord(coefficients=(1.0,), intercept=0.0, alpha=0.0)
+    arrays[REFERENCE_FILE] = {key: image}
+    trained = recipe.cohort
     record = BundleRecord.model_construct(
         schema_version=SCHEMA_VERSION,
         name=name,
         version="1",
         licence=recipe.licence.weights,
         purpose="research",
-        description=f"{recipe.title}. Learned from {recipe.cohort.text}.",
-        target="age",
+        description=f"{recipe.title}. Learned from {trained.text}.",
+        target=AGE,
         unit="years",
-        cohort=Cohort(
-            n=recipe.cohort.n,
-            age_range=recipe.cohort.ages,
-            datasets=recipe.cohort.datasets,
-            simulated=False,
-        ),
-        protocol=Protocol(
-            plan={"imported": {"recipe": recipe.name}},
-            heads_fitted_on=PLAIN_MEDIAN if head.median else PLAIN_MEAN,
-            top_heads_fitted_on=PLAIN_MEAN,
-            errors_measured_on=AUTHORS,
-            versions={"bids_brainage": bids_brainage.__version__, "numpy": version("numpy")},
-            sources={imported.file: imported.source for imported in networks},
-        ),
-        ensembles=(
-            EnsembleRecord(
-                name=ensemble,
-                sub_ensembles=(
-                    SubEnsembleRecord(
-                        name=sub,
-                        input=own,
-                        architecture=networks[0].model.spec,
-                        folds=(SubEnsembleFold(base_models=tuple(o.file for o in networks), head=head),),
-                    ),
-                ),
-                top_heads=(
-                    (
-                        TopHeadRecord(
-                            modalities=(own.modality,), sub_ensembles=(sub,), head=whole, n_calibration=0
-                        ),
-                    ),
-                ),
-            ),
-        ),
+        cohort=Cohort(n=trained.n, age_range=trained.ages, datasets=trained.datasets, simulated=False),
+        protocol=_protocol(recipe, networks),
+        ensembles=(ensemble,),
         participants=Participants(salt=hashlib.sha256(name.encode()).hexdigest()),
-        reference=Reference(
-            file=REFERENCE_FILE,
-            predictions={f"{ensemble}/{sub}": (tuple(_predict(o.model, image) for o in networks),)},
-        ),
+        reference=Reference(file=REFERENCE_FILE, predictions={key: (predictions,)}),
         recipe=recipe,
         files={},
     )
     return record, arrays
+
+
+def _ensemble(recipe: Recipe, own: InputRecipe, networks: Sequence[_Imported]) -> EnsembleRecord:
+    """One sub-ensemble of all networks, and nothing above it."""
+    name, n = f"{WHOLE_BRAIN}_{own.modality}", len(networks)
+    head = HeadRecord(
+        coefficients=(1 / n,) * n, intercept=0.0, alpha=0.0, median=_is_median(recipe, networks)
+    )
+    same = HeadRecord(coefficients=(1.0,), intercept=0.0, alpha=0.0)
+    sub = SubEnsembleRecord(
+        name=name,
+        input=own,
+        architecture=networks[0].model.spec,
+        folds=(SubEnsembleFold(base_models=tuple(imported.file for imported in networks), head=head),),
+    )
+    top = TopHeadRecord(modalities=(own.modality,), sub_ensembles=(name,), head=same, n_calibration=0)
+    return EnsembleRecord(name=ensemble_name(recipe), sub_ensembles=(sub,), top_heads=((top,),))
+
+
+def _is_median(recipe: Recipe, networks: Sequence[_Imported]) -> bool:
+    return recipe.ensemble == "median" and len(networks) > 1
+
+
+def _protocol(recipe: Recipe, networks: Sequence[_Imported]) -> Protocol:
+    return Protocol(
+        plan={"imported": {"recipe": recipe.name}},
+        heads_fitted_on=PLAIN_MEDIAN if _is_median(recipe, networks) else PLAIN_MEAN,
+        top_heads_fitted_on=PLAIN_MEAN,
+        errors_measured_on=AUTHORS,
+        versions={"bids_brainage": bids_brainage.__version__, "numpy": version("numpy")},
+        sources={imported.file: imported.source for imported in networks},
+    )
 
 
 def _predict(model: BaseModel, image: np.ndarray) -> float:
