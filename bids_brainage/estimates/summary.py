@@ -189,8 +189,7 @@ def prepared_otherwise(bundle: Bundle, ensemble: str, preparation: Preparation) 
     recipe = bundle.record.recipe
     if recipe is None:
         return ()
-    stripper = preparation.skull_strip_method
-    made = Made(None if stripper == "none" else stripper, preparation.bias_corrected)
+    made = _made(preparation)
     own = [sub.input for sub in bundle.ensemble_record(ensemble).sub_ensembles]
     return tuple(
         sentence
@@ -198,6 +197,14 @@ def prepared_otherwise(bundle: Bundle, ensemble: str, preparation: Preparation) 
         if isinstance(one, InputRecipe)
         for sentence in made_otherwise(one, recipe.input, made, recipe.title)
     )
+
+
+def _made(preparation: Preparation) -> Made:
+    """How images were made; FreeSurfer, sMRIPrep and fMRIPrep correct theirs themselves."""
+    method = None if preparation.skull_strip_method == "none" else preparation.skull_strip_method
+    here = preparation.origin == "raw"
+    stripper = "freesurfer" if preparation.origin == "freesurfer" else method
+    return Made(stripper, preparation.bias_corrected or not here)
 
 
 def _part(

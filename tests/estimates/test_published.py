@@ -10,12 +10,14 @@ import pytest
 from bids_brainage.errors import ImageError
 from bids_brainage.estimates.options import EstimationOptions
 from bids_brainage.estimates.session import EnsembleResult, estimate_session
+from bids_brainage.estimates.summary import prepared_otherwise
 from bids_brainage.models.bundles.bundle import Bundle
 from bids_brainage.models.cohorts.images import person_images
 from bids_brainage.models.importing.published import import_published
 from bids_brainage.models.importing.recipe import read_recipe
 from bids_brainage.preprocessing.network_input import network_input
 from bids_brainage.preprocessing.recipes.preparing import RecipeImages, prepare
+from bids_brainage.records.estimate import Preparation
 from bids_brainage.records.reading import PreparedImages
 from tests.estimates.conftest import LRP, PERSON, PREPARATION
 from tests.models.importing.test_published import saved
@@ -77,3 +79,22 @@ def test_it_says_whose_network_it_is_and_what_was_done_otherwise(result: Ensembl
 def test_without_its_registration_there_is_no_image(published: Bundle, images: PreparedImages) -> None:
     with pytest.raises(ImageError, match="Westman"):
         list(estimate_session(published, ["Westman"], images, PREPARATION, PERSON, OPTIONS))
+
+
+def test_who_prepared_the_images_is_not_taken_for_this_program(published: Bundle) -> None:
+    """FreeSurfer finds brains and corrects the bias itself: what pyment's authors have is then not lacking."""
+    recipe = read_recipe("pyment-reg")
+    record = published.record.model_copy(update={"recipe": recipe})
+    sub = record.ensembles[0].sub_ensembles[0].model_copy(update={"input": recipe.input.of_source("t1w")})
+    ensemble = record.ensembles[0].model_copy(update={"sub_ensembles": (sub,)})
+    bundle = replace(published, record=record.model_copy(update={"ensembles": (ensemble,)}))
+    told = {
+        origin: " ".join(prepared_otherwise(bundle, "Westman", Preparation.model_validate(done)))
+        for origin, done in {
+            "raw": {"origin": "raw", "skull_strip": "bet", "skull_strip_method": "bet"},
+            "freesurfer": {"origin": "freesurfer", "skull_strip": "auto", "bias_corrected": False},
+        }.items()
+    }
+    assert "freesurfer found, and this one was found by bet" in told["raw"]
+    assert "found by" not in told["freesurfer"]
+    assert "bias" not in told["raw"] + told["freesurfer"]
