@@ -82,7 +82,7 @@ def test_without_its_registration_there_is_no_image(published: Bundle, images: P
 
 
 def test_who_prepared_the_images_is_not_taken_for_this_program(published: Bundle) -> None:
-    """FreeSurfer finds brains and corrects the bias itself: what pyment's authors have is then not lacking."""
+    """FreeSurfer finds brains and corrects bias itself: what pyment's authors have does then not lack."""
     recipe = read_recipe("pyment-reg")
     record = published.record.model_copy(update={"recipe": recipe})
     sub = record.ensembles[0].sub_ensembles[0].model_copy(update={"input": recipe.input.of_source("t1w")})
