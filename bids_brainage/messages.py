@@ -692,6 +692,10 @@ LEFT_OUT_IMAGES = (
     "Left out ({n}), because not all modalities are there: {names}; run bids_brainage ... participant "
     "--preproc-only first."
 )
+LEFT_OUT_LINEAR = (
+    "Left out ({n}), because not all images are there as these networks need them: {names}; run bids_brainage ... "
+    "participant with --model and this model first (--preproc-only is enough)."
+)
 SOME_NAMES = "{names} and {n} more"
 EVALUATION_SEEN = (
     "{n} of {total} people were among those {model} was trained on; they are left out of the evaluation."
@@ -715,6 +719,7 @@ PUBLISHED_HERE = (
     "({mae_low:.2f} to {mae_high:.2f}), bias {bias:+.2f} ({bias_low:+.2f} to {bias_high:+.2f}), slope of estimate on age "
     "{slope:.2f} ({slope_low:.2f} to {slope_high:.2f})."
 )
+PUBLISHED_FEW = "Only {n} people: too few to tell whether the network is right here; at least {least} are needed, of different ages."
 PUBLISHED_NOT_GIVEN = "Its authors give no mean absolute error to compare with ({people})."
 PUBLISHED_WORSE = "That is more than the {mae:g} years that its authors give ({people}): it does not do here what it did there."
 PUBLISHED_NOT_WORSE = (

@@ -253,7 +253,7 @@ def _references(arguments: argparse.Namespace) -> int:
 def _evaluate(arguments: argparse.Namespace) -> int:
     from bids_brainage.models.bundles.bundle import load_bundle
     from bids_brainage.models.evaluation.evaluation import evaluate_bundle
-    from bids_brainage.models.evaluation.published import published_fits, verdict
+    from bids_brainage.models.evaluation.published import FEWEST, published_fits, verdict
     from bids_brainage.models.evaluation.tables import write_evaluation
 
     bundle = load_bundle(arguments.model)
@@ -272,9 +272,10 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     if evaluation.coverage:
         console.print(_coverage_table(evaluation.coverage, unit))
     if bundle.record.recipe is not None:
-        for fit in published_fits(bundle, evaluation):
-            for sentence in verdict(fit, bundle.record.recipe):
-                console.print(sentence, soft_wrap=True)
+        fits = published_fits(bundle, evaluation)
+        told = [sentence for fit in fits for sentence in verdict(fit, bundle.record.recipe)]
+        for sentence in told or [messages.PUBLISHED_FEW.format(n=len(evaluation.people), least=FEWEST)]:
+            console.print(sentence, soft_wrap=True)
     for path in written:
         console.print(str(path), soft_wrap=True)
     return ALL_WELL

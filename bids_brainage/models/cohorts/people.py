@@ -127,7 +127,8 @@ def read_cohort(
         _check_target(table, target)
     sentence = messages.LEFT_OUT_AGE if target == AGE else messages.LEFT_OUT_TARGET
     _tell_left_out(sentence, without_value, file=participants, column=target)
-    _tell_left_out(messages.LEFT_OUT_IMAGES, without_images)
+    sentence = messages.LEFT_OUT_LINEAR if linear else messages.LEFT_OUT_IMAGES
+    _tell_left_out(sentence, without_images)
     if not people:
         sentence = messages.NOBODY_TO_TRAIN if target == AGE else messages.NOBODY_WITH_TARGET
         raise InputError(sentence.format(file=participants, column=target))

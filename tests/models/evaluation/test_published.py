@@ -11,8 +11,10 @@ import pytest
 from scipy import stats
 
 from bids_brainage.cli.models import main
+from bids_brainage.errors import InputError
 from bids_brainage.models.bundles.bundle import Bundle, load_bundle
 from bids_brainage.models.bundles.recipe import Recipe
+from bids_brainage.models.cohorts.people import read_cohort
 from bids_brainage.models.evaluation.published import PublishedFit, verdict
 from bids_brainage.models.importing.published import import_published
 from bids_brainage.models.importing.recipe import read_recipe
@@ -121,3 +123,23 @@ def test_an_offset_and_a_slope_are_fitted_on_ones_own_people(
     image = made.reference_inputs()
     assert all(array.dtype == np.float32 for array in image.values())
     assert all(check.passed for check in made.reference_checks())
+
+
+def test_few_people_tell_nothing_of_a_network(
+    bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, raw = write_people(tmp_path / "few", 9)
+    where = ["-w", str(tmp_path / "work"), "--nprocs", "1"]
+    assert main(["evaluate", str(bundle.path), str(raw), str(out), str(tmp_path / "tables"), *where]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "Only 9 people: too few to tell whether the network is right here" in told
+    assert not (tmp_path / "tables/published.tsv").exists()
+
+
+def test_who_was_not_registered_for_a_network_is_left_out_with_the_remedy(
+    people: tuple[Path, Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    out, raw = people
+    with pytest.raises(InputError):
+        read_cohort([out], raw / "participants.tsv", ["T1w"], linear=["affine"])
+    assert "participant with --model and this model first" in caplog.text
