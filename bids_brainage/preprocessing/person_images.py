@@ -51,6 +51,7 @@ class PersonImages:
     inverse: Path | None = None
     linear: Mapping[str, tuple[Path, Path]] = field(default_factory=dict)
     _images: dict[Path, nib.Nifti1Image] = field(default_factory=dict)
+    _ways: dict[str, tuple[Sequence[Step], Sequence[Step]] | None] = field(default_factory=dict)
     _brains: dict[float, NDArray[np.bool_]] = field(default_factory=dict)
 
     def read(self, path: Path) -> nib.Nifti1Image:
@@ -75,11 +76,15 @@ class PersonImages:
 
         None if the image was not registered so.
         """
+        if kind not in self._ways:
+            self._ways[kind] = self._read_ways(kind)
+        return self._ways[kind]
+
+    def _read_ways(self, kind: str) -> tuple[Sequence[Step], Sequence[Step]] | None:
         if kind == "none":
             return (), ()
-        there, back = (
-            (self.forward, self.inverse) if kind == "nonlinear" else self.linear.get(kind, (None,) * 2)
-        )
+        files = (self.forward, self.inverse) if kind == "nonlinear" else self.linear.get(kind, (None, None))
+        there, back = files
         return None if there is None or back is None else (read_steps(there), read_steps(back))
 
     def white_level(self, data: NDArray[np.float32]) -> float:

@@ -12,14 +12,13 @@ from bids_brainage import messages
 from bids_brainage.models.bundles.bundle import Bundle
 from bids_brainage.models.bundles.recipe import Recipe
 from bids_brainage.models.evaluation.evaluation import Evaluation
+from bids_brainage.statistics.people.accuracy import as_cells, measure_accuracy
+from bids_brainage.statistics.people.intervals import Interval, mean_interval, student_interval
 
 #: Fewer people say nothing of a slope.
 FEWEST = 10
 #: Years of bias that are worth a word.
 LEAST_BIAS = 1.0
-LEVEL = 0.95
-
-Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -34,15 +33,15 @@ class PublishedFit:
     youngest, oldest : float
         Of them.
     mae : float
-    mae_interval : (float, float)
+    mae_interval : Interval
         Of the mean of absolute errors, by Student's t.
     published_mae : float or None
     bias : float
         Mean of estimate minus age.
-    bias_interval : (float, float)
+    bias_interval : Interval
     slope : float
         Of the line of estimate on age.
-    slope_interval : (float, float)
+    slope_interval : Interval
     """
 
     ensemble: str
@@ -92,42 +91,27 @@ def published_fits(bundle: Bundle, evaluation: Evaluation) -> tuple[PublishedFit
 
 
 def _fit(name: str, estimates: np.ndarray, ages: np.ndarray, recipe: Recipe) -> PublishedFit:
-    from scipy import stats
+    from scipy.stats import linregress
 
-    errors = estimates - ages
-    line = stats.linregress(ages, estimates)
-    reach = float(stats.t.ppf((1 + LEVEL) / 2, len(ages) - 2)) * float(line.stderr)
+    found, line = measure_accuracy(estimates, ages), linregress(ages, estimates)
     return PublishedFit(
         ensemble=name,
-        n=len(ages),
-        youngest=float(ages.min()),
-        oldest=float(ages.max()),
-        mae=float(np.abs(errors).mean()),
-        mae_interval=_mean_interval(np.abs(errors)),
+        n=found.n,
+        youngest=found.youngest,
+        oldest=found.oldest,
+        mae=found.mae,
+        mae_interval=mean_interval(np.abs(estimates - ages)),
         published_mae=recipe.error.mae,
-        bias=float(errors.mean()),
-        bias_interval=_mean_interval(errors),
+        bias=found.bias,
+        bias_interval=found.bias_interval,
         slope=float(line.slope),
-        slope_interval=(float(line.slope) - reach, float(line.slope) + reach),
+        slope_interval=student_interval(float(line.slope), float(line.stderr), found.n - 2),
     )
-
-
-def _mean_interval(values: np.ndarray) -> Interval:
-    from scipy import stats
-
-    reach = float(stats.t.ppf((1 + LEVEL) / 2, len(values) - 1)) * float(stats.sem(values))
-    return float(values.mean()) - reach, float(values.mean()) + reach
 
 
 def verdict(fit: PublishedFit, recipe: Recipe) -> tuple[str, ...]:
     """What the figures say, in sentences: how large errors are, whether that fits, and what may be wrong."""
-    figures = {name: value for name, value in vars(fit).items() if not name.endswith("_interval")}
-    ends = {
-        f"{name}_{end}": value
-        for name in ("mae", "bias", "slope")
-        for end, value in zip(("low", "high"), getattr(fit, f"{name}_interval"), strict=True)
-    }
-    told = [messages.PUBLISHED_HERE.format(**(figures | ends))]
+    told = [messages.PUBLISHED_HERE.format(**as_cells(fit))]
     if fit.published_mae is None:
         told.append(messages.PUBLISHED_NOT_GIVEN.format(people=recipe.error.people))
     else:
@@ -169,11 +153,5 @@ COLUMNS = {
 def rows(fits: Sequence[PublishedFit]) -> Iterator[dict[str, Any]]:
     """One row for each ensemble, by `COLUMNS`."""
     for fit in fits:
-        row: dict[str, Any] = {"fits": fit.fits}
-        for name, value in vars(fit).items():
-            if name.endswith("_interval"):
-                stem = name.removesuffix("_interval")
-                row[f"{stem}_low"], row[f"{stem}_high"] = value
-            else:
-                row[name] = value
+        row = as_cells(fit) | {"fits": fit.fits}
         yield {name: row[name] for name in COLUMNS}

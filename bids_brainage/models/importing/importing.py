@@ -147,7 +147,7 @@ class ImportPlan:
 
 
 @dataclass(frozen=True, eq=False)
-class _Imported:
+class Imported:
     """A base model, called as the file it came from, with its place in the bundle."""
 
     file: str
@@ -217,28 +217,38 @@ def _check_option(kind: Any, value: str, sentence: str) -> None:
 # --- reading ---------------------------------------------------------------------------------------
 
 
-def _read_networks(plan: ImportPlan, modality: str) -> list[_Imported]:
+def _read_networks(plan: ImportPlan, modality: str) -> list[Imported]:
     """The base models of one sequence, which differ only in their weights."""
-    found: list[_Imported] = []
+    found: list[Imported] = []
     for index, path in enumerate(plan.files[modality]):
         network = read_isolated(path, plan.hints)
-        try:
-            check_size(network.spec, network.input_shape[:3])
-        except ValueError as error:
-            raise InputError(messages.IMPORT_SIZE.format(file=path, reason=error)) from error
         weights = _for_unit_range(network.weights, plan.input_max)
         model = BaseModel(str(path), network.spec, network.input_shape, weights)
-        with path.open("rb") as stream:
-            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-        source = Source(file=path.name, sha256=sha256, program=network.program)
-        for other in found:
-            if other.source.sha256 == source.sha256:
-                raise InputError(messages.IMPORT_TWICE.format(file=path, first=other.model.name))
-            if (other.model.spec, other.model.input_shape) != (model.spec, model.input_shape):
-                raise InputError(messages.IMPORT_DIFFERENT.format(file=path, first=other.model.name))
         file = f"{plan.ensemble}/fold-0/{WHOLE_BRAIN}_{modality}_bm-{index:02d}.safetensors"
-        found.append(_Imported(file, model, source))
+        found.append(imported(path, model, file, network.program, found))
     return found
+
+
+def imported(path: Path, model: BaseModel, file: str, program: str, others: Sequence[Imported]) -> Imported:
+    """A network of a file, with its place in the bundle.
+
+    Raises
+    ------
+    InputError
+        It is too large, was given before, or is not like those before it.
+    """
+    try:
+        check_size(model.spec, model.input_shape[:3])
+    except ValueError as error:
+        raise InputError(messages.IMPORT_SIZE.format(file=path, reason=error)) from error
+    with path.open("rb") as stream:
+        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    for other in others:
+        if other.source.sha256 == sha256:
+            raise InputError(messages.IMPORT_TWICE.format(file=path, first=other.model.name))
+        if (other.model.spec, other.model.input_shape) != (model.spec, model.input_shape):
+            raise InputError(messages.IMPORT_DIFFERENT.format(file=path, first=other.model.name))
+    return Imported(file, model, Source(file=path.name, sha256=sha256, program=program))
 
 
 def _for_unit_range(weights: Mapping[str, np.ndarray], input_max: float) -> dict[str, np.ndarray]:
@@ -301,7 +311,7 @@ def _read_inputs(plan: ImportPlan) -> dict[str, InputChange]:
 
 def _record(
     plan: ImportPlan,
-    networks: Mapping[str, Sequence[_Imported]],
+    networks: Mapping[str, Sequence[Imported]],
     heads: Heads,
     inputs: Mapping[str, InputChange],
 ) -> tuple[BundleRecord, dict[str, dict[str, np.ndarray]]]:
@@ -346,7 +356,7 @@ def _record(
     return record, arrays
 
 
-def _protocol(plan: ImportPlan, heads: Heads, everything: Sequence[_Imported]) -> Protocol:
+def _protocol(plan: ImportPlan, heads: Heads, everything: Sequence[Imported]) -> Protocol:
     subs, tops = heads.sub_ensembles, heads.top
     return Protocol(
         plan={"imported": {"input_max": plan.input_max, "stage": plan.stage}},
@@ -377,7 +387,7 @@ def _who(given: Mapping[str, bool]) -> str:
 def _sub_ensemble(
     plan: ImportPlan,
     modality: str,
-    group: Sequence[_Imported],
+    group: Sequence[Imported],
     heads: Heads,
     inputs: Mapping[str, InputChange],
 ) -> SubEnsembleRecord:

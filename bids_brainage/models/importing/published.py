@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,7 +18,6 @@ import bids_brainage
 from bids_brainage import messages
 from bids_brainage.errors import InputError
 from bids_brainage.models.bundles.bundle import Bundle, load_bundle, write_bundle
-from bids_brainage.models.bundles.limits import check_size
 from bids_brainage.models.bundles.recipe import BLOCKS, Recipe
 from bids_brainage.models.bundles.schema import (
     REFERENCE_FILE,
@@ -31,13 +29,19 @@ from bids_brainage.models.bundles.schema import (
     Participants,
     Protocol,
     Reference,
-    Source,
     SubEnsembleFold,
     SubEnsembleRecord,
     TopHeadRecord,
 )
 from bids_brainage.models.ensembles.base_model import BaseModel
-from bids_brainage.models.importing.importing import PLAIN_MEAN, check_name, reference_image, whole_folder
+from bids_brainage.models.importing.importing import (
+    PLAIN_MEAN,
+    Imported,
+    check_name,
+    imported,
+    reference_image,
+    whole_folder,
+)
 from bids_brainage.networks.architectures.named import build_network
 from bids_brainage.networks.readers.keras_process import read_isolated
 from bids_brainage.networks.readers.weights import read_weights
@@ -50,15 +54,6 @@ PREPARED = ("t1w", "head")
 SEQUENCES = ("T1w", "FLAIR")
 PLAIN_MEDIAN = "nobody (median)"
 AUTHORS = "nobody here; the authors' error is in the recipe"
-
-
-@dataclass(frozen=True, eq=False)
-class _Imported:
-    """A network with its place in the bundle, and the file that it came from."""
-
-    file: str
-    model: BaseModel
-    source: Source
 
 
 def import_published(recipe: Recipe, files: Sequence[Path], out: Path, name: str | None = None) -> Bundle:
@@ -115,24 +110,12 @@ def ensemble_name(recipe: Recipe) -> str:
     return "".join(word[0].upper() + word[1:] for word in words.split())
 
 
-def _networks(recipe: Recipe, own: InputRecipe, files: Sequence[Path]) -> list[_Imported]:
+def _networks(recipe: Recipe, own: InputRecipe, files: Sequence[Path]) -> list[Imported]:
     """The networks in the files, which differ only in their weights."""
-    found: list[_Imported] = []
+    found: list[Imported] = []
     for index, path in enumerate(files):
-        model = _read(recipe, own, path)
-        try:
-            check_size(model.spec, own.box)
-        except ValueError as error:
-            raise InputError(messages.IMPORT_SIZE.format(file=path, reason=error)) from error
-        with path.open("rb") as stream:
-            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-        for other in found:
-            if other.source.sha256 == sha256:
-                raise InputError(messages.IMPORT_TWICE.format(file=path, first=other.model.name))
-            if other.model.spec != model.spec:
-                raise InputError(messages.IMPORT_DIFFERENT.format(file=path, first=other.model.name))
         file = f"{ensemble_name(recipe)}/fold-0/{WHOLE_BRAIN}_{own.modality}_bm-{index:02d}.safetensors"
-        found.append(_Imported(file, model, Source(file=path.name, sha256=sha256, program=recipe.title)))
+        found.append(imported(path, _read(recipe, own, path), file, recipe.title, found))
     return found
 
 
@@ -149,14 +132,14 @@ def _read(recipe: Recipe, own: InputRecipe, path: Path) -> BaseModel:
 
 
 def _record(
-    recipe: Recipe, own: InputRecipe, networks: Sequence[_Imported], name: str
+    recipe: Recipe, own: InputRecipe, networks: Sequence[Imported], name: str
 ) -> tuple[BundleRecord, dict[str, dict[str, np.ndarray]]]:
     """The bundle's record and its files' arrays."""
     ensemble = _ensemble(recipe, own, networks)
     key = f"{ensemble.name}/{ensemble.sub_ensembles[0].name}"
     image = np.repeat(reference_image(own.box), own.channels, axis=-1)
-    predictions = tuple(_predict(imported.model, image) for imported in networks)
-    arrays = {imported.file: dict(imported.model.weights) for imported in networks}
+    predictions = tuple(_predict(network.model, image) for network in networks)
+    arrays = {network.file: dict(network.model.weights) for network in networks}
     arrays[REFERENCE_FILE] = {key: image}
     trained = recipe.cohort
     record = BundleRecord.model_construct(
@@ -179,7 +162,7 @@ def _record(
     return record, arrays
 
 
-def _ensemble(recipe: Recipe, own: InputRecipe, networks: Sequence[_Imported]) -> EnsembleRecord:
+def _ensemble(recipe: Recipe, own: InputRecipe, networks: Sequence[Imported]) -> EnsembleRecord:
     """One sub-ensemble of all networks, and nothing above it."""
     name, n = f"{WHOLE_BRAIN}_{own.modality}", len(networks)
     head = HeadRecord(
@@ -190,24 +173,24 @@ def _ensemble(recipe: Recipe, own: InputRecipe, networks: Sequence[_Imported]) -
         name=name,
         input=own,
         architecture=networks[0].model.spec,
-        folds=(SubEnsembleFold(base_models=tuple(imported.file for imported in networks), head=head),),
+        folds=(SubEnsembleFold(base_models=tuple(network.file for network in networks), head=head),),
     )
     top = TopHeadRecord(modalities=(own.modality,), sub_ensembles=(name,), head=same, n_calibration=0)
     return EnsembleRecord(name=ensemble_name(recipe), sub_ensembles=(sub,), top_heads=((top,),))
 
 
-def _is_median(recipe: Recipe, networks: Sequence[_Imported]) -> bool:
+def _is_median(recipe: Recipe, networks: Sequence[Imported]) -> bool:
     return recipe.ensemble == "median" and len(networks) > 1
 
 
-def _protocol(recipe: Recipe, networks: Sequence[_Imported]) -> Protocol:
+def _protocol(recipe: Recipe, networks: Sequence[Imported]) -> Protocol:
     return Protocol(
         plan={"imported": {"recipe": recipe.name}},
         heads_fitted_on=PLAIN_MEDIAN if _is_median(recipe, networks) else PLAIN_MEAN,
         top_heads_fitted_on=PLAIN_MEAN,
         errors_measured_on=AUTHORS,
         versions={"bids_brainage": bids_brainage.__version__, "numpy": version("numpy")},
-        sources={imported.file: imported.source for imported in networks},
+        sources={network.file: network.source for network in networks},
     )
 
 

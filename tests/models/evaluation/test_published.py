@@ -21,6 +21,7 @@ from bids_brainage.models.importing.recipe import read_recipe
 from bids_brainage.models.training.plan import make_plan
 from bids_brainage.models.training.training import train_bundle
 from bids_brainage.models.training.transfer import Transfer
+from bids_brainage.statistics.people.intervals import Interval
 from tests.models.synthetic import write_people
 from tests.networks.keras_networks import sequential
 
@@ -74,7 +75,9 @@ def test_errors_here_stand_beside_those_of_the_authors(
     assert "The range of ages of the training people" not in told
 
 
-FIT = PublishedFit("Own", 100, 45, 75, 2.2, (1.8, 2.6), 2.1, 0.1, (-0.4, 0.6), 0.95, (0.9, 1.0))
+FIT = PublishedFit(
+    "Own", 100, 45, 75, 2.2, Interval(1.8, 2.6), 2.1, 0.1, Interval(-0.4, 0.6), 0.95, Interval(0.9, 1.0)
+)
 CASES = {
     "as published": ({}, ["not more than the 2.1 years"], ["Likely causes", "off by"]),
     "worse": ({"mae_interval": (2.15, 2.9)}, ["is more than the 2.1 years", "Likely causes"], ["off by"]),
@@ -93,6 +96,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_the_verdict_says_what_the_figures_say_and_no_more(case: str) -> None:
     changes, expected, absent = CASES[case]
+    changes = {name: Interval(*own) if isinstance(own, tuple) else own for name, own in changes.items()}
     told = " ".join(verdict(replace(FIT, **changes), read_recipe("sfcn-ukb")))
     assert all(words in told for words in expected), told
     assert not any(words in told for words in absent), told
