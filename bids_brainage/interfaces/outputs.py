@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from bids_brainage.records.relevance_map import RESOLUTION
 from bids_brainage.records.session import FIRST, LINEAR, TEMPLATE
 
 if TYPE_CHECKING:
+    from bids_brainage.records.session import Role
     from bids_brainage.records.writing import Output
 
 
@@ -140,7 +142,12 @@ class PublishImages(SimpleInterface):
         source = getattr(self.inputs, name)
         if not isdefined(source):
             return None
-        writers = {"subject_image": write_rounded, "standard_image": write_rounded}
+        mask = self._given("mask", None) if self.inputs.modality == FIRST else None
+        subject = partial(write_rounded, mask=None if mask is None else Path(mask))
+        writers: dict[Role, Callable[..., object]] = {
+            "subject_image": subject,
+            "standard_image": write_rounded,
+        }
         writers |= dict.fromkeys(("transform", "linear_transform", "coregistration"), copy_transform)
         write = writers.get(role, copy_file)
         return Output(role, path, partial(write, Path(source)), about=about, sidecar=sidecar)

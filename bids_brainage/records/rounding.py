@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 #: Steps from zero to the largest absolute value: those that two bytes hold.
 STEPS = 32767
+#: Steps that are taken at once outside the brain. Nothing is computed there, and noise does not compress: of
+#: a head at 1 mm, what is not brain took five sixths of the file.
+COARSE = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,14 +42,20 @@ class RoundedImage:
     affine: NDArray[np.float64]
 
     @classmethod
-    def of(cls, image: nib.Nifti1Image) -> RoundedImage:
-        """Round an image's values to whole steps; zero stays zero."""
+    def of(cls, image: nib.Nifti1Image, inside: NDArray[np.bool_] | None = None) -> RoundedImage:
+        """Round an image's values to whole steps, where `inside` (x, y, z) is false to `COARSE` of them.
+
+        Zero stays zero.
+        """
         data = np.asanyarray(image.dataobj, dtype=np.float32)
         largest = float(np.abs(data).max(initial=0))
         # The header holds the step in single precision, so that is what values are divided by.
         step = max(np.float32(largest / STEPS), np.finfo(np.float32).tiny)
         steps = np.divide(data, step, dtype=np.float64)
         whole = np.clip(np.rint(steps, out=steps), -STEPS, STEPS).astype(np.int16)
+        if inside is not None:
+            coarse = np.clip(np.rint(whole / np.float32(COARSE)) * COARSE, -STEPS, STEPS)
+            whole = np.where(inside, whole, coarse.astype(np.int16))
         return cls(whole, float(step), image.affine)
 
     @cached_property
@@ -65,8 +74,9 @@ class RoundedImage:
         check_image(path)
 
 
-def write_rounded(source: Path, target: Path) -> None:
-    """Write the NIfTI image `source` to `target` in two bytes a voxel."""
+def write_rounded(source: Path, target: Path, mask: Path | None = None) -> None:
+    """Write a NIfTI image in two bytes a voxel, coarsely where the image `mask` is zero."""
     import nibabel as nib
 
-    RoundedImage.of(nib.Nifti1Image.from_filename(source)).write(target)
+    inside = None if mask is None else np.asanyarray(nib.Nifti1Image.from_filename(mask).dataobj) > 0
+    RoundedImage.of(nib.Nifti1Image.from_filename(source), inside).write(target)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from bids_brainage.records.rounding import STEPS, RoundedImage, write_rounded
+from bids_brainage.records.rounding import COARSE, STEPS, RoundedImage, write_rounded
 
 
 @given(
@@ -45,3 +45,18 @@ def test_an_image_of_zeros_is_one(tmp_path: Path) -> None:
     nib.Nifti1Image(np.zeros((3, 3, 3), np.float32), np.eye(4)).to_filename(tmp_path / "a.nii")
     write_rounded(tmp_path / "a.nii", tmp_path / "b.nii.gz")
     assert not nib.load(tmp_path / "b.nii.gz").get_fdata().any()
+
+
+def test_outside_the_mask_steps_are_coarse_and_inside_as_without_one(tmp_path: Path) -> None:
+    data = np.random.default_rng(1).uniform(-300, 1000, (30, 31, 32)).astype(np.float32)
+    inside = np.zeros(data.shape, bool)
+    inside[8:20, 8:20, 8:20] = True
+    nib.Nifti1Image(data, np.eye(4)).to_filename(tmp_path / "head.nii")
+    nib.Nifti1Image(inside.astype(np.uint8), np.eye(4)).to_filename(tmp_path / "mask.nii")
+    write_rounded(tmp_path / "head.nii", tmp_path / "fine.nii.gz")
+    write_rounded(tmp_path / "head.nii", tmp_path / "coarse.nii.gz", tmp_path / "mask.nii")
+    fine, coarse = (nib.load(tmp_path / f"{name}.nii.gz") for name in ("fine", "coarse"))
+    np.testing.assert_array_equal(coarse.get_fdata()[inside], fine.get_fdata()[inside])
+    assert np.abs(coarse.get_fdata() - data).max() <= 0.5001 * (COARSE + 1) * coarse.dataobj.slope
+    assert len(np.unique(coarse.get_fdata()[~inside])) < 1000
+    assert (tmp_path / "coarse.nii.gz").stat().st_size < 0.8 * (tmp_path / "fine.nii.gz").stat().st_size
