@@ -15,6 +15,7 @@ RUN apt-get update \
 FROM python AS tools
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends python3-venv \
+    && rm -rf /var/lib/apt/lists/* \
     && python3 -m venv /opt/bids_brainage
 ENV PATH=/opt/bids_brainage/bin:$PATH PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 

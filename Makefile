@@ -5,7 +5,7 @@ NPROCS ?= $(shell nproc 2>/dev/null || echo 1)
 PEOPLE ?= 6
 BIN := .venv/bin
 
-.PHONY: help setup demo test test-slow test-container smoke-current test-current lint docs lock clean
+.PHONY: help setup demo test test-slow test-container smoke-current test-current test-oldest lint docs lock clean
 
 help:
 	@echo "make demo        simulate a small cohort and run both levels on it, into demo/"
@@ -14,7 +14,8 @@ help:
 	@echo "make test-container  build the image, run it, as a SIF and through Slurm, as far as their programs are here"
 	@echo "make smoke-current   one simulated person on Python 3.13 with the newest dependencies, if it is installed"
 	@echo "make test-current    the whole suite there"
-	@echo "make lint        ruff, codespell, mypy and import-linter"
+	@echo "make test-oldest     the whole suite on the oldest versions that setup.cfg allows"
+	@echo "make lint        ruff, codespell, mypy, import-linter, hadolint, shellcheck, and schemas"
 	@echo "make docs        the documentation as a site, into build/docs; warnings are errors"
 
 setup: .venv/ready
@@ -46,12 +47,20 @@ smoke-current:
 test-current:
 	NPROCS=$(NPROCS) .ci/test-current
 
+test-oldest:
+	NPROCS=$(NPROCS) .ci/test-oldest
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/shellcheck .ci/* container/install singularity/slurm/*.sh
+	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/fault.yml .github/ISSUE_TEMPLATE/wish.yml
 
 docs: setup
 	$(BIN)/python -m sphinx -E -W --keep-going --quiet -b html docs build/docs

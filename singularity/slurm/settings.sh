@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What all jobs share. Change it here, or set the variables before submit.sh is called; jobs inherit them.
 : "${IMAGE:=bids_brainage.sif}"       # the image, best on a file system of the nodes' own or in their memory
 : "${APPTAINER:=apptainer}"           # or singularity
