@@ -44,6 +44,7 @@ def draw_shape(character: Character, seed: int, turned: NDArray[np.float64] | No
     male = spec["head_size"]["male"] * (0.5 if character.sex == "M" else -0.5)
     size = np.exp(male + rng.normal(0, spec["head_size"]["sd"]))
     axes = size * np.exp(rng.normal(0, spec["proportions"]["sd"], 3))
+    axes *= min(1, (spec["head_size"]["largest"] / axes.prod()) ** (1 / 3))
     angles = np.deg2rad(rng.normal(0, spec["rotation_degrees"]["sd"], 3))
     shift = rng.normal(0, spec["translation_mm"]["sd"], 3)
     forward = rigid(angles, shift) @ np.diag([*axes, 1.0])
