@@ -25,7 +25,7 @@ from bids_brainage.estimates.norms import beside_norms
 from bids_brainage.estimates.options import EstimationOptions, PersonFacts
 from bids_brainage.estimates.parts import Part, run_networks
 from bids_brainage.estimates.regions import region_rows
-from bids_brainage.estimates.summary import estimate_record
+from bids_brainage.estimates.summary import Explained, Unlike, estimate_record
 from bids_brainage.models.ensembles.typicality import unusual_inputs
 from bids_brainage.records.estimate import EstimateRecord, Preparation
 from bids_brainage.records.reading import PreparedImages
@@ -99,14 +99,15 @@ def _result(
     estimate = ensemble.estimate({name: part.outputs for name, part in parts.items()})
     maps, total = _maps(estimate, parts, grids, options)
     arrays = {name: part.input.array for name, part in parts.items()}
-    unusual = unusual_inputs(arrays, bundle.norms(ensemble.name), bundle.mean_inputs(ensemble.name))
-    scans = maker.unlike_scans(bundle, {part.sub.modality for part in parts.values()})
-    named = {own.name: own for own in maps}
+    unlike = Unlike(
+        unusual_inputs(arrays, bundle.norms(ensemble.name), bundle.mean_inputs(ensemble.name)),
+        maker.unlike_scans(bundle, {part.sub.modality for part in parts.values()}),
+    )
     differences, lacking = _differences(bundle, estimate, parts, grids, person, options)
-    facts = [own.facts for own in differences]
+    explained = Explained({own.name: own for own in maps}, total, [own.facts for own in differences], lacking)
     spread = {name: part.distributions for name, part in parts.items()}
     record = estimate_record(
-        bundle, estimate, person, preparation, options, unusual, scans, named, total, facts, lacking, spread
+        bundle, estimate, person, preparation, options, unlike, explained, distributions=spread
     )
     shown = () if total is None else (*(maps if options.sub_ensemble_maps else ()), total)
     return EnsembleResult(record, shown, rows_of(maps), differences)

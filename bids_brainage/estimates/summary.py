@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from bids_brainage import messages
@@ -37,18 +38,50 @@ if TYPE_CHECKING:
 Distributions = tuple[tuple[float, float], ...]
 
 
+@dataclass(frozen=True, eq=False)
+class Unlike:
+    """How a person's inputs differ from those in training: what they show, and how they were scanned."""
+
+    inputs: Sequence[Unusual] = ()
+    scans: Sequence[UnlikeScan] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Explained:
+    """What maps add up to.
+
+    Attributes
+    ----------
+    maps : mapping of str to MapFacts
+        By sub-ensemble; empty if nothing was explained.
+    total : MapFacts or None
+        Of the ensemble.
+    differences : sequence of Difference
+        From each kind of reference that the person was compared with.
+    lacking : mapping of str to str
+        By kind of map, why there is none.
+    """
+
+    maps: Mapping[str, MapFacts] = field(default_factory=dict)
+    total: MapFacts | None = None
+    differences: Sequence[Difference] = ()
+    lacking: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def sums(self) -> dict[str, Any]:
+        """The account of the ensemble's estimate, as records name its lines."""
+        names = ("target_bias", "relevance_sum", "absorbed")
+        return {name: None if self.total is None else getattr(self.total, name) for name in names}
+
+
 def estimate_record(
     bundle: Bundle,
     estimate: EnsembleEstimate,
     person: PersonFacts,
     preparation: Preparation,
     options: EstimationOptions,
-    unusual: Sequence[Unusual],
-    scans: Sequence[UnlikeScan],
-    maps: Mapping[str, MapFacts],
-    total: MapFacts | None,
-    differences: Sequence[Difference] = (),
-    not_explained: Mapping[str, str] | None = None,
+    unlike: Unlike = Unlike(),
+    explained: Explained = Explained(),
     distributions: Mapping[str, Distributions] | None = None,
 ) -> EstimateRecord:
     """Everything an estimate is made of.
@@ -61,18 +94,8 @@ def estimate_record(
     preparation : Preparation
         How the images were prepared.
     options : EstimationOptions
-    unusual : sequence of Unusual
-        How the inputs differ from those in training.
-    scans : sequence of UnlikeScan
-        How they were scanned otherwise.
-    maps : mapping of str to MapFacts
-        By sub-ensemble, what its map adds up to; empty if nothing was explained.
-    total : MapFacts or None
-        The same of the ensemble's map.
-    differences : sequence of Difference
-        From each kind of reference that it was compared with.
-    not_explained : mapping of str to str, optional
-        By kind of map, why there is none.
+    unlike : Unlike
+    explained : Explained
     distributions : mapping of str to Distributions, optional
         By sub-ensemble, what its networks say of all ages, where they say it.
     """
@@ -88,11 +111,11 @@ def estimate_record(
         simulated=person.simulated,
         trained_on=bool(trained_on),
         fold=fold,
-        unusual=unusual,
-        scans=scans,
+        unusual=unlike.inputs,
+        scans=unlike.scans,
         left_out=preparation.left_out,
         altered=preparation.altered,
-        dba=next((own for own in differences if own.reference.kind == "dba"), None),
+        dba=next((own for own in explained.differences if own.reference.kind == "dba"), None),
         spreads={name: [sd for sd, _ in own] for name, own in spread.items()},
         prepared_otherwise=prepared_otherwise(bundle, estimate.ensemble, preparation),
     )
@@ -120,19 +143,18 @@ def estimate_record(
         modalities_used=estimate.modalities_used,
         modalities_missing=estimate.modalities_missing,
         sub_ensembles=tuple(
-            _part(part, maps.get(part.name), spread.get(part.name, ())) for part in estimate.sub_ensembles
+            _part(part, explained.maps.get(part.name), spread.get(part.name, ()))
+            for part in estimate.sub_ensembles
         ),
-        target_bias=None if total is None else total.target_bias,
-        relevance_sum=None if total is None else total.relevance_sum,
-        absorbed=None if total is None else total.absorbed,
-        contributions=_contributions(estimate, maps) if maps else None,
+        **explained.sums,
+        contributions=_contributions(estimate, explained.maps) if explained.maps else None,
         model=model_facts(bundle),
         training_range=bundle.training_range,
         simulated_input=person.simulated,
         preprocessing=preparation,
         lrp=options.lrp,
-        differences=tuple(differences),
-        not_explained=dict(not_explained or {}),
+        differences=tuple(explained.differences),
+        not_explained=dict(explained.lacking),
         inputs=person.inputs,
         warnings=person.warnings,
         versions=package_versions(),

@@ -150,7 +150,7 @@ def recorded(bundle: Bundle, estimate: EnsembleEstimate, measured: float | None)
     )
     options = EstimationOptions(modalities=("T1w", "FLAIR"), lrp=None)
     preparation = Preparation(origin="raw", skull_strip="auto")
-    return estimate_record(bundle, estimate, person, preparation, options, [], [], {}, None)
+    return estimate_record(bundle, estimate, person, preparation, options)
 
 
 def test_the_page_of_another_target_never_speaks_of_brain_age(of_scores: Bundle, tmp_path: Path) -> None:
