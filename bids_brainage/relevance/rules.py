@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bids_brainage.networks.network import Floats
 
@@ -33,6 +32,7 @@ KernelPart = Literal["signed", "one", "square"]
 
 #: Denominators nearer to zero than this are zero: what they would distribute is absorbed.
 NOTHING = np.float32(1e-30)
+_SIGNS = {None: 0, "positive": 1, "negative": -1}
 
 
 @dataclass(frozen=True)
@@ -220,8 +220,8 @@ def divide(
         The group.
     contributions : array
         Sum over terms and inputs for each output, without bias.
-    bias : array, broadcasting against `contributions`
-        The group's part of the bias.
+    bias : array (n,) or (1,)
+        The group's part of the bias, along the last axis of `contributions`.
     relevance : array
         Relevance of the outputs.
     own_output : array or None
@@ -232,22 +232,20 @@ def divide(
     tuple of (array, float)
         ``share * relevance / z`` for each output, and what bias, epsilon and empty denominators absorb.
     """
-    z = contributions + bias
-    if group.epsilon:
-        stabiliser = np.where(z >= 0, np.float32(group.epsilon), np.float32(-group.epsilon))
-        z += stabiliser
-        kept_back: Floats = stabiliser + bias
-    else:
-        kept_back = np.broadcast_to(bias, z.shape)
-    counts = np.abs(z) > NOTHING
-    shared = np.float32(group.share) * relevance
-    if group.given:
-        shared = np.where((own_output >= 0) == (group.given == "positive"), shared, 0)  # type: ignore[operator]
-    quotient = np.divide(shared, z, out=np.zeros_like(z), where=counts)
-    absorbed = _inner(quotient, kept_back) + float(shared[~counts].sum(dtype=np.float64))
+    from bids_brainage.relevance.sums import divide_rows
+
+    width = contributions.shape[-1]
+    rows = (contributions.size // max(1, width), width)
+    quotient = np.empty_like(contributions)
+    absorbed = divide_rows(
+        contributions.reshape(rows),
+        np.ascontiguousarray(np.broadcast_to(bias, width)),
+        relevance.reshape(rows),
+        (relevance if own_output is None else own_output).reshape(rows),
+        np.float32(group.share),
+        np.float32(group.epsilon),
+        _SIGNS[group.given],
+        NOTHING,
+        quotient.reshape(rows),
+    )
     return quotient, absorbed
-
-
-def _inner(a: NDArray, b: NDArray) -> float:
-    """Sum of products in double precision."""
-    return float(np.einsum("i,i->", a.ravel(), b.ravel(), dtype=np.float64, casting="unsafe"))

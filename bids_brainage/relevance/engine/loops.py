@@ -16,6 +16,7 @@ from bids_brainage.compiling import compiled
 from bids_brainage.relevance.engine.codes import CODE_BITS
 from bids_brainage.relevance.engine.lanes import ZERO, filled, load, marker, multiply_add, store
 from bids_brainage.relevance.engine.lanes import total as total_of_lanes
+from bids_brainage.relevance.sums import total
 
 
 @compiled
@@ -86,15 +87,6 @@ def list_winners(relevance, codes, spans, windows, places, starts, channels, val
                     channels[index], values[index] = c, some[c]
                     index += np.uint64(some[c] != 0)
     return index
-
-
-@compiled
-def total(x):  # type: ignore[no-untyped-def]
-    """Sum in double precision."""
-    result = 0.0
-    for i in range(x.size):
-        result += x[i]
-    return result
 
 
 @compiled

@@ -283,4 +283,6 @@ def sees_image(network: Network, layer: Layer) -> bool:
 
 def total(array: Floats) -> float:
     """Sum in double precision."""
-    return float(array.sum(dtype=np.float64))
+    from bids_brainage.relevance import sums
+
+    return float(sums.total(array.ravel()))
