@@ -709,8 +709,8 @@ EVALUATION_NOBODY = (
     "evaluation."
 )
 MODELS_SAME_ENSEMBLE = (
-    "{one} and {other} both have an ensemble {ensemble}, so their results would have the same names; run them one "
-    "after the other into different output folders."
+    "{one} and {other} both have an ensemble {ensemble}, so their results would have the same names; import one of "
+    "them again with another --name, or run them one after the other into different output folders."
 )
 MODELS_TARGETS = "The models {one} and {other} do not estimate the same; run them one after the other into different output folders."
 MODELS_NO_ENSEMBLE = "None of the models has an ensemble {name}; choose from {known}."
@@ -969,7 +969,8 @@ IMPORT_OUT_TAKEN = "{path} exists already; give --out a new folder."
 IMPORT_OUT = "{path} cannot be written ({reason}); give --out a folder that you may write to."
 IMPORT_NOTHING = "No file to import was given; give one or more with --t1w, --flair or --t2starw."
 IMPORT_LABEL = (
-    "{option} {value!r} is not a valid name; use up to 64 letters, digits and . _ + - without spaces."
+    "{option} {value!r} is not a valid name; use up to 64 letters, digits and . _ + - without spaces, one letter or "
+    "digit at least."
 )
 IMPORT_INPUT_MAX = (
     "--input-max {value:g} is not above zero; give the largest value of the networks' inputs in training."

@@ -140,7 +140,11 @@ def _add_import(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
             metavar="FILE",
             help=f"network or networks of {modality}",
         )
-    importing.add_argument("--name", help="name of the bundle (default with --recipe: the recipe's)")
+    importing.add_argument(
+        "--name",
+        help="name of the bundle (default with --recipe: the recipe's); its ensemble is called after it, so "
+        "that two files of one recipe can be run side by side",
+    )
     importing.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to make")
     importing.add_argument(
         "--stage",

@@ -46,6 +46,7 @@ from bids_brainage.networks.architectures.named import build_network
 from bids_brainage.networks.readers.keras_process import read_isolated
 from bids_brainage.networks.readers.weights import read_weights
 from bids_brainage.preprocessing.recipes.vocabulary import InputRecipe
+from bids_brainage.quoting import one_line
 from bids_brainage.terms import AGE, WHOLE_BRAIN
 
 #: Sources of images that a run prepares; what FreeSurfer makes is replaced by what this program makes.
@@ -67,7 +68,7 @@ def import_published(recipe: Recipe, files: Sequence[Path], out: Path, name: str
     out : Path
         Folder to make; it must not exist. In the end it is complete, or does not exist.
     name : str, optional
-        Of the bundle; by default the recipe's.
+        Of the bundle, after which its ensemble is called; by default the recipe's.
 
     Raises
     ------
@@ -79,8 +80,9 @@ def import_published(recipe: Recipe, files: Sequence[Path], out: Path, name: str
         raise InputError(messages.IMPORT_OUT_TAKEN.format(path=out))
     name = recipe.name if name is None else name
     check_name(name)
+    ensemble = ensemble_name(name)
     own = prepared_input(recipe)
-    networks = _networks(recipe, own, files)
+    networks = _networks(recipe, own, files, ensemble)
     record, arrays = _record(recipe, own, networks, name)
     with whole_folder(out) as folder:
         write_bundle(folder, record, arrays)
@@ -104,17 +106,26 @@ def prepared_input(recipe: Recipe) -> InputRecipe:
     return own
 
 
-def ensemble_name(recipe: Recipe) -> str:
-    """What the ensemble is called, in letters and digits alone: SfcnUkb of sfcn-ukb."""
-    words = "".join(letter if letter.isalnum() and letter.isascii() else " " for letter in recipe.name)
-    return "".join(word[0].upper() + word[1:] for word in words.split())
+def ensemble_name(name: str) -> str:
+    """What the ensemble of a bundle is called, in letters and digits alone: SfcnUkb of sfcn-ukb.
+
+    Raises
+    ------
+    InputError
+        The name has none.
+    """
+    words = "".join(letter if letter.isalnum() and letter.isascii() else " " for letter in name)
+    found = "".join(word[0].upper() + word[1:] for word in words.split())
+    if not found:
+        raise InputError(messages.IMPORT_LABEL.format(option="--name", value=one_line(name)))
+    return found
 
 
-def _networks(recipe: Recipe, own: InputRecipe, files: Sequence[Path]) -> list[Imported]:
+def _networks(recipe: Recipe, own: InputRecipe, files: Sequence[Path], ensemble: str) -> list[Imported]:
     """The networks in the files, which differ only in their weights."""
     found: list[Imported] = []
     for index, path in enumerate(files):
-        file = f"{ensemble_name(recipe)}/fold-0/{WHOLE_BRAIN}_{own.modality}_bm-{index:02d}.safetensors"
+        file = f"{ensemble}/fold-0/{WHOLE_BRAIN}_{own.modality}_bm-{index:02d}.safetensors"
         found.append(imported(path, _read(recipe, own, path), file, recipe.title, found))
     return found
 
@@ -135,7 +146,7 @@ def _record(
     recipe: Recipe, own: InputRecipe, networks: Sequence[Imported], name: str
 ) -> tuple[BundleRecord, dict[str, dict[str, np.ndarray]]]:
     """The bundle's record and its files' arrays."""
-    ensemble = _ensemble(recipe, own, networks)
+    ensemble = _ensemble(recipe, own, networks, ensemble_name(name))
     key = f"{ensemble.name}/{ensemble.sub_ensembles[0].name}"
     image = np.repeat(reference_image(own.box), own.channels, axis=-1)
     predictions = tuple(_predict(network.model, image) for network in networks)
@@ -162,7 +173,7 @@ def _record(
     return record, arrays
 
 
-def _ensemble(recipe: Recipe, own: InputRecipe, networks: Sequence[Imported]) -> EnsembleRecord:
+def _ensemble(recipe: Recipe, own: InputRecipe, networks: Sequence[Imported], called: str) -> EnsembleRecord:
     """One sub-ensemble of all networks, and nothing above it."""
     name, n = f"{WHOLE_BRAIN}_{own.modality}", len(networks)
     head = HeadRecord(
@@ -176,7 +187,7 @@ def _ensemble(recipe: Recipe, own: InputRecipe, networks: Sequence[Imported]) ->
         folds=(SubEnsembleFold(base_models=tuple(network.file for network in networks), head=head),),
     )
     top = TopHeadRecord(modalities=(own.modality,), sub_ensembles=(name,), head=same, n_calibration=0)
-    return EnsembleRecord(name=ensemble_name(recipe), sub_ensembles=(sub,), top_heads=((top,),))
+    return EnsembleRecord(name=called, sub_ensembles=(sub,), top_heads=((top,),))
 
 
 def _is_median(recipe: Recipe, networks: Sequence[Imported]) -> bool:

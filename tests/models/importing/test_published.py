@@ -17,6 +17,7 @@ from bids_brainage.models.importing.published import ensemble_name, import_publi
 from bids_brainage.models.importing.recipe import read_recipe, shipped_recipes
 from bids_brainage.networks.architectures.named import ARCHITECTURES
 from bids_brainage.preprocessing.recipes.vocabulary import InputRecipe
+from bids_brainage.workflows.models import Models
 from tests.networks.architectures import golden
 from tests.networks.torch_files import as_state, write_legacy, write_zip
 
@@ -72,6 +73,7 @@ def test_a_bundle_keeps_its_recipe(tmp_path: Path) -> None:
     record = bundle.record
     assert record.recipe == recipe
     assert (record.name, record.schema_version, record.licence) == ("mine", 2, "MIT")
+    assert bundle.ensembles == ("Mine",)
     assert record.cohort.age_range == recipe.cohort.ages
     (sub,) = record.ensembles[0].sub_ensembles
     assert (sub.name, sub.input, sub.input_shape) == ("WholeBrain_T1w", recipe.input, (80, 96, 80, 1))
@@ -95,7 +97,7 @@ def test_several_files_are_one_ensemble(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", shipped_recipes())
 def test_every_recipe_can_be_imported_or_says_why_not(name: str, tmp_path: Path) -> None:
     recipe = read_recipe(name)
-    assert ensemble_name(recipe).isalnum()
+    assert ensemble_name(recipe.name).isalnum()
     if recipe.input.source == "native":
         with pytest.raises(InputError, match="does not prepare yet"):
             import_published(recipe, [tmp_path / "net.pt"], tmp_path / "out")
@@ -115,6 +117,17 @@ def test_a_bundle_of_the_paper_says_nothing_of_recipes() -> None:
     )
 
 
+def test_two_files_of_one_recipe_run_side_by_side_under_names_of_their_own(tmp_path: Path) -> None:
+    recipe = read_recipe("westman")
+    paths = {
+        name: str(import_published(recipe, [saved(tmp_path, seed=seed)], tmp_path / name, name=own).path)
+        for seed, (name, own) in enumerate((("one", None), ("other", None), ("site2", "westman-site_2")))
+    }
+    assert tuple(Models.load([paths["one"], paths["site2"]]).ensembles) == ("Westman", "WestmanSite2")
+    with pytest.raises(InputError, match=r"both have an ensemble Westman.*another --name"):
+        Models.load([paths["one"], paths["other"]])
+
+
 WRONG = {
     "another network's file": (["--recipe", "sfcn-ukb", "{westman}"], "not of this network"),
     "no file": (["--recipe", "sfcn-ukb"], "run_20190719_00_epoch_best_mae.p"),
@@ -123,6 +136,7 @@ WRONG = {
     "no recipe": (["{westman}", "--name", "x"], "--recipe NAME"),
     "no name": (["--t1w", "{westman}"], "--name"),
     "no name for a bundle": (["--recipe", "westman", "{westman}", "--name", "../x"], "not a valid name"),
+    "no letter in the name": (["--recipe", "westman", "{westman}", "--name", "_-_"], "one letter or digit"),
     "images that are not prepared": (["--recipe", "midi-t2w", "{westman}"], "T2w images"),
     "a web page": (["--recipe", "westman", "{page}"], "web page"),
 }
