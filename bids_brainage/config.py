@@ -15,7 +15,7 @@ from bids_brainage.flags import FLAGS
 from bids_brainage.quoting import one_line
 from bids_brainage.reading import MB, read_text
 from bids_brainage.suggestions import suggestion
-from bids_brainage.terms import MODALITIES
+from bids_brainage.terms import MODALITIES, SEQUENCES
 
 LEVELS = ("participant", "group", "train")
 SKULL_STRIP = ("auto", "bet", "deepbet", "synthstrip", "none")
@@ -184,7 +184,7 @@ RULES: dict[str, options.Rule] = {
     "analysis_level": options.several(options.one_of(LEVELS), least=1),
     "participant_label": options.labels("sub"),
     "session_label": options.labels("ses"),
-    "modalities": options.several(options.one_of(MODALITIES, {"swi": "T2starw"}), least=1),
+    "modalities": options.several(options.one_of(SEQUENCES, {"swi": "T2starw"}), least=1),
     "require_all_modalities": options.flag,
     "bids_filter_file": options.optional(options.path),
     "skip_bids_validation": options.flag,

@@ -64,6 +64,22 @@ NO_PREPARED_MASK = "{source} has {t1w}, but no desc-brain_mask with the same ent
 PREPARED_LEFT_OUT = "{source} has {t1w}, which --bids-filter-file or .bidsignore leaves out"
 FREESURFER_LEFT_OUT = "--fs-subjects-dir has {brain} of {name}, but of raw images that --bids-filter-file or .bidsignore leaves out"
 NO_FREESURFER_BRAIN = "--fs-subjects-dir has no {brain} of {name}"
+GIVEN_NOWHERE = (
+    "The model takes in {modalities} images that you brought to the template yourself; give their folder with "
+    '-d NAME=PATH, and which are meant under "given" in --bids-filter-file.'
+)
+GIVEN_LACKING = (
+    "{name}: none of {sources} has the {modality} image that the model takes in as you made it; say which is meant "
+    'under "given" in --bids-filter-file.'
+)
+GIVEN_SEVERAL = (
+    "{name}: {count} images may be the {modality} image that the model takes in as you made it ({names}); say which "
+    'is meant under "given" in --bids-filter-file.'
+)
+GIVEN_DIFFERENT = (
+    "{one} and {other} each take in a {modality} image that you made, but not on the same grid or registered in the "
+    "same way; run them one after the other into different output folders."
+)
 RAW_INSTEAD = "{name} is not prepared ({lack}); its raw images are used."
 NOT_THE_FIRST = "{name}: {lack}; its T1w image is that of {source}."
 CONTENT_NOT_HERE = (
@@ -1012,10 +1028,11 @@ IMPORT_RECIPE_OPTIONS = (
     "A recipe says what {options} would; leave that out, or write a recipe of your own (docs/published.md)."
 )
 IMPORT_RECIPE_FILES = "No file of {name} was given; give what its authors call {files}."
-IMPORT_RECIPE_IMAGES = (
-    "{name} takes {modality} images of the source {source}, which bids_brainage does not prepare yet; its networks can "
-    "be used from Python (docs/published.md)."
+IMPORT_GIVEN_OWN = (
+    "The input of {name} is made on each image's own grid, so no image can be given on it; leave --source out, or give "
+    "FreeSurfer's results by --fs-subjects-dir."
 )
+IMPORT_SOURCE_ALONE = "--source is for networks that a recipe describes; name that with --recipe."
 KERAS_HINT = "{file} was built with {option} {found}, not {given}; leave {option} out."
 
 # --- relevance -------------------------------------------------------------------------------------

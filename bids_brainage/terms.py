@@ -4,6 +4,8 @@ from __future__ import annotations
 
 #: Suffixes of the images that are used.
 MODALITIES = ("T1w", "FLAIR", "T2starw")
+#: And of those that are looked for only where a model or the user asks for them.
+SEQUENCES = (*MODALITIES, "T2w")
 #: The person's own space, and the standard one (at 2 mm, 91 x 109 x 91).
 T1W_SPACE, STANDARD_SPACE = "T1w", "MNI152NLin6Asym"
 #: The space of the images of each stage.

@@ -114,6 +114,12 @@ def asked_for(filters: dict[str, Any]) -> frozenset[str]:
     )
 
 
+def derived_entities() -> dict[str, str]:
+    """Return the entities that software gives to images, by their short names, as filter files call them."""
+    derived: dict[str, str] = _unwanted()["derived"]
+    return derived
+
+
 def _is(entities: Entities, what: str, asked_for: Collection[str]) -> bool:
     pattern = _unwanted()[what]
     values = [entities.get(name, "") for name in _unwanted()["entities"] if name not in asked_for]

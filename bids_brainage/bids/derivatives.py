@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 
@@ -39,6 +39,8 @@ class Preparations:
         FreeSurfer's SUBJECTS_DIR.
     wanted : Wanted
         Judges what was prepared by what it was made of.
+    as_they_are : collection of str
+        Sources of FreeSurfer's images that models take in as they are.
 
     Raises
     ------
@@ -46,12 +48,20 @@ class Preparations:
         If one is not a folder, or holds no participants.
     """
 
-    def __init__(self, derivatives: Mapping[str, Path], subjects_dir: Path | None, wanted: Wanted) -> None:
+    def __init__(
+        self,
+        derivatives: Mapping[str, Path],
+        subjects_dir: Path | None,
+        wanted: Wanted,
+        as_they_are: Collection[str] = (),
+    ) -> None:
         _check_derivatives(derivatives)
         self.derivatives = derivatives
         self._software = {name: _software(root) for name, root in derivatives.items()}
         self._subjects = _subject_folders(subjects_dir)
         self._wanted = wanted
+        known = prepared_patterns()["freesurfer"]["as_they_are"]
+        self._as_they_are = {source: known[source] for source in sorted(as_they_are)}
 
     def images(self, participant: str, session: str | None) -> PreprocessedInputs | None:
         """Find preprocessed T1w and brain mask, and FLAIR and transforms if there are any.
@@ -69,11 +79,18 @@ class Preparations:
     def freesurfer_brain(self, participant: str, session: str | None) -> Path | None:
         """Find brain.finalsurfs.mgz in ``sub-XX`` or, of a session, in ``sub-XX_ses-Y``.
 
+        Where ``recon-all`` went no further than what a model takes in (brainmask.mgz), that stands for it.
         FreeSurfer's longitudinal names (``sub-XX_ses-Y.long.sub-XX``) are preferred to the cross-sectional
         one.
         """
         brain = self._brain(participant, session)
         return brain if brain and self._judge_brain(participant, session).is_wanted else None
+
+    def freesurfer_images(self, brain: Path) -> dict[tuple[str, str], Path]:
+        """By modality and source, the images that models take in as they are, beside FreeSurfer's brain."""
+        folder = brain.parents[1]
+        found = {("T1w", source): folder / place for source, place in self._as_they_are.items()}
+        return {key: path for key, path in found.items() if os.path.lexists(path)}
 
     def brain_doubt(self, participant: str, session: str | None) -> str | None:
         """Return what is open about the raw images of FreeSurfer's brain, as the end of a sentence."""
@@ -81,10 +98,15 @@ class Preparations:
 
     def _brain(self, participant: str, session: str | None) -> Path | None:
         for folder in self._subjects.get(session_name(participant, session), ()):
-            brain = folder / prepared_patterns()["freesurfer"]["brain"]
-            if os.path.lexists(brain):
-                return brain
+            for place in self._brains:
+                if os.path.lexists(folder / place):
+                    return folder / place
         return None
+
+    @property
+    def _brains(self) -> tuple[str, ...]:
+        """Where FreeSurfer's brain may be, in its folder of a person."""
+        return (prepared_patterns()["freesurfer"]["brain"], *self._as_they_are.values())
 
     def _judge_brain(self, participant: str, session: str | None) -> Verdict:
         return self._wanted.judge("T1w", {"sub": participant} | ({"ses": session} if session else {}))
@@ -109,10 +131,13 @@ class Preparations:
         """Whether images that others have prepared are asked for."""
         return bool(self.derivatives or self._subjects)
 
-    def lack(self, participant: str, session: str | None, before: str | None = None) -> str:
+    def lack(
+        self, participant: str, session: str | None, before: str | None = None, apart: Collection[str] = ()
+    ) -> str:
         """Return what is not there of a session for which neither images nor a brain are found.
 
-        With `before`, what is not there in FreeSurfer's subjects and the datasets that come before that one.
+        With `before`, what is not there in FreeSurfer's subjects and the datasets that come before that one;
+        nothing is said of the datasets `apart`.
         """
         # As a whole, the participant stands for the session unless sessions were prepared by themselves.
         both = [session, *([None] if session and not self.has_single_sessions(participant) else [])]
@@ -120,6 +145,8 @@ class Preparations:
         for source, root in self.derivatives.items():
             if source == before:
                 break
+            if source in apart:
+                continue
             looked_at = [PreparedSession(root, participant, name) for name in both]
             told = next((prepared for prepared in looked_at if prepared.t1w), looked_at[0])
             lacks.append(told.lack(self._wanted, source))
@@ -129,7 +156,7 @@ class Preparations:
         found = [session for session in sessions if self._brain(participant, session)]
         sentence = messages.FREESURFER_LEFT_OUT if found else messages.NO_FREESURFER_BRAIN
         name = session_name(participant, (found or sessions)[0])
-        return sentence.format(name=name, brain=prepared_patterns()["freesurfer"]["brain"])
+        return sentence.format(name=name, brain=" or ".join(self._brains))
 
 
 def _check_derivatives(derivatives: Mapping[str, Path]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from bids_brainage.bids.choice import Choice, Image, choose
 from bids_brainage.bids.content import is_elsewhere
 from bids_brainage.bids.dataset import read_json
 from bids_brainage.bids.derivatives import Origin, Preparations
+from bids_brainage.bids.given import GivenImages
 from bids_brainage.bids.naming import session_name, sidecar
 from bids_brainage.bids.prepared import PreprocessedInputs
 from bids_brainage.bids.queries import default_queries
@@ -52,6 +53,8 @@ class SessionInputs:
         one as None.
     warnings : tuple of str
         Sentences for the log and the report.
+    sources : mapping of (str, str) to Path
+        By modality and source, files that networks take in as they are: ``given`` ones and FreeSurfer's.
     datasets : mapping of str to Path
         Roots of the datasets that the files come from, by the names that URIs give them.
     """
@@ -68,6 +71,7 @@ class SessionInputs:
     measured: float | None = None
     groups: Mapping[str, str | None] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    sources: Mapping[tuple[str, str], Path] = field(default_factory=dict)
     datasets: Mapping[str, Path] = field(default_factory=dict)
 
     @property
@@ -127,12 +131,18 @@ class Gathering:
         By modality, the entities whose values a filter names.
     raw_fallback : bool
         Whether raw images are used where nothing is prepared although it was asked for.
+    given : tuple of str
+        Modalities of which an image is taken in that the user brought to the template.
+    given_images : GivenImages, optional
+        Where these are.
     """
 
     preparations: Preparations
     modalities: tuple[str, ...]
     asked_for: Mapping[str, frozenset[str]]
     raw_fallback: bool = False
+    given: tuple[str, ...] = ()
+    given_images: GivenImages | None = None
 
     def inputs(self, participant: str, session: str | None, images: Images) -> SessionInputs:
         """Put together one session's images.
@@ -143,16 +153,21 @@ class Gathering:
             Why they are not enough.
         """
         name = session_name(participant, session)
+        given = self._given(participant, session)
         derivative, brain = prepared(participant, session, self.preparations)
         if derivative is not None and "FLAIR" not in self.modalities:
             derivative = derivative.without_flair()
-        warnings = self._told_of_preparation(participant, session, derivative, brain)
+        of_given = {source for source, _ in given.values()}
+        warnings = self._told_of_preparation(participant, session, derivative, brain, of_given)
         if derivative is not None:
             for modality in (*([] if brain else ["T1w"]), *([] if images.get("FLAIR") else ["FLAIR"])):
                 warnings += _told_of_prepared(name, derivative, modality)
         if not (images.get("T1w") or derivative or brain):
             raise SessionError(messages.NO_T1W.format(name=name, found=listed(images) or "nothing"))
-        for path in (*(derivative.files if derivative else ()), *((brain,) if brain else ())):
+        sources = self.preparations.freesurfer_images(brain) if brain else {}
+        sources |= {(modality, "given"): path for modality, (_, path) in given.items()}
+        prepared_files = (*(derivative.files if derivative else ()), *((brain,) if brain else ()))
+        for path in (*prepared_files, *sources.values()):
             _check_file(path)
         choices: dict[str, Choice] = {}
         for modality, files in images.items():
@@ -179,7 +194,23 @@ class Gathering:
             freesurfer_brain=brain,
             derivative=derivative,
             warnings=tuple(warnings),
+            sources=sources,
         )
+
+    def _given(self, participant: str, session: str | None) -> dict[str, tuple[str, Path]]:
+        """By modality, the dataset and place of the image that the user brought to the template.
+
+        Raises
+        ------
+        SessionError
+            If there is none, or more than one.
+        """
+        if self.given_images is None:
+            return {}
+        try:
+            return {name: self.given_images.of(participant, session, name) for name in self.given}
+        except InputError as error:
+            raise SessionError(str(error)) from error
 
     def _told_of_preparation(
         self,
@@ -187,8 +218,11 @@ class Gathering:
         session: str | None,
         derivative: PreprocessedInputs | None,
         brain: Path | None,
+        of_given: Collection[str] = (),
     ) -> list[str]:
         """Return what should be known about how the session was prepared by others.
+
+        A dataset that has the given image (`of_given`) need not have a prepared T1w image as well.
 
         Raises
         ------
@@ -197,7 +231,9 @@ class Gathering:
         """
         name = session_name(participant, session)
         if self.preparations.are_asked_for and derivative is None and brain is None:
-            facts = {"name": name, "lack": self.preparations.lack(participant, session)}
+            facts = {"name": name, "lack": self.preparations.lack(participant, session, apart=of_given)}
+            if not facts["lack"]:
+                return []
             if not self.raw_fallback:
                 raise SessionError(messages.NOT_PREPARED_BY_OTHERS.format(**facts))
             return [messages.RAW_INSTEAD.format(**facts)]

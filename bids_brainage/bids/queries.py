@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 Session = tuple[str, str | None]
 Filters = dict[str, Any]
 
+#: The filter of images that the user brought to the template.
+GIVEN = "given"
 # A filter file made for fMRIPrep may name these; they do not concern any image that is read here.
-_FMRIPREP_QUERIES = frozenset({"bold", "sbref", "fmap", "t2w", "roi", "dwi", "asl", "m0scan", "pet", "xfm"})
+_FMRIPREP_QUERIES = frozenset({"bold", "sbref", "fmap", "roi", "dwi", "asl", "m0scan", "pet", "xfm"})
 # More labels than this in one query cost more than they save.
 _MOST_LABELS = 500
 # What a filter may ask for; the index takes neither long lists nor large numbers.
@@ -59,8 +61,8 @@ def read_filters(path: Path | None) -> dict[str, Filters]:
     known = {modality.lower() for modality in default_queries()}
     filters = {}
     for query, entities in read_json(path).items():
-        if query.lower() not in known | _FMRIPREP_QUERIES:
-            names = ", ".join(sorted(known))
+        if query.lower() not in known | {GIVEN} | _FMRIPREP_QUERIES:
+            names = ", ".join([*sorted(known), GIVEN])
             raise InputError(messages.UNKNOWN_QUERY.format(path=path, query=one_line(query), known=names))
         if not isinstance(entities, dict):
             raise InputError(messages.BAD_FILTER.format(path=path, query=query))

@@ -12,9 +12,11 @@ from bids_brainage.bids import queries
 from bids_brainage.bids.bidsignore import BidsIgnore
 from bids_brainage.bids.dataset import Dataset, index, open_dataset, session_folders
 from bids_brainage.bids.derivatives import Origin, Preparations
+from bids_brainage.bids.given import GivenImages
 from bids_brainage.bids.inputs import Gathering, SessionError, SessionInputs
 from bids_brainage.bids.misnamed import misnamed_images
 from bids_brainage.bids.naming import session_name
+from bids_brainage.bids.needs import Needs
 from bids_brainage.bids.participants import ParticipantsTable
 from bids_brainage.bids.sessions import BySession, Sessions, prepared_of, without_last_resorts
 from bids_brainage.bids.uris import dataset_links
@@ -47,8 +49,14 @@ class Selection:
     left_out: tuple[str, ...] = ()
 
 
-def read_selection(config: RunConfig) -> Selection:
+def read_selection(config: RunConfig, needs: Needs | None = None) -> Selection:
     """Read from the dataset who and what is to be processed.
+
+    Parameters
+    ----------
+    config : RunConfig
+    needs : Needs, optional
+        Of the models, beside the images that every run prepares.
 
     Raises
     ------
@@ -60,9 +68,20 @@ def read_selection(config: RunConfig) -> Selection:
     filters = queries.read_filters(config.bids_filter_file)
     ignored = BidsIgnore(dataset.root)
     wanted = Wanted(dataset.root, filters, ignored.leaves_out)
-    preparations = Preparations(config.derivatives, config.fs_subjects_dir, wanted)
+    needs = needs or Needs()
+    preparations = Preparations(config.derivatives, config.fs_subjects_dir, wanted, needs.freesurfer)
     asked = {modality: wanted.asked_for(modality) for modality in _modalities(config)}
-    gathering = Gathering(preparations, config.modalities, asked, config.allow_raw_fallback)
+    given = GivenImages(config.derivatives, filters, config.bids_filter_file) if needs.given else None
+    if needs.given and not config.derivatives:
+        raise InputError(messages.GIVEN_NOWHERE.format(modalities=" and ".join(sorted(needs.given))))
+    gathering = Gathering(
+        preparations,
+        config.modalities,
+        asked,
+        config.allow_raw_fallback,
+        tuple(sorted(needs.given)),
+        given,
+    )
     decisions = _Decisions(dataset, gathering, config)
     found, unused = _find(dataset, ignored, filters, config)
     people_ignored = {place.partition("/")[0] for place in unused.get(messages.IGNORED_IMAGE, ())}

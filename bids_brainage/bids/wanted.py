@@ -70,7 +70,7 @@ class Wanted:
 
     def judge(self, modality: str, prepared: Entities) -> Verdict:
         """Judge a prepared image by the entities of its name; FreeSurfer's have ``sub`` and ``ses`` alone."""
-        own = {name: value for name, value in prepared.items() if name in _raw_entities()}
+        own = {name: value for name, value in prepared.items() if name in raw_entities()}
         raw = [(place, name_entities(place)) for place in self._of_session(modality, own)]
         said = _numbered(own).items()
         sources = [(place, entities) for place, entities in raw if said <= _numbered(entities).items()]
@@ -87,7 +87,7 @@ class Wanted:
 
     def _judge_by_name(self, modality: str, own: Entities, others: list[str]) -> Verdict:
         """Judge an image whose raw image is not in the dataset; the session has only `others`."""
-        name = "_".join(f"{short}-{own[short]}" for short in _raw_entities() if short in own)
+        name = "_".join(f"{short}-{own[short]}" for short in raw_entities() if short in own)
         place = output_folder(Path(), own["sub"], own.get("ses")) / f"{name}_{modality}.nii.gz"
         unlike = refused(self._filter(modality), own)
         if self._is_ignored(place) or unlike & own.keys():
@@ -114,16 +114,19 @@ class Wanted:
         ]
 
 
-def _raw_entities() -> dict[str, str]:
+def raw_entities() -> dict[str, str]:
     """Return what the name of a prepared image may say of the raw one, by short names, in filters' words."""
     return {"sub": "subject", "ses": "session", **prepared_patterns()["raw_entities"]}
 
 
-def refused(filters: Filters, entities: Entities) -> set[str]:
-    """Return what filters do not accept of a name, or miss in it, by the short names of entities."""
+def refused(filters: Filters, entities: Entities, known: Mapping[str, str] | None = None) -> set[str]:
+    """Return what filters do not accept of a name, or miss in it, by the short names of entities.
+
+    `known` has the long names of the entities that count, by default those of raw images.
+    """
     return {
         short
-        for short, long in {**_raw_entities(), "suffix": "suffix"}.items()
+        for short, long in (known or {**raw_entities(), "suffix": "suffix"}).items()
         if long in filters and not _accepts(filters[long], entities.get(short), is_number=long == "run")
     }
 

@@ -145,6 +145,12 @@ def _add_import(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="name of the bundle (default with --recipe: the recipe's); its ensemble is called after it, so "
         "that two files of one recipe can be run side by side",
     )
+    importing.add_argument(
+        "--source",
+        choices=("given",),
+        help="with --recipe: given, for networks that take in images that you brought to the template "
+        "yourself (docs/published.md)",
+    )
     importing.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to make")
     importing.add_argument(
         "--stage",
@@ -323,13 +329,15 @@ def _import_published(arguments: argparse.Namespace) -> Bundle:
         raise InputError(messages.IMPORT_RECIPE_OPTIONS.format(options=" and ".join(given)))
     if not arguments.files:
         raise InputError(messages.IMPORT_RECIPE_FILES.format(name=recipe.name, files=", ".join(recipe.files)))
-    return import_published(recipe, arguments.files, arguments.out, arguments.name)
+    return import_published(recipe, arguments.files, arguments.out, arguments.name, arguments.source)
 
 
 def _import_plain(arguments: argparse.Namespace) -> Bundle:
     from bids_brainage.models.importing.importing import ImportPlan, import_bundle
     from bids_brainage.networks.readers.keras_file import Hints
 
+    if arguments.source is not None:
+        raise InputError(messages.IMPORT_SOURCE_ALONE)
     if arguments.files:
         raise InputError(messages.IMPORT_NO_RECIPE.format(file=arguments.files[0]))
     if arguments.name is None:

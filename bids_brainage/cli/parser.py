@@ -116,7 +116,8 @@ def _add_selection(group: argparse._ArgumentGroup) -> None:
         "--modalities",
         nargs="+",
         metavar="MODALITY",
-        help="sequences to use, of T1w, FLAIR and T2starw (also swi); T1w is always read",
+        help="sequences to use, of T1w, FLAIR, T2starw (also swi) and T2w; T1w is always read (default: the "
+        "first three, and T2w where a --model takes it in)",
     )
     add(
         "--require-all-modalities",
@@ -141,7 +142,8 @@ def _add_selection(group: argparse._ArgumentGroup) -> None:
         nargs="+",
         action=_Derivatives,
         metavar="NAME=PATH",
-        help="start from derivatives of sMRIPrep or fMRIPrep",
+        help="start from derivatives of sMRIPrep or fMRIPrep; also folders of images that you made for a "
+        "--model that takes them in",
     )
     add(
         "--fs-subjects-dir",

@@ -97,7 +97,7 @@ def _run_levels(config: RunConfig) -> int:
 
     selection = None
     if "participant" in config.analysis_level:
-        selection = _select(config)
+        config, selection = _select(config)
         if not config.skip_bids_validation:
             validate(config.bids_dir, config.participant_label)
     code = ALL_WELL
@@ -111,11 +111,15 @@ def _run_levels(config: RunConfig) -> int:
     return code
 
 
-def _select(config: RunConfig) -> Selection:
+def _select(config: RunConfig) -> tuple[RunConfig, Selection]:
+    """The run with all sequences that its models take in, and who is to be processed."""
     from bids_brainage.bids.selection import read_selection
-    from bids_brainage.workflows.sources import with_all_modalities
+    from bids_brainage.workflows.models import with_needs
+    from bids_brainage.workflows.sources import with_all_modalities, with_fitting_images
 
-    return with_all_modalities(read_selection(config), config)
+    config, needs = with_needs(config)
+    selection = with_fitting_images(read_selection(config, needs), needs)
+    return config, with_all_modalities(selection, config)
 
 
 @contextmanager
@@ -204,7 +208,8 @@ def _boilerplate(config: RunConfig) -> int:
     """Write the methods text and nothing else."""
     from bids_brainage.workflows.run import run_participants
 
-    run_participants(config, list(_select(config).sessions))
+    config, selection = _select(config)
+    run_participants(config, list(selection.sessions))
     return ALL_WELL
 
 
@@ -217,7 +222,7 @@ def _dry_run(config: RunConfig) -> int:
             from bids_brainage.workflows.models import Models
 
             planned = replace(planned, ensemble=tuple(Models.load(config.model, config.ensemble).ensembles))
-        _say_what_would_run(planned, _select(planned))
+        _say_what_would_run(*_select(planned))
     if "group" in config.analysis_level and "participant" not in config.analysis_level:
         from bids_brainage.workflows.group import describe_group
 
@@ -312,3 +317,5 @@ def _sources(session: SessionInputs) -> Iterator[str]:
             yield f"{session.derivative.source}: {session.derivative.flair}"
     if session.freesurfer_brain:
         yield f"FreeSurfer: {session.freesurfer_brain}"
+    for (_, source), path in session.sources.items():
+        yield f"{source.partition(':')[0]}: {path}"

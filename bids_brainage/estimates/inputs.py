@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from bids_brainage.models.ensembles.scans import UnlikeScan
     from bids_brainage.models.ensembles.sub_ensemble import SubEnsemble
     from bids_brainage.preprocessing.model_input import ModelInput
+    from bids_brainage.preprocessing.recipes.vocabulary import InputRecipe
     from bids_brainage.records.reading import PreparedImages
 
 
@@ -37,6 +38,13 @@ class InputMaker:
         from bids_brainage.preprocessing.network_input import has_image
 
         return sub.modality in self.modalities and has_image(self.images, sub.input)
+
+    def recipe(self, sub: SubEnsemble) -> InputRecipe | None:
+        """The recipe by which the sub-ensemble's input is made for this person; None if it has none."""
+        from bids_brainage.preprocessing.recipes.sources import recipe_for
+        from bids_brainage.preprocessing.recipes.vocabulary import InputRecipe
+
+        return recipe_for(self.images, sub.input) if isinstance(sub.input, InputRecipe) else None
 
     def of(self, sub: SubEnsemble) -> ModelInput:
         """The sub-ensemble's input.

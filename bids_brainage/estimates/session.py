@@ -106,8 +106,17 @@ def _result(
     differences, lacking = _differences(bundle, estimate, parts, grids, person, options)
     explained = Explained({own.name: own for own in maps}, total, [own.facts for own in differences], lacking)
     spread = {name: part.distributions for name, part in parts.items()}
+    recipes = {name: own for name, part in parts.items() if (own := maker.recipe(part.sub)) is not None}
     record = estimate_record(
-        bundle, estimate, person, preparation, options, unlike, explained, distributions=spread
+        bundle,
+        estimate,
+        person,
+        preparation,
+        options,
+        unlike,
+        explained,
+        distributions=spread,
+        recipes=recipes,
     )
     shown = () if total is None else (*(maps if options.sub_ensemble_maps else ()), total)
     return EnsembleResult(record, shown, rows_of(maps), differences)

@@ -83,6 +83,7 @@ def estimate_record(
     unlike: Unlike = Unlike(),
     explained: Explained = Explained(),
     distributions: Mapping[str, Distributions] | None = None,
+    recipes: Mapping[str, InputRecipe] | None = None,
 ) -> EstimateRecord:
     """Everything an estimate is made of.
 
@@ -98,6 +99,8 @@ def estimate_record(
     explained : Explained
     distributions : mapping of str to Distributions, optional
         By sub-ensemble, what its networks say of all ages, where they say it.
+    recipes : mapping of str to InputRecipe, optional
+        By sub-ensemble, how its input was made of this person's images; by default as the bundle says.
     """
     spread = {name: own for name, own in (distributions or {}).items() if own}
     measured = person.age if bundle.estimates_age else person.measured
@@ -117,7 +120,7 @@ def estimate_record(
         altered=preparation.altered,
         dba=next((own for own in explained.differences if own.reference.kind == "dba"), None),
         spreads={name: [sd for sd, _ in own] for name, own in spread.items()},
-        prepared_otherwise=prepared_otherwise(bundle, estimate.ensemble, preparation),
+        prepared_otherwise=prepared_otherwise(bundle, estimate.ensemble, preparation, recipes),
     )
     corrected = _corrected(estimate, measured)
     return EstimateRecord(
@@ -169,12 +172,17 @@ def model_facts(bundle: Bundle) -> ModelFacts:
         purpose=bundle.record.purpose,
         heads=bundle.heads,
         sha256=bundle.sha256,
-        published=None if bundle.record.recipe is None else published_facts(bundle.record.recipe),
+        published=published_facts(bundle.record.recipe, _source_of(bundle)) if bundle.record.recipe else None,
     )
 
 
-def published_facts(recipe: Recipe) -> PublishedFacts:
-    """What every estimate says of the published network that made it."""
+def _source_of(bundle: Bundle) -> str | None:
+    """Of what images a published network's inputs are made."""
+    return next((recipe.source for recipe in bundle.recipes), None)
+
+
+def published_facts(recipe: Recipe, source: str | None = None) -> PublishedFacts:
+    """What every estimate says of its published network; `source` is that of inputs, if not the authors'."""
     return PublishedFacts(
         title=recipe.title,
         paper=recipe.paper,
@@ -182,6 +190,8 @@ def published_facts(recipe: Recipe) -> PublishedFacts:
         commit=recipe.source.commit,
         licence=recipe.licence.weights,
         registration=recipe.input.registration.kind,
+        modality=recipe.input.modality,
+        source=source or recipe.input.source,
         mae=recipe.error.mae,
         people=recipe.error.people,
         problems=recipe.problems,
@@ -206,13 +216,19 @@ def _corrected(estimate: EnsembleEstimate, measured: float | None) -> float | No
     return float(bias.corrected(estimate.brain_age, measured))
 
 
-def prepared_otherwise(bundle: Bundle, ensemble: str, preparation: Preparation) -> tuple[str, ...]:
+def prepared_otherwise(
+    bundle: Bundle,
+    ensemble: str,
+    preparation: Preparation,
+    recipes: Mapping[str, InputRecipe] | None = None,
+) -> tuple[str, ...]:
     """How the inputs of a published network were made otherwise than its authors make them."""
     recipe = bundle.record.recipe
     if recipe is None:
         return ()
     made = _made(preparation)
-    own = [sub.input for sub in bundle.ensemble_record(ensemble).sub_ensembles]
+    known = recipes or {}
+    own = [known.get(sub.name, sub.input) for sub in bundle.ensemble_record(ensemble).sub_ensembles]
     return tuple(
         sentence
         for one in own

@@ -45,16 +45,22 @@ class _UserImagesInput(BaseInterfaceInputSpec):
     num_threads = traits.Int(1, usedefault=True, nohash=True, desc="threads ITK may use")
 
 
+class _CheckImageInput(_UserImagesInput):
+    as_it_is = traits.Bool(False, usedefault=True, desc="the one image keeps every value: others prepared it")
+
+
 class CheckImage(SimpleInterface):
     """Refuse unusable images, fix what can be fixed, average repetitions; keep the image's own grid."""
 
-    input_spec = _UserImagesInput
+    input_spec = _CheckImageInput
     output_spec = _CheckedOutput
 
     def _run_interface(self, runtime: Any) -> Any:
         from bids_brainage.preprocessing.conform import voxel_extent
+        from bids_brainage.preprocessing.header import read_as_it_is
 
-        checked = _read(self.inputs, runtime)
+        files = self.inputs.in_files
+        checked = read_as_it_is(Path(files[0])) if self.inputs.as_it_is else _read(self.inputs, runtime)
         self._results["out_file"] = _save(checked.image, runtime, "checked.nii")
         self._results["voxel_extent"] = list(voxel_extent(checked.image))
         self._results["warnings"] = list(checked.warnings)

@@ -17,7 +17,7 @@ from nipype.interfaces.base import (
 )
 
 from bids_brainage.records.relevance_map import RESOLUTION
-from bids_brainage.records.session import FIRST, LINEAR, TEMPLATE
+from bids_brainage.records.session import FIRST, LINEAR, SOURCES, TEMPLATE, source_of
 
 if TYPE_CHECKING:
     from bids_brainage.records.session import Role
@@ -85,6 +85,8 @@ class PublishImages(SimpleInterface):
         return runtime
 
     def _to_write(self, place: Any) -> dict[str, Output | None]:
+        if source_of(self.inputs.modality) is not None:
+            return {"subject": self._as_it_is(place)}
         if self.inputs.modality in LINEAR:
             return {
                 "forward": self._linear(place, "T1w", "MNI152NLin6Asym", "forward"),
@@ -121,6 +123,16 @@ class PublishImages(SimpleInterface):
             "rigid": self._warp(place, "coregistration", modality, "T1w", "rigid"),
         }
 
+    def _as_it_is(self, place: Any) -> Output | None:
+        """An image for a network that takes it in on its own grid: every value as it was read."""
+        modality, _, source = self.inputs.modality.partition("/")
+        pattern = "source_image_standard" if source == "given" else "source_image"
+        path = place.path(pattern, source=SOURCES[source], suffix=modality)
+        sidecar = {"Sources": self._given("sources", []), "Warnings": self._given("warnings", [])}
+        return self._output(
+            "source_image", path, {"modality": modality, "origin": source}, sidecar, "subject"
+        )
+
     def _linear(self, place: Any, source: str, target: str, name: str) -> Output | None:
         kind = self.inputs.modality
         path = place.path("transform_linear", source=source, target=target, kind=kind)
@@ -135,7 +147,7 @@ class PublishImages(SimpleInterface):
         self, role: Any, path: Path, about: dict[str, str], sidecar: dict[str, Any] | None, name: str
     ) -> Output | None:
         from bids_brainage.preprocessing.transforms import copy_transform
-        from bids_brainage.records.files import copy_file
+        from bids_brainage.records.files import compress, copy_file
         from bids_brainage.records.rounding import write_rounded
         from bids_brainage.records.writing import Output
 
@@ -147,6 +159,7 @@ class PublishImages(SimpleInterface):
         writers: dict[Role, Callable[..., object]] = {
             "subject_image": subject,
             "standard_image": write_rounded,
+            "source_image": compress,
         }
         writers |= dict.fromkeys(("transform", "linear_transform", "coregistration"), copy_transform)
         write = writers.get(role, copy_file)

@@ -67,6 +67,35 @@ def read_image(path: Path) -> CheckedImage:
     return CheckedImage(image_like(data, image), tuple(warnings))
 
 
+def read_as_it_is(path: Path) -> CheckedImage:
+    """Read an image that a user prepared, every finite value as it stands there.
+
+    Raises
+    ------
+    ImageError
+        If it is not a 3D image of numbers with a position, damaged, or all the same.
+    """
+    warnings: list[str] = []
+    _, image = _read(path, warnings)
+    data = np.asanyarray(image.dataobj)
+    if data.min() == data.max():
+        raise ImageError(messages.IMAGE_CONSTANT.format(file=path, value=float(data.min())))
+    return CheckedImage(image, tuple(warnings))
+
+
+def read_grid(path: Path) -> tuple[tuple[int, int, int], NDArray[np.float64]]:
+    """Shape and affine of a user's image, by its header alone.
+
+    Raises
+    ------
+    ImageError
+        If it is not a 3D image with a position.
+    """
+    file = open_image(path)
+    shape = _shape(file, [])
+    return shape, find_affine(file, shape, [])
+
+
 def read_mask(path: Path) -> nib.Nifti1Image:
     """Read a user's mask (uint8, one above zero), checked as an image is.
 

@@ -14,7 +14,8 @@ from bids_brainage.preprocessing import block_input
 from bids_brainage.preprocessing.input_spec import InputSpec, SamplingRule
 from bids_brainage.preprocessing.model_input import ModelInput
 from bids_brainage.preprocessing.person_images import PersonImages
-from bids_brainage.preprocessing.recipes.preparing import RecipeImages, prepare
+from bids_brainage.preprocessing.recipes.preparing import prepare
+from bids_brainage.preprocessing.recipes.sources import has_source, recipe_for, source_images
 from bids_brainage.preprocessing.recipes.vocabulary import InputRecipe, NetworkInput
 from bids_brainage.preprocessing.smooth_input import (
     Frame,
@@ -33,7 +34,7 @@ SAMPLE = 20_000  # voxels of the brain, enough to see that
 def has_image(images: PersonImages, spec: NetworkInput) -> bool:
     """Whether there is an image for a network."""
     if isinstance(spec, InputRecipe):
-        return spec.modality in images.subject and images.ways(spec.registration.kind) is not None
+        return has_source(images, spec)
     return spec.modality in (images.subject if spec.source_stage == "subject" else images.standard)
 
 
@@ -51,7 +52,8 @@ def network_input(images: PersonImages, spec: NetworkInput) -> ModelInput:
         If the image does not fit what the network takes.
     """
     if isinstance(spec, InputRecipe):
-        return _by_recipe(images, spec)
+        made = prepare(recipe := recipe_for(images, spec), source_images(images, recipe))
+        return ModelInput(made.array, made.placement)
     if spec.sampling is not None:
         return _sampled(images, spec, spec.sampling)
     if spec.stage == "subject":
@@ -60,14 +62,6 @@ def network_input(images: PersonImages, spec: NetworkInput) -> ModelInput:
     path = images.standard[spec.modality]
     region = region_mask(spec.region)
     return block_input.prepare(images.read(path), template_mask(2), spec, region, name=path.name)
-
-
-def _by_recipe(images: PersonImages, recipe: InputRecipe) -> ModelInput:
-    path, ways = images.subject[recipe.modality], images.ways(recipe.registration.kind)
-    assert ways is not None
-    seen = RecipeImages.on_t1w(images.read(path), images.brain_mask, *ways, name=path.name)
-    made = prepare(recipe, seen)
-    return ModelInput(made.array, made.placement)
 
 
 def _sampled(images: PersonImages, spec: InputSpec, rule: SamplingRule) -> ModelInput:

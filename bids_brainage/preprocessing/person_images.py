@@ -20,7 +20,7 @@ from bids_brainage.preprocessing.smooth_input import Scanned, through
 from bids_brainage.preprocessing.smoothness import smoothness
 from bids_brainage.preprocessing.surface import BRIDGED, without_fluid
 from bids_brainage.preprocessing.templates import deep_white_matter
-from bids_brainage.preprocessing.transforms import Step, read_steps
+from bids_brainage.preprocessing.transforms import Step, inverse_of, read_steps
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +41,10 @@ class PersonImages:
         The transform the other way than `forward`.
     linear : mapping of str to (Path, Path)
         By kind (rigid, affine), the linear ways from T1w to standard space and back that there are.
+    sources : mapping of (str, str) to Path
+        Images that networks take in as they are, by modality and source (``native``, say).
+    coregistered : mapping of str to Path
+        By modality, the rigid transform that brings its image as scanned to T1w.
     """
 
     mask: Path
@@ -50,6 +54,8 @@ class PersonImages:
     scanned: Mapping[str, Scanned] = field(default_factory=dict)
     inverse: Path | None = None
     linear: Mapping[str, tuple[Path, Path]] = field(default_factory=dict)
+    sources: Mapping[tuple[str, str], Path] = field(default_factory=dict)
+    coregistered: Mapping[str, Path] = field(default_factory=dict)
     _images: dict[Path, nib.Nifti1Image] = field(default_factory=dict)
     _ways: dict[str, tuple[Sequence[Step], Sequence[Step]] | None] = field(default_factory=dict)
     _brains: dict[float, NDArray[np.bool_]] = field(default_factory=dict)
@@ -86,6 +92,19 @@ class PersonImages:
         files = (self.forward, self.inverse) if kind == "nonlinear" else self.linear.get(kind, (None, None))
         there, back = files
         return None if there is None or back is None else (read_steps(there), read_steps(back))
+
+    def scanned_ways(self, modality: str) -> tuple[Sequence[Step], Sequence[Step]] | None:
+        """Steps that take points of an image as it was scanned to the T1w image, and back.
+
+        None if it was not registered to the T1w image.
+        """
+        if modality == "T1w":
+            return (), ()
+        path = self.coregistered.get(modality)
+        if path is None:
+            return None
+        back = read_steps(path)
+        return inverse_of(back), back
 
     def white_level(self, data: NDArray[np.float32]) -> float:
         """The median of an image on the T1w grid over the template's deep white matter, brought there."""

@@ -89,6 +89,23 @@ class Warp:
 Step = Linear | Warp
 
 
+def inverse_of(steps: Sequence[Step]) -> tuple[Linear, ...]:
+    """Linear steps the other way round.
+
+    Raises
+    ------
+    TransformError
+        If one of them is a warp, whose inverse is not known.
+    """
+    found = []
+    for step in reversed(steps):
+        if not isinstance(step, Linear):
+            raise TransformError("it is no linear transform, and only these are turned round")
+        matrix = np.linalg.inv(step.matrix)
+        found.append(Linear(matrix, -matrix @ step.offset))
+    return tuple(found)
+
+
 def read_steps(path: Path) -> tuple[Step, ...]:
     """Read a composite transform (ITK's HDF5), each step in the order in which points pass through them.
 

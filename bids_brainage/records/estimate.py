@@ -92,6 +92,11 @@ class PublishedFacts(Record):
     commit: str = Field(description="at which that was read")
     licence: str = Field(description="of the weights")
     registration: str = Field(description="of its input to the template: none, rigid, affine or nonlinear")
+    modality: str = Field(default="T1w", description="sequence that it takes in")
+    source: str = Field(
+        default="t1w",
+        description="of its input here: t1w, head, native (as scanned), given, freesurfer:brainmask",
+    )
     mae: float | None = Field(description="mean absolute error that the authors give, years")
     people: str = Field(description="of whom they give it")
     problems: tuple[str, ...] = Field(default=(), description="known ones")

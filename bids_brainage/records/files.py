@@ -56,6 +56,23 @@ def copy_file(source: Path, target: Path) -> None:
         raise BrainAgeError(messages.COPY_DIFFERS.format(source=source, target=target))
 
 
+def compress(source: Path, target: Path) -> None:
+    """Write an image (.nii) to `target` (.nii.gz) without changing a byte of it.
+
+    Raises
+    ------
+    BrainAgeError
+        If what is on disk is not whole.
+    """
+    with (
+        source.open("rb") as content,
+        target.open("wb") as stream,
+        gzip.GzipFile("", "wb", compresslevel=1, fileobj=stream, mtime=0) as packed,
+    ):
+        shutil.copyfileobj(content, packed)
+    check_image(target)
+
+
 def check_image(path: Path) -> None:
     """Read a written NIfTI image back to its last byte.
 

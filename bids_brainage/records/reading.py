@@ -28,6 +28,7 @@ from bids_brainage.records.session import (
     SessionRecord,
     Stage,
     StageKey,
+    source_of,
 )
 from bids_brainage.terms import STANDARD_SPACE, T1W_SPACE
 
@@ -116,6 +117,10 @@ class PreparedImages:
         By modality, the image on the T1w grid, and the brain in standard space.
     linear : dict of str to (Path, Path)
         By kind (rigid, affine), the linear ways from T1w to MNI152NLin6Asym and back that there are.
+    sources : dict of (str, str) to Path
+        By modality and source (see `SOURCES`), images that networks take in as they are.
+    coregistered : dict of str to Path
+        By modality, the rigid way of its image as scanned to T1w.
     """
 
     mask: Path
@@ -124,6 +129,8 @@ class PreparedImages:
     subject: dict[str, Path]
     standard: dict[str, Path]
     linear: dict[str, tuple[Path, Path]] = field(default_factory=dict)
+    sources: dict[tuple[str, str], Path] = field(default_factory=dict)
+    coregistered: dict[str, Path] = field(default_factory=dict)
 
     def scanned(self, modality: str) -> tuple[tuple[float, float, float], str] | None:
         """How far (mm) a scanned voxel reached along the axes of the T1w grid, and how it was interpolated.
@@ -194,6 +201,13 @@ class FinishedSession:
             subject=self._by_modality("subject_image"),
             standard=self._by_modality("standard_image"),
             linear={kind: self._linear(kind) for kind in LINEAR if kind in self.record.preprocessing},
+            sources={
+                (self._about(mark, "modality"), self._about(mark, "origin")): self._path(mark)
+                for mark in self._marks("source_image")
+            },
+            coregistered={
+                self._about(mark, "source"): self._path(mark) for mark in self._marks("coregistration")
+            },
         )
 
     def _linear(self, kind: str) -> tuple[Path, Path]:
@@ -221,7 +235,10 @@ class FinishedSession:
             if modality == FIRST or modality in modalities
         }
         try:
+            as_they_are = [read_json(sidecar(self._path(mark))) for mark in self._marks("source_image")]
             warnings = [text for content in sidecars.values() for text in content.get("Warnings", ())]
+            more = [text for content in as_they_are for text in content.get("Warnings", ())]
+            warnings += [text for text in more if text not in warnings]
             left_out = {name: why for name, why in self.left_out.items() if name in modalities}
             found = {"warnings": warnings, "left_out": left_out}
             return Preparation.model_validate(sidecars[FIRST]["Preparation"] | found)
@@ -235,7 +252,11 @@ class FinishedSession:
     def left_out(self) -> dict[str, str]:
         """By sequence, why its image could not be used."""
         stages = self.record.preprocessing.items()
-        return {name: stage.left_out for name, stage in stages if stage.left_out is not None}
+        return {
+            name: stage.left_out
+            for name, stage in stages
+            if stage.left_out is not None and source_of(name) is None
+        }
 
     @cached_property
     def maps(self) -> tuple[FinishedMap[MapRecord], ...]:

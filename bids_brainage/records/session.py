@@ -21,10 +21,18 @@ FIRST = "T1w"
 TEMPLATE = STANDARD_SPACE
 #: Stages of the T1w image's linear ways there, which some published networks need.
 LINEAR = ("rigid", "affine")
+#: Sources of images that some published networks take in as they are, and what the files of these are called.
+SOURCES = {
+    "native": "scanned",
+    "given": "given",
+    "freesurfer:brainmask": "freesurferBrainmask",
+    "freesurfer:brain": "freesurferBrain",
+}
 
 Role = Literal[
     "brain_mask", "transform", "linear_transform", "coregistration", "subject_image", "standard_image",
-    "truth", "estimate", "regions", "relevance", "reference_regions", "reference_map", "z_map", "sidecar",
+    "source_image", "truth", "estimate", "regions", "relevance", "reference_regions", "reference_map",
+    "z_map", "sidecar",
 ]  # fmt: skip
 
 
@@ -32,7 +40,8 @@ class FileMark(Record):
     """One file of a stage, and how to tell whether it is still what was written.
 
     `about` says what it shows, so that nobody guesses from names: ``modality``, ``space``, ``source``,
-    ``target``, ``sub_ensemble``, ``region``, ``kind`` (of reference, or of registration).
+    ``target``, ``sub_ensemble``, ``region``, ``kind`` (of reference, or of registration), ``origin`` (one of
+    `SOURCES`).
     """
 
     path: str = Field(description="below the output folder")
@@ -73,7 +82,10 @@ class SessionRecord(Record):
     participant_id: str = Field(description="with `sub-`")
     session_id: str | None = Field(description="with `ses-`; null in a dataset without sessions")
     version: str = Field(description="of bids_brainage")
-    preprocessing: dict[str, Stage] = Field(default_factory=dict, description="by modality")
+    preprocessing: dict[str, Stage] = Field(
+        default_factory=dict,
+        description="by modality; of images that networks take in as they are, with their source",
+    )
     estimates: dict[str, Stage] = Field(default_factory=dict, description="by ensemble")
     pending: tuple[str, ...] = Field(default=(), description="files that an interrupted write may have left")
 
@@ -116,9 +128,22 @@ class SessionRecord(Record):
         )
 
 
+def source_stage(modality: str, source: str) -> str:
+    """The stage of an image that networks take in as it is, such as ``T2w/native``."""
+    return f"{modality}/{source}"
+
+
+def source_of(stage: str) -> str | None:
+    """The source of the image of such a stage; None of any other stage."""
+    return stage.partition("/")[2] or None
+
+
 def _yields(key: StageKey, models: Collection[str | None], other: StageKey, stage: Stage) -> bool:
     """Whether a stage is dropped when `key` is remade: the same, a dependent one, or another model's."""
     if key[0] == "preprocessing":
+        # An image that is kept as it is stands on nothing, and nothing but estimates on it.
+        as_it_is = source_of(other[1]) is not None
         stands_on_template = key[1] == TEMPLATE and other[1] not in (FIRST, *LINEAR)
-        return other == key or other[0] == "estimate" or key[1] == FIRST or stands_on_template
+        stands = not as_it_is and (key[1] == FIRST or stands_on_template)
+        return other == key or other[0] == "estimate" or stands
     return other == key or (other[0] == "estimate" and stage.model not in models)

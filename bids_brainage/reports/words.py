@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bids_brainage.records.estimate import EstimateRecord, ReferenceFacts, SubEnsemblePart
-from bids_brainage.terms import AGE, MODALITIES
+from bids_brainage.terms import AGE, SEQUENCES
 
 MINUS = "\N{MINUS SIGN}"
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|_")
@@ -113,6 +113,6 @@ def sub_ensemble_name(part: SubEnsemblePart) -> str:
 
 
 def in_order(modalities: Iterable[str]) -> list[str]:
-    """Put sequences in the order T1w, FLAIR, T2starw, others last."""
-    known = {name: place for place, name in enumerate(MODALITIES)}
+    """Put sequences in the order T1w, FLAIR, T2starw, T2w, others last."""
+    known = {name: place for place, name in enumerate(SEQUENCES)}
     return sorted(modalities, key=lambda name: (known.get(name, len(known)), name))

@@ -15,9 +15,9 @@ from bids_brainage.bids.selection import SessionInputs
 from bids_brainage.config import RunConfig
 from bids_brainage.records.files import sha256_of
 from bids_brainage.records.reading import FinishedSession, SessionPlace, read_session
-from bids_brainage.records.session import FIRST, LINEAR, TEMPLATE, InputMark
+from bids_brainage.records.session import FIRST, LINEAR, TEMPLATE, InputMark, source_of
 from bids_brainage.terms import PAPER_RULE
-from bids_brainage.workflows.sources import sequence_files
+from bids_brainage.workflows.sources import sequence_files, source_files
 
 Marks = dict[str, InputMark]
 
@@ -65,6 +65,7 @@ def session_state(
     estimators: Mapping[str, Estimator] | None = None,
     dataset: str = "",
     linear: Collection[str] = (),
+    scanned: Collection[str] = (),
 ) -> SessionState:
     """Compare what is in the derivatives folder with what this run would write.
 
@@ -77,9 +78,12 @@ def session_state(
     dataset : str
     linear : collection of str
         Which linear ways to the template, rigid or affine, the networks need.
+    scanned : collection of str
+        Modalities whose images as scanned they need.
     """
     finished = read_session(SessionPlace.of(config.output_dir, session.participant, session.session))
-    inputs = {modality: _marks(paths, finished) for modality, paths in _files(session).items()}
+    files = _files(session) | source_files(session, scanned)
+    inputs = {stage: _marks(paths, finished) for stage, paths in files.items()}
     preprocessing = _preprocessing_fingerprints(session, config, inputs, linear)
     unprepared = _unprepared(finished, preprocessing, config.require_all_modalities)
     # Of models without norms, there is nothing to add.
@@ -160,18 +164,24 @@ def _preprocessing_fingerprints(
     template = _hash({"own": own[TEMPLATE], FIRST: first, "seed": config.random_seed})
     others = {modality: _hash({"own": files, TEMPLATE: template}) for modality, files in own.items()}
     ways = {kind: _hash({"kind": kind, FIRST: first, "seed": config.random_seed}) for kind in sorted(linear)}
+    # An image as it is depends on nothing else.
+    ways |= {stage: _hash(common | {"own": own[stage], "as is": stage}) for stage in own if source_of(stage)}
     return others | ways | {FIRST: first, TEMPLATE: template}
 
 
 def _unprepared(
     finished: FinishedSession | None, fingerprints: Mapping[str, str], all_required: bool
 ) -> tuple[str, ...]:
-    """What is lacking, and all that stands on it: T1w, its ways to the template, then the other sequences.
+    """What is lacking, and all that stands on it, in order.
 
-    A sequence that was left out is lacking only where all are required.
+    T1w, its linear ways to the template, images as they are, its warp, then the other sequences. A sequence
+    that was left out is lacking only where all are required.
     """
     left_out = finished.left_out if finished and all_required else {}
-    order = sorted(fingerprints, key=lambda name: (name != FIRST, name not in LINEAR, name != TEMPLATE))
+    order = sorted(
+        fingerprints,
+        key=lambda name: (name != FIRST, name not in LINEAR, source_of(name) is None, name != TEMPLATE),
+    )
     lacking = [
         name
         for name in order
@@ -180,7 +190,7 @@ def _unprepared(
         or not finished.is_finished(("preprocessing", name), fingerprints[name])
     ]
     if FIRST in lacking:
-        return tuple(order)
+        return tuple(name for name in order if source_of(name) is None or name in lacking)
     if TEMPLATE in lacking:
         lacking += order[order.index(TEMPLATE) :]
     return tuple(dict.fromkeys(lacking))

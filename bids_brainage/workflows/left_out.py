@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from bids_brainage.bids.selection import SessionInputs
 from bids_brainage.config import RunConfig
 from bids_brainage.records.reading import SessionPlace
-from bids_brainage.records.session import FIRST, LINEAR, TEMPLATE
+from bids_brainage.records.session import FIRST, LINEAR, TEMPLATE, source_of
 from bids_brainage.records.writing import publish
 from bids_brainage.workflows.completion import SessionState
 from bids_brainage.workflows.crashes import Crash
@@ -21,7 +21,12 @@ def unusable_sequences(crashes: Iterable[Crash]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for crash in crashes:
-        if crash.stage in (None, FIRST, TEMPLATE, *LINEAR) or crash.kind != "ImageError":
+        # Without an image that was given, or FreeSurfer's own, the person's estimate would be another.
+        needed = crash.stage in (None, FIRST, TEMPLATE, *LINEAR) or source_of(crash.stage) not in (
+            None,
+            "native",
+        )
+        if needed or crash.kind != "ImageError":
             return {}
         found.setdefault(str(crash.stage), crash.sentence)
     return found

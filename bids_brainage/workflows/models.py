@@ -2,15 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from bids_brainage import messages
+from bids_brainage.bids.needs import Needs
+from bids_brainage.config import RunConfig
 from bids_brainage.errors import InputError
+from bids_brainage.terms import MODALITIES
 
 if TYPE_CHECKING:
     from bids_brainage.models.bundles.bundle import Bundle
+
+
+def needs_of(bundles: Iterable[Bundle]) -> Needs:
+    """What models need of a dataset beside the images that every run prepares.
+
+    Raises
+    ------
+    InputError
+        Two take in different images of one modality that the user made: only one can be given.
+    """
+    bundles = list(bundles)
+    given = [(bundle, recipe) for bundle in bundles for recipe in bundle.recipes if recipe.source == "given"]
+    for (one, first), (other, second) in combinations(given, 2):
+        same = (first.grid, first.registration.kind) == (second.grid, second.registration.kind)
+        if first.modality == second.modality and not same:
+            facts = {"one": one.name, "other": other.name, "modality": first.modality}
+            raise InputError(messages.GIVEN_DIFFERENT.format(**facts))
+    recipes = [recipe for bundle in bundles for recipe in bundle.recipes]
+    raw = {recipe.modality for recipe in recipes if recipe.source != "given"}
+    return Needs(
+        sequences=frozenset(raw - set(MODALITIES)),
+        scanned=frozenset(recipe.modality for recipe in recipes if recipe.source == "native"),
+        freesurfer=frozenset(recipe.source for recipe in recipes if recipe.source.startswith("freesurfer:")),
+        given={recipe.modality: recipe.grid for _, recipe in given},
+    )
+
+
+def with_needs(config: RunConfig) -> tuple[RunConfig, Needs]:
+    """What the models of a run need, and the run with the sequences that it need not name.
+
+    Raises
+    ------
+    BundleError
+        If one is not there, or is none.
+    """
+    from bids_brainage.models.bundles.bundle import open_bundle
+
+    needs = needs_of(map(open_bundle, config.model))
+    if config.modalities != MODALITIES:
+        return config, needs
+    return replace(config, modalities=(*MODALITIES, *sorted(needs.sequences))), needs
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +103,11 @@ class Models:
     def linear_ways(self) -> tuple[str, ...]:
         """Which linear ways to the template any of the networks' inputs need."""
         return tuple(sorted({kind for bundle in self.bundles for kind in bundle.linear_ways}))
+
+    @property
+    def needs(self) -> Needs:
+        """What the models need beside the images that every run prepares."""
+        return needs_of(self.bundles)
 
     def _check(self) -> None:
         first = self.bundles[0]

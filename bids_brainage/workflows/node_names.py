@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
-from bids_brainage.records.session import FIRST, LINEAR, TEMPLATE
-from bids_brainage.terms import MODALITIES
+from bids_brainage.records.session import FIRST, LINEAR, SOURCES, TEMPLATE, source_stage
+from bids_brainage.terms import SEQUENCES
 
-# What the workflow of each modality is called.
-_STAGES = {"anatomical_wf": FIRST, "template_wf": TEMPLATE} | {
-    f"{name.lower()}_wf": name for name in (*LINEAR, *MODALITIES) if name != FIRST
-}
+
+def workflow_of(stage: str) -> str:
+    """What the workflow of a stage of preprocessing is called."""
+    named = {FIRST: "anatomical", TEMPLATE: "template"}
+    return re.sub(r"\W", "_", named.get(stage, stage).lower()) + "_wf"
+
+
+_AS_THEY_ARE = [source_stage(modality, source) for modality in SEQUENCES for source in SOURCES]
+_STAGES = {workflow_of(stage): stage for stage in (*SEQUENCES, TEMPLATE, *LINEAR, *_AS_THEY_ARE)}
 
 
 def stage_of(parts: Iterable[str]) -> str | None:

@@ -124,6 +124,7 @@ def init_session_wf(
 def person_facts(session: SessionInputs, dataset: str) -> PersonFacts:
     """What the estimate's file says about the person."""
     files = [path for group in sequence_files(session).values() for path in group]
+    files += session.sources.values()
     return PersonFacts(
         participant=session_name(session.participant, None),
         session=f"ses-{session.session}" if session.session else None,
@@ -142,7 +143,7 @@ def estimation_options(
     config: RunConfig, session: SessionInputs, threads: int = 1, rule: str = PAPER_RULE
 ) -> EstimationOptions:
     """How a session is estimated and explained, and what is kept of it; `rule` is the model's."""
-    there = sequence_files(session)
+    there = sequence_files(session).keys() | {modality for modality, _ in session.sources}
     return EstimationOptions(
         modalities=tuple(modality for modality in config.modalities if modality in there),
         lrp=explanation_facts(config, rule),

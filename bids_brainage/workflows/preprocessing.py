@@ -31,8 +31,9 @@ from bids_brainage.interfaces.registration import (
     UseTransforms,
 )
 from bids_brainage.records.reading import FinishedSession, SessionPlace, read_session
-from bids_brainage.records.session import FIRST, LINEAR, TEMPLATE
+from bids_brainage.records.session import FIRST, LINEAR, TEMPLATE, source_of
 from bids_brainage.workflows.completion import SessionState
+from bids_brainage.workflows.node_names import workflow_of
 from bids_brainage.workflows.sources import sequence_files
 
 # Gigabytes that a node of each kind may use at its peak, measured on 1 mm heads.
@@ -83,11 +84,14 @@ def init_preprocessing_wf(
         workflow.connect([(stage_wf, done, [("outputnode.done", f"in{number}")])])
     anatomical, before = steps.get(FIRST) or (_finished_anatomical(prepared), "")
     ways = (TEMPLATE, *LINEAR)
+    as_they_are = [name for name in steps if source_of(name) is not None]
     for way in (way for way in ways if way in steps):
         fields = ANATOMICAL if way == TEMPLATE else ANATOMICAL[:2]
         connect_to = [(f"{before}{field}", f"inputnode.{field}") for field in fields]
         workflow.connect([(anatomical, steps[way][0], connect_to)])
-    sequences = [stage_wf for modality, (stage_wf, _) in steps.items() if modality not in (FIRST, *ways)]
+    sequences = [
+        stage_wf for modality, (stage_wf, _) in steps.items() if modality not in (FIRST, *ways, *as_they_are)
+    ]
     if not sequences:
         return workflow
     template, after = steps.get(TEMPLATE) or (_finished_template(prepared), "")
@@ -114,6 +118,8 @@ def _init_stage_wf(
         return init_template_wf(session=session, state=state, config=config)
     if modality in LINEAR:
         return init_linear_wf(session=session, kind=modality, state=state, config=config)
+    if source_of(modality) is not None:
+        return init_source_wf(session=session, stage=modality, state=state, config=config)
     return init_sequence_wf(session=session, modality=modality, state=state, config=config)
 
 
@@ -212,6 +218,25 @@ def init_linear_wf(
             (inputnode, register, [("mask", "mask_file")]),
             (brain, register, [("out_file", "brain_file")]),
             (register, publish, [("forward", "forward"), ("inverse", "inverse")]),
+            (publish, outputnode, [("done", "done")]),
+        ]
+    )
+    return workflow
+
+
+def init_source_wf(
+    *, session: SessionInputs, stage: str, state: SessionState, config: RunConfig
+) -> pe.Workflow:
+    """Keep an image on its own grid, for a network that takes it in as it is; repetitions are averaged."""
+    workflow = pe.Workflow(name=workflow_of(stage))
+    outputnode = pe.Node(niu.IdentityInterface(fields=["done"]), name="outputnode")
+    files = _files_of(session, stage)
+    check = _reading_node(CheckImage, files, "check", config.omp_nthreads)
+    check.inputs.as_it_is = source_of(stage) != "native"
+    publish = _publish(session, stage, state, config)
+    workflow.connect(
+        [
+            (check, publish, [("out_file", "subject"), ("warnings", "warnings")]),
             (publish, outputnode, [("done", "done")]),
         ]
     )
@@ -349,7 +374,6 @@ def _finished_template(finished: FinishedSession | None) -> pe.Node:
 
 def _publish(session: SessionInputs, modality: str, state: SessionState, config: RunConfig) -> pe.Node:
     """The node that ends a modality. It runs in the program's own process, so that no two run at a time."""
-    files = sequence_files(session)
     publish = PublishImages(
         out_dir=str(config.output_dir),
         participant=session.participant,
@@ -357,9 +381,17 @@ def _publish(session: SessionInputs, modality: str, state: SessionState, config:
         modality=modality,
         fingerprint=state.preprocessing[modality],
         input_marks={name: mark.model_dump() for name, mark in state.inputs.get(modality, {}).items()},
-        sources=[session.uri(path) for path in files[FIRST if modality in (TEMPLATE, *LINEAR) else modality]],
+        sources=[session.uri(path) for path in _files_of(session, modality)],
     )
     return pe.Node(publish, name="publish", run_without_submitting=True)
+
+
+def _files_of(session: SessionInputs, stage: str) -> tuple[Path, ...]:
+    """The files that a stage begins with."""
+    if (source := source_of(stage)) is not None:
+        modality = stage.partition("/")[0]
+        return session.images[modality] if source == "native" else (session.sources[modality, source],)
+    return sequence_files(session)[FIRST if stage in (TEMPLATE, *LINEAR) else stage]
 
 
 def _reading_node(

@@ -204,8 +204,8 @@ class _Run:
     def _state(self, session: SessionInputs) -> SessionState:
         from bids_brainage.workflows.completion import session_state
 
-        linear = self.models.linear_ways
-        return session_state(session, self.config, self.estimators, self.dataset, linear)
+        linear, scanned = self.models.linear_ways, self.models.needs.scanned
+        return session_state(session, self.config, self.estimators, self.dataset, linear, scanned)
 
     def _problem(self, session: SessionInputs, crashes: Mapping[str, Sequence[Crash]]) -> str | None:
         """Why a session that was computed is not finished, if it is not."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bids_brainage import messages
+from bids_brainage.bids.needs import Needs
 from bids_brainage.bids.selection import Selection, SessionInputs
 from bids_brainage.config import RunConfig
-from bids_brainage.errors import InputError
+from bids_brainage.errors import ImageError, InputError
+from bids_brainage.records.session import source_stage
 
 if TYPE_CHECKING:
     from bids_brainage.models.bundles.bundle import Bundle
@@ -34,6 +36,63 @@ def sequence_files(session: SessionInputs) -> dict[str, tuple[Path, ...]]:
     return files
 
 
+def source_files(session: SessionInputs, scanned: Collection[str]) -> dict[str, tuple[Path, ...]]:
+    """The files of images that networks take in as they are, by stage.
+
+    Parameters
+    ----------
+    session : SessionInputs
+    scanned : collection of str
+        Modalities whose raw images are taken as scanned.
+    """
+    native = {
+        source_stage(name, "native"): session.images[name] for name in scanned if name in session.images
+    }
+    return native | {source_stage(*key): (path,) for key, path in session.sources.items()}
+
+
+def with_fitting_images(selection: Selection, needs: Needs) -> Selection:
+    """The selection where those have failed by name whose given image is not on the grid that a model wants.
+
+    Raises
+    ------
+    InputError
+        If nobody is left.
+    """
+    if not needs.given:
+        return selection
+    failed = {
+        session.name: problem
+        for session in selection.sessions
+        if (problem := _misfit(session, needs)) is not None
+    }
+    return _without(selection, failed)
+
+
+def _misfit(session: SessionInputs, needs: Needs) -> str | None:
+    """Why a given image of a session cannot be used; None if there is nothing wrong with any."""
+    from bids_brainage.preprocessing.header import read_grid
+    from bids_brainage.preprocessing.recipes.grids import check_on, template_lattice
+
+    try:
+        for modality, grid in needs.given.items():
+            path = session.sources[modality, "given"]
+            check_on(template_lattice(grid), *read_grid(path), name=str(path))
+    except ImageError as error:
+        return str(error)
+    return None
+
+
+def _without(selection: Selection, failed: Mapping[str, str]) -> Selection:
+    """The selection where some have failed; InputError if nobody is left."""
+    left = tuple(session for session in selection.sessions if session.name not in failed)
+    together = {**selection.failed, **failed}
+    if not left:
+        first = next(iter(failed.values()))
+        raise InputError(messages.NOTHING_LEFT.format(count=len(together), first=first))
+    return replace(selection, sessions=left, failed=together)
+
+
 def with_all_modalities(selection: Selection, config: RunConfig) -> Selection:
     """The selection where, under --require-all-modalities, who lacks one has failed by name.
 
@@ -53,12 +112,7 @@ def with_all_modalities(selection: Selection, config: RunConfig) -> Selection:
         for name, missing in lacking.items()
         if missing
     }
-    whole = tuple(session for session in selection.sessions if session.name not in failed)
-    together = {**selection.failed, **failed}
-    if not whole:
-        first = next(iter(failed.values()))
-        raise InputError(messages.NOTHING_LEFT.format(count=len(together), first=first))
-    return replace(selection, sessions=whole, failed=together)
+    return _without(selection, failed)
 
 
 def with_groups(

@@ -248,7 +248,7 @@ def describe_training(config: RunConfig) -> str:
     cohort = read_cohort(
         [config.output_dir],
         config.bids_dir / "participants.tsv",
-        plan.modalities,
+        transfer.bundle.stages(plan.modalities) if transfer else plan.modalities,
         plan.split.group_column,
         config.participant_label,
         plan.target,

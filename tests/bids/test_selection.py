@@ -19,10 +19,12 @@ from hypothesis import strategies as st
 
 from bids_brainage.bids.dataset import index, open_dataset
 from bids_brainage.bids.derivatives import Origin
+from bids_brainage.bids.needs import Needs
 from bids_brainage.bids.queries import find_images, read_filters
 from bids_brainage.bids.selection import read_selection
 from bids_brainage.config import RunConfig
 from bids_brainage.errors import InputError
+from tests.bids.conftest import touch
 from tests.odd_files import ODD, patience  # noqa: F401
 
 ONE = "sub-01/anat/sub-01_T1w.nii.gz"
@@ -685,3 +687,110 @@ def test_what_a_dataset_says_of_entities_is_not_obeyed(dataset, config, folder):
     (root / folder / "layout_config.json").unlink()
     os.mkfifo(root / folder / "layout_config.json")
     assert [session.name for session in read_selection(config()).sessions] == ["sub-01"]
+
+
+def test_t2w_images_are_looked_for_only_where_they_are_asked_for(dataset, config):
+    dataset(ONE, "sub-01/anat/sub-01_T2w.nii.gz", "sub-01/anat/sub-01_acq-x_t2w.nii.gz")
+    selection = read_selection(config())
+    assert "T2w" not in selection.sessions[0].images
+    assert "acq-x" not in " ".join((*selection.left_out, *selection.sessions[0].warnings))
+    asked = read_selection(config(modalities=("T1w", "T2w")))
+    assert names(asked.sessions[0].images["T2w"]) == ["sub-01_T2w.nii.gz"]
+    assert "sub-01_acq-x_t2w" in " ".join(asked.left_out)
+
+
+def test_a_filter_of_t2w_holds(dataset, config, tmp_path):
+    anat = "sub-01/anat/sub-01"
+    dataset(ONE, f"{anat}_acq-ax_T2w.nii.gz", f"{anat}_acq-cor_T2w.nii.gz")
+    (tmp_path / "filters.json").write_text('{"T2w": {"acquisition": "cor"}}')
+    options = {"modalities": ("T1w", "T2w"), "bids_filter_file": tmp_path / "filters.json"}
+    (session,) = read_selection(config(**options)).sessions
+    assert names(session.images["T2w"]) == ["sub-01_acq-cor_T2w.nii.gz"]
+
+
+BRAINMASK = Needs(freesurfer=frozenset({"freesurfer:brainmask"}))
+
+
+def test_freesurfers_own_images_are_taken_where_a_model_takes_them_in(dataset, config, tmp_path):
+    dataset(ONE, "sub-02/anat/sub-02_T1w.nii.gz")
+    made = {
+        "sub-01": ("brain.finalsurfs.mgz", "brainmask.mgz"),
+        "sub-02": ("brainmask.mgz",),  # recon-all -autorecon1
+    }
+    for subject, files in made.items():
+        for name in files:
+            touch(tmp_path / "fs" / subject / "mri" / name)
+    run = config(fs_subjects_dir=tmp_path / "fs")
+    first, second = read_selection(run, BRAINMASK).sessions
+    assert (first.freesurfer_brain.name, second.freesurfer_brain.name) == (
+        "brain.finalsurfs.mgz",
+        "brainmask.mgz",
+    )
+    for session, subject in ((first, "sub-01"), (second, "sub-02")):
+        expected = tmp_path / "fs" / subject / "mri/brainmask.mgz"
+        assert session.sources == {("T1w", "freesurfer:brainmask"): expected}
+    plain = read_selection(run)
+    assert plain.sessions[0].sources == {}
+    assert "brain.finalsurfs.mgz of sub-02" in plain.failed["sub-02"]
+
+
+GIVEN = Needs(given={"T1w": None})
+
+
+def given_folder(root: Path, *images: str) -> dict[str, Path]:
+    for name in images:
+        touch(root / "flirt/sub-01/anat" / name)
+    return {"flirt": root / "flirt"}
+
+
+def test_a_given_image_is_found_beside_the_raw_ones(dataset, config, tmp_path):
+    """Its folder holds nothing that was prepared as sMRIPrep does it."""
+    dataset(ONE)
+    folders = given_folder(
+        tmp_path, "sub-01_space-MNI_desc-flirt_T1w.nii.gz", "sub-01_desc-brain_mask.nii.gz"
+    )
+    (session,) = read_selection(config(derivatives=folders), GIVEN).sessions
+    assert {key: path.name for key, path in session.sources.items()} == {
+        ("T1w", "given"): "sub-01_space-MNI_desc-flirt_T1w.nii.gz"
+    }
+    assert session.origin is Origin.RAW
+    assert session.uri(session.sources["T1w", "given"]).startswith("bids:flirt:sub-01/anat/")
+    with pytest.raises(InputError, match="is not prepared"):
+        read_selection(config(derivatives=folders))
+
+
+def test_the_filter_says_which_image_is_given(dataset, config, tmp_path):
+    dataset(ONE)
+    folders = given_folder(tmp_path, *(f"sub-01_desc-dof{n}_T1w.nii.gz" for n in (6, 12)))
+    with pytest.raises(InputError, match=r"2 images may be the T1w image.*dof12.*given"):
+        read_selection(config(derivatives=folders), GIVEN)
+    filters = tmp_path / "filters.json"
+    filters.write_text('{"given": {"desc": "dof12"}}')
+    run = config(derivatives=folders, bids_filter_file=filters)
+    (session,) = read_selection(run, GIVEN).sessions
+    assert session.sources["T1w", "given"].name == "sub-01_desc-dof12_T1w.nii.gz"
+    filters.write_text('{"given": {"desc": "dof9"}}')
+    with pytest.raises(InputError, match="none of flirt has the T1w image"):
+        read_selection(run, GIVEN)
+    filters.write_text('{"given": {"dezc": "dof9"}}')
+    with pytest.raises(InputError, match=r"dezc.*did you mean"):
+        read_selection(run, GIVEN)
+
+
+def test_who_has_no_given_image_fails_by_name(dataset, config, tmp_path):
+    dataset(ONE, "sub-02/anat/sub-02_T1w.nii.gz")
+    folders = given_folder(tmp_path, "sub-01_desc-flirt_T1w.nii.gz")
+    selection = read_selection(config(derivatives=folders), GIVEN)
+    assert [session.name for session in selection.sessions] == ["sub-01"]
+    assert "none of flirt" in selection.failed["sub-02"]
+    with pytest.raises(InputError, match="-d NAME=PATH"):
+        read_selection(config(), GIVEN)
+
+
+def test_a_given_image_does_not_excuse_from_what_else_was_to_be_prepared(dataset, config, tmp_path):
+    dataset(ONE)
+    folders = given_folder(tmp_path, "sub-01_desc-flirt_T1w.nii.gz")
+    touch(tmp_path / "fmriprep/sub-02/anat/sub-02_desc-preproc_T1w.nii.gz")
+    both = folders | {"fmriprep": tmp_path / "fmriprep"}
+    with pytest.raises(InputError, match="fmriprep has no desc-preproc_T1w of sub-01"):
+        read_selection(config(derivatives=both), GIVEN)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -16,7 +18,11 @@ from bids_brainage.models.cohorts.images import person_images
 from bids_brainage.models.importing.published import import_published
 from bids_brainage.models.importing.recipe import read_recipe
 from bids_brainage.preprocessing.network_input import network_input
+from bids_brainage.preprocessing.recipes.differences import Made, differences
 from bids_brainage.preprocessing.recipes.preparing import RecipeImages, prepare
+from bids_brainage.preprocessing.recipes.sources import recipe_for
+from bids_brainage.preprocessing.recipes.vocabulary import InputRecipe
+from bids_brainage.preprocessing.templates import template_brain
 from bids_brainage.records.estimate import Preparation
 from bids_brainage.records.reading import PreparedImages
 from tests.estimates.conftest import LRP, PERSON, PREPARATION
@@ -98,3 +104,75 @@ def test_who_prepared_the_images_is_not_taken_for_this_program(published: Bundle
     assert "freesurfer found, and this one was found by bet" in told["raw"]
     assert "found by" not in told["freesurfer"]
     assert "bias" not in told["raw"] + told["freesurfer"]
+
+
+def of_recipe(folder: Path, **changes: object) -> Bundle:
+    """Westman's network with another input of the same box."""
+    own = read_recipe("westman")
+    content = own.input.model_dump() | changes
+    recipe = own.model_copy(update={"input": InputRecipe.model_validate(content)})
+    return import_published(recipe, [saved(folder)], folder / "bundle")
+
+
+def closes(found: EnsembleResult) -> None:
+    record = found.record
+    assert record.target_bias + record.relevance_sum + record.absorbed == pytest.approx(
+        record.brain_age, abs=1e-4
+    )
+    for own in found.maps:
+        for image in own.on.values():
+            total = float(np.asanyarray(image.dataobj).sum(dtype=float))
+            assert total == pytest.approx(own.relevance_sum, abs=1e-3)
+
+
+BOTH = replace(OPTIONS, modalities=("T1w", "T2w"), spaces=("T1w", "MNI152NLin6Asym"))
+
+
+def test_a_t2w_image_as_scanned_is_estimated_and_explained(images: PreparedImages, tmp_path: Path) -> None:
+    """The template as a T2w image with slices of 4 mm, which lies where the T1w image does."""
+    grid = {"name": "own", "voxel_size": 1.0, "orientation": "RAS"}
+    window = {"kind": "extents-midi", "shape": (160, 192, 160)}
+    native = {"modality": "T2w", "source": "native", "registration": {"kind": "none"}, "grid": grid}
+    bundle = of_recipe(tmp_path, window=window, **native)
+    t1w = nib.load(images.subject["T1w"])
+    scanned = nib.Nifti1Image(np.asarray(t1w.dataobj)[:, ::4], t1w.affine @ np.diag([1, 4, 1, 1.0]))
+    scanned.to_filename(tmp_path / "t2w.nii.gz")
+    alike = replace(
+        images,
+        subject=images.subject | {"T2w": images.subject["T1w"]},
+        sources={("T2w", "native"): tmp_path / "t2w.nii.gz"},
+        coregistered={"T2w": images.forward},
+    )
+    (found,) = estimate_session(bundle, ["Westman"], alike, PREPARATION, PERSON, BOTH)
+    closes(found)
+    assert [own.modality for own in found.maps] == ["T2w", "T1w"]
+    assert found.maps[0].on["T1w"].shape == t1w.shape
+    facts = found.record.model.published
+    assert (facts.modality, facts.source) == ("T2w", "native")
+    assert not [flag for flag in found.record.flags if flag.code == "prepared_otherwise"]
+    alone = replace(alike, coregistered={})
+    with pytest.raises(ImageError, match="Westman"):
+        list(estimate_session(bundle, ["Westman"], alone, PREPARATION, PERSON, BOTH))
+
+
+def test_a_given_image_is_estimated_and_explained(images: PreparedImages, tmp_path: Path) -> None:
+    bundle = of_recipe(tmp_path, source="given")
+    head = template_brain(1)
+    nib.Nifti1Image(np.asarray(head.dataobj), head.affine).to_filename(tmp_path / "given.nii.gz")
+    given = replace(images, sources={("T1w", "given"): tmp_path / "given.nii.gz"})
+    (found,) = estimate_session(bundle, ["Westman"], given, PREPARATION, PERSON, BOTH)
+    closes(found)
+    # As the user prepared it: nothing is said to have been done otherwise.
+    assert not [flag for flag in found.record.flags if flag.code == "prepared_otherwise"]
+    assert found.record.model.published.source == "given"
+
+
+def test_what_freesurfer_made_is_told_apart_from_what_stands_for_it(images: PreparedImages) -> None:
+    recipe = read_recipe("pyment-reg").input
+    seen = person_images(replace(images, linear={"rigid": (images.forward, images.inverse)}))
+    own = person_images(replace(images, sources={("T1w", "freesurfer:brainmask"): images.subject["T1w"]}))
+    made = Made(stripper="bet")
+    told = [" ".join(differences(recipe_for(each, recipe), recipe, made, "pyment")) for each in (seen, own)]
+    assert "freesurfer:brainmask" in told[0]
+    assert "found by bet" in told[0]
+    assert "freesurfer" not in told[1]

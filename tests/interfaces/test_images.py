@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,10 +12,13 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from bids_brainage.bids.naming import sidecar
 from bids_brainage.errors import ImageError
 from bids_brainage.interfaces.images import CheckImage, Conform, CorrectBias, UseMask
+from bids_brainage.interfaces.outputs import PublishImages
 from bids_brainage.preprocessing import header
 from bids_brainage.preprocessing.image_file import ImageFile
+from bids_brainage.records.reading import SessionPlace, read_session
 
 
 def _run(interface: Any, folder: Path) -> dict[str, Any]:
@@ -97,3 +101,34 @@ def test_a_mask_from_elsewhere_is_checked(image: Path, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.nii.gz")
     with pytest.raises(ImageError, match="not a regular file"):
         _run(UseMask(in_file=str(image), source_file=str(tmp_path / "pipe.nii.gz")), tmp_path)
+
+
+def test_what_others_prepared_is_read_and_kept_as_it_stands(tmp_path: Path) -> None:
+    """No background is subtracted, no value rounded; only what is not finite is set to zero."""
+    data = np.random.default_rng(3).uniform(7, 900, (30, 32, 28)).astype(np.float32)
+    data[0, 0, 0] = np.nan
+    affine = np.diag([-4.0, 4, 4, 1])
+    nib.Nifti1Image(data, affine).to_filename(tmp_path / "given.nii.gz")
+    made = _run(CheckImage(in_files=[str(tmp_path / "given.nii.gz")], as_it_is=True), tmp_path)
+    publish = PublishImages(
+        out_dir=str(tmp_path / "out"),
+        participant="01",
+        modality="T1w/given",
+        fingerprint="x",
+        sources=["bids:flirt:given.nii.gz"],
+        subject=made["out_file"],
+        warnings=made["warnings"],
+    )
+    _run(publish, tmp_path)
+    session = read_session(SessionPlace.of(tmp_path / "out", "01", None))
+    (path,) = (tmp_path / "out" / mark.path for mark in session.record.files() if mark.role == "source_image")
+    assert path.name == "sub-01_space-MNI152NLin6Asym_desc-given_T1w.nii.gz"
+    kept = nib.load(path)
+    np.testing.assert_array_equal(kept.get_fdata(dtype=np.float32), np.nan_to_num(data))
+    np.testing.assert_array_equal(kept.affine, affine)
+    content = json.loads(sidecar(path).read_text())
+    assert content["Sources"] == ["bids:flirt:given.nii.gz"]
+    assert "NaN" in content["Warnings"][0]
+    first = path.read_bytes()
+    _run(publish, tmp_path)
+    assert path.read_bytes() == first

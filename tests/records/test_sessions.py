@@ -17,7 +17,7 @@ from bids_brainage.errors import BrainAgeError, InputError
 from bids_brainage.records import writing
 from bids_brainage.records.files import check_image, copy_file
 from bids_brainage.records.reading import SessionPlace, read_participant, read_record, read_session
-from bids_brainage.records.session import StageKey
+from bids_brainage.records.session import TEMPLATE, StageKey, source_stage
 from bids_brainage.records.writing import Output, note_seconds, publish
 
 T1W: StageKey = ("preprocessing", "T1w")
@@ -283,3 +283,17 @@ def test_a_full_disk_leaves_the_stage_unfinished_and_no_half_file(place: Session
             [Output("regions", place.record.with_name("sub-01_ses-a_b.tsv"), partial(full))],
         )
     assert names(place) == {"a.tsv", "record.json"}
+
+
+def test_an_image_that_is_kept_as_it_is_stands_on_no_other(place: SessionPlace) -> None:
+    scanned: StageKey = ("preprocessing", source_stage("T2w", "native"))
+    finish(place, scanned, "scanned.nii")
+    finish(place, T1W, "t1w.nii")
+    assert names(place) == {"scanned.nii", "t1w.nii", "record.json"}
+    finish(place, ("preprocessing", TEMPLATE), "warp.h5")
+    finish(place, FLAIR, "flair.nii")
+    finish(place, FIRST_MODEL, "map.nii")
+    finish(place, scanned, "scanned.nii", fingerprint="y")
+    assert names(place) == {"scanned.nii", "t1w.nii", "warp.h5", "flair.nii", "record.json"}
+    finish(place, ("preprocessing", TEMPLATE), "warp.h5", fingerprint="y")
+    assert names(place) == {"scanned.nii", "t1w.nii", "warp.h5", "record.json"}

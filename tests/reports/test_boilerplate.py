@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bids_brainage.records.estimate import EstimateRecord
+from bids_brainage.records.estimate import EstimateRecord, PublishedFacts
 from bids_brainage.reports import boilerplate
 from bids_brainage.reports.latex import as_latex
 from tests.reports.conftest import estimate_of
@@ -243,3 +243,48 @@ def test_pandoc_cites_and_takes_no_facts_for_tex() -> None:
     assert "\\input{secret}" not in latex
     assert "\\$x\\$" in latex
     assert "100 \\%" in latex or "100~\\%" in latex
+
+
+PUBLISHED = {
+    "title": "Net",
+    "paper": "Someone 2022",
+    "repository": "some/one",
+    "commit": "0123456789ab",
+    "licence": "MIT",
+    "mae": None,
+    "people": "n/a",
+}
+INPUTS = {
+    "registered here": (
+        {"registration": "affine"},
+        "raw",
+        ["the T1w image was registered", "twelve parameters"],
+    ),
+    "as scanned": (
+        {"registration": "none", "modality": "T2w", "source": "native"},
+        "raw",
+        ["the T2w image as scanned, on its own grid", "by a rigid registration"],
+    ),
+    "given": (
+        {"registration": "rigid", "source": "given"},
+        "raw",
+        ["prepared and registered to the template elsewhere"],
+    ),
+    "FreeSurfer's": (
+        {"registration": "rigid", "source": "freesurfer:brainmask"},
+        "freesurfer",
+        ["FreeSurfer's `brainmask.mgz` was there", "six parameters"],
+    ),
+    "in its place": ({"registration": "rigid", "source": "freesurfer:brainmask"}, "raw", ["six parameters"]),
+}
+
+
+@pytest.mark.parametrize("case", INPUTS)
+def test_it_says_what_a_published_network_took_in(case: str) -> None:
+    own, origin, words = INPUTS[case]
+    record = record_of(preprocessing=prepared(origin=origin))
+    model = record.model.model_copy(update={"published": PublishedFacts(**PUBLISHED, **own)})
+    text = text_of(record.model_copy(update={"model": model}))
+    assert all(word in text for word in words)
+    assert ("twelve" in text) == (case == "registered here")
+    assert ("brainmask.mgz" in text) == (case == "FreeSurfer's")

@@ -9,14 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import nibabel as nib
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bids_brainage.bids.description import write_dataset_description
 from bids_brainage.bids.naming import sidecar
+from bids_brainage.bids.needs import Needs
 from bids_brainage.bids.prepared import PreprocessedInputs
-from bids_brainage.bids.selection import SessionInputs
+from bids_brainage.bids.selection import Selection, SessionInputs
 from bids_brainage.bids.uris import dataset_links
 from bids_brainage.config import RunConfig
 from bids_brainage.errors import InputError
@@ -24,15 +27,26 @@ from bids_brainage.interfaces.registration import Aligned, RegisterRigid, UseTra
 from bids_brainage.models.bundles.bundle import Bundle
 from bids_brainage.models.importing.recipe import read_recipe
 from bids_brainage.preprocessing.input_spec import InputSpec
+from bids_brainage.preprocessing.recipes.vocabulary import InputRecipe
 from bids_brainage.records.reading import SessionPlace, read_session
-from bids_brainage.records.session import FIRST, LINEAR, TEMPLATE, Role, StageKey
+from bids_brainage.records.session import (
+    FIRST,
+    LINEAR,
+    SOURCES,
+    TEMPLATE,
+    Role,
+    StageKey,
+    source_of,
+    source_stage,
+)
 from bids_brainage.records.writing import Output, publish
 from bids_brainage.terms import STANDARD_SPACE
 from bids_brainage.workflows.completion import Estimator, session_state
-from bids_brainage.workflows.models import Models
+from bids_brainage.workflows.models import Models, needs_of, with_needs
 from bids_brainage.workflows.participant import Task, estimation_options, init_session_wf, workflow_name
 from bids_brainage.workflows.preprocessing import init_preprocessing_wf
 from bids_brainage.workflows.run import _batches
+from bids_brainage.workflows.sources import with_fitting_images
 
 SUM = {"TypeI": Estimator("sum")}
 
@@ -116,6 +130,11 @@ def published(place: SessionPlace, modality: str) -> Iterator[Output]:
         path = place.path(pattern, **names)
         return Output(role, path, lambda where: where.write_text("x"), about, sidecar=content)
 
+    if (origin := source_of(modality)) is not None:
+        modality = modality.partition("/")[0]
+        about = {"modality": modality, "origin": origin}
+        yield output("source_image", "source_image", about, source=SOURCES[origin], suffix=modality)
+        return
     if modality in LINEAR:
         for source, target in (("T1w", STANDARD_SPACE), (STANDARD_SPACE, "T1w")):
             about = {"source": source, "target": target, "kind": modality}
@@ -390,3 +409,95 @@ def test_what_is_explained_is_what_is_asked_for(
     options = estimation_options(replace(config, **settings), inputs(tmp_path))
     assert (options.lrp is not None) == lrp
     assert options.references == references
+
+
+T2W, SCANNED = "T2w", source_stage("T2w", "native")
+
+
+def with_t2w(folder: Path, **other: object) -> SessionInputs:
+    session = inputs(folder, **other)
+    session.images[T2W] = (image(folder, "sub-01/anat/sub-01_T2w.nii.gz"),)
+    return session
+
+
+def test_an_image_as_scanned_is_kept_where_a_model_takes_it_in(tmp_path: Path, config: RunConfig) -> None:
+    """Beside the sequence itself, which is registered like any other: its transform brings maps home."""
+    session = with_t2w(tmp_path)
+    before = session_state(session, config)
+    state = session_state(session, config, scanned=(T2W,))
+    assert state.unprepared == ("T1w", SCANNED, TEMPLATE, "FLAIR", T2W)
+    assert {name: state.preprocessing[name] for name in before.preprocessing} == before.preprocessing
+    workflow = init_preprocessing_wf(session=session, state=state, config=config)
+    check, publish = (workflow.get_node(f"t2w_native_wf.{name}").inputs for name in ("check", "publish"))
+    assert (check.in_files, check.as_it_is) == ([str(session.images[T2W][0])], False)
+    assert publish.modality == SCANNED
+    assert "t2w_wf.align" in workflow.list_node_names()
+    assert session_state(session, config, scanned=("FLAIR",)).unprepared[1] == "FLAIR/native"
+
+
+def test_images_that_others_prepared_keep_every_value(tmp_path: Path, config: RunConfig) -> None:
+    files = {
+        ("T1w", "given"): image(tmp_path, "flirt/sub-01_desc-flirt_T1w.nii.gz"),
+        ("T1w", "freesurfer:brainmask"): image(tmp_path, "fs/sub-01/mri/brainmask.mgz"),
+    }
+    session = inputs(tmp_path, sources=files)
+    nodes = graph(session, config)
+    for name, path in zip(("given", "freesurfer_brainmask"), files.values(), strict=True):
+        check = nodes[f"t1w_{name}_wf.check"].inputs
+        assert (check.in_files, check.as_it_is) == ([str(path)], True)
+    finish(session, config)
+    assert session_state(session, config).unprepared == ()
+    files["T1w", "given"].write_bytes(b"registered anew")
+    assert session_state(session, config).unprepared == (source_stage("T1w", "given"),)
+
+
+def needs_by(*recipes: InputRecipe) -> Needs:
+    return needs_of([SimpleNamespace(name=str(n), recipes=(one,)) for n, one in enumerate(recipes)])
+
+
+def test_what_networks_take_in_tells_which_images_are_needed() -> None:
+    sfcn, pyment, midi, flair = (
+        read_recipe(name).input for name in ("sfcn-ukb", "pyment-sm", "midi-t2w", "midi-flair")
+    )
+    assert needs_by(sfcn) == Needs()
+    assert needs_by(sfcn, midi, flair) == Needs(frozenset({T2W}), frozenset({T2W, "FLAIR"}))
+    assert needs_by(pyment) == Needs(freesurfer=frozenset({"freesurfer:brainmask"}))
+    given = pyment.of_source("given")
+    assert needs_by(given, given, midi).given == {"T1w": given.grid}
+    with pytest.raises(InputError, match="not on the same grid or registered in the same way"):
+        needs_by(given, sfcn.of_source("given"))
+
+
+def test_a_run_has_t2w_only_where_its_model_takes_it_in(
+    config: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bids_brainage.models.bundles import bundle
+
+    recipes = {"demo": (), "midi": (read_recipe("midi-t2w").input,)}
+    monkeypatch.setattr(bundle, "open_bundle", lambda name: SimpleNamespace(recipes=recipes[name]))
+    assert with_needs(config)[0] == config
+    midi = replace(config, model=("demo", "midi"))
+    assert with_needs(midi)[0].modalities == ("T1w", "FLAIR", "T2starw", "T2w")
+    named = replace(midi, modalities=("T1w", "FLAIR"))
+    assert with_needs(named)[0].modalities == ("T1w", "FLAIR")
+
+
+def test_a_given_image_on_another_grid_fails_its_person(tmp_path: Path) -> None:
+    grid = read_recipe("sfcn-ukb").input.grid
+    folder, sessions = tmp_path / "flirt", []
+    for label, size in (("01", 1.0), ("02", 2.0)):
+        affine = np.diag([-size, size, size, 1.0])
+        affine[:3, 3] = (90, -126, -72)
+        shape = tuple(round(n / size) for n in (182, 218, 182))
+        path = folder / f"sub-{label}_desc-flirt_T1w.nii.gz"
+        path.parent.mkdir(exist_ok=True)
+        nib.Nifti1Image(np.zeros(shape, np.uint8), affine).to_filename(path)
+        sessions.append(inputs(tmp_path, label, sources={("T1w", "given"): path}))
+    needs = Needs(given={"T1w": grid})
+    left = with_fitting_images(Selection(tuple(sessions), {"sub-03": "why"}), needs)
+    assert [session.name for session in left.sessions] == ["sub-01"]
+    assert set(left.failed) == {"sub-02", "sub-03"}
+    assert "91 x 109 x 91 voxels" in left.failed["sub-02"]
+    assert with_fitting_images(Selection(tuple(sessions), {}), Needs()).failed == {}
+    with pytest.raises(InputError, match="lies on another grid"):
+        with_fitting_images(Selection(tuple(sessions[1:]), {}), needs)

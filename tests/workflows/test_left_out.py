@@ -32,6 +32,8 @@ def test_what_was_found_out_about_a_sequence_leaves_it_out() -> None:
     crashes = [crash(f"{BASE}.flair_wf.check"), crash(f"{BASE}.t2starw_wf.same_head", sentence="Other.")]
     assert unusable_sequences(crashes) == {"FLAIR": "It is odd.", "T2starw": "Other."}
     assert unusable_sequences([]) == {}
+    scanned = [crash(f"{BASE}.t2w_native_wf.check"), crash(f"{BASE}.t2w_wf.check")]
+    assert unusable_sequences(scanned) == {"T2w/native": "It is odd.", "T2w": "It is odd."}
 
 
 @pytest.mark.parametrize(
@@ -41,6 +43,8 @@ def test_what_was_found_out_about_a_sequence_leaves_it_out() -> None:
         crash(f"{BASE}.flair_wf.align", kind="BrainAgeError"),  # a killed worker
         crash(f"{BASE}.flair_wf.check", kind="UnreachableError"),
         crash(f"{BASE}.anatomical_wf.conform"),
+        crash(f"{BASE}.t1w_given_wf.check"),
+        crash(f"{BASE}.t1w_freesurfer_brainmask_wf.check"),
         crash(f"{BASE}.template_wf.register"),
         crash("wf.sub_01.estimate"),
     ],

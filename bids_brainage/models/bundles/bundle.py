@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -35,9 +35,9 @@ from bids_brainage.models.ensembles.typicality import Norms
 from bids_brainage.networks.graph import LayerGraph
 from bids_brainage.networks.weights_file import write_arrays
 from bids_brainage.preprocessing.input_spec import InputSpec
-from bids_brainage.preprocessing.recipes.vocabulary import InputRecipe
+from bids_brainage.preprocessing.recipes.vocabulary import InputRecipe, NetworkInput
 from bids_brainage.quoting import printable
-from bids_brainage.records.session import LINEAR
+from bids_brainage.records.session import LINEAR, source_stage
 from bids_brainage.terms import AGE, PAPER_RULE
 
 #: Bytes of ``bundle.json``: enough for 100,000 training participants.
@@ -103,11 +103,20 @@ class Bundle:
 
         Inputs by the paper's rules are not registered linearly, and given images are so already.
         """
-        inputs = [sub.input for own in self.record.ensembles for sub in own.sub_ensembles]
-        kinds = {
-            one.registration.kind for one in inputs if isinstance(one, InputRecipe) and one.source != "given"
-        }
+        kinds = {one.registration.kind for one in self.recipes if one.source != "given"}
         return tuple(sorted(kinds & set(LINEAR)))
+
+    @property
+    def recipes(self) -> tuple[InputRecipe, ...]:
+        """How the networks' inputs are made, of those that are made by recipes."""
+        inputs = [sub.input for own in self.record.ensembles for sub in own.sub_ensembles]
+        return tuple(one for one in inputs if isinstance(one, InputRecipe))
+
+    def stages(self, modalities: Collection[str]) -> tuple[str, ...]:
+        """The stages of preprocessing, beside the T1w image's warp, that its inputs rest on."""
+        inputs = [sub.input for own in self.record.ensembles for sub in own.sub_ensembles]
+        found = [stage for one in inputs if one.modality in modalities for stage in _stages_of(one)]
+        return tuple(dict.fromkeys(found))
 
     @property
     def lrp_rule(self) -> str:
@@ -277,6 +286,16 @@ class Bundle:
                         yield ReferenceCheck(
                             ensemble.name, sub.name, fold, index, old, float(new), reference.tolerance
                         )
+
+
+def _stages_of(one: NetworkInput) -> tuple[str, ...]:
+    if not isinstance(one, InputRecipe):
+        return (one.modality,)
+    if one.source == "given":
+        return (source_stage(one.modality, "given"),)
+    linear = (one.registration.kind,) if one.registration.kind in LINEAR else ()
+    native = (source_stage(one.modality, "native"),) if one.source == "native" else ()
+    return (one.modality, *linear, *native)
 
 
 def _found(

@@ -18,7 +18,15 @@ def person_images(images: PreparedImages) -> PersonImages:
     known = {modality: images.scanned(modality) for modality in images.subject}
     scanned = {modality: Scanned(*facts) for modality, facts in known.items() if facts is not None}
     return PersonImages(
-        images.mask, images.forward, images.subject, images.standard, scanned, images.inverse, images.linear
+        images.mask,
+        images.forward,
+        images.subject,
+        images.standard,
+        scanned,
+        images.inverse,
+        images.linear,
+        images.sources,
+        images.coregistered,
     )
 
 

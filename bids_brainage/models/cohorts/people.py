@@ -89,6 +89,7 @@ def read_cohort(
         (years for ages without), the dataset's name and whether it is simulated from the
         dataset_description.json.
     modalities : iterable of str
+        And other stages of preprocessing that they must have, such as ``T2w/native``.
     group_column : str, optional
         People with the same entry here are never split between training and test.
     labels : sequence of str

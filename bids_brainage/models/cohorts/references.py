@@ -164,7 +164,11 @@ def make_references(
         raise InputError(messages.REFERENCES_NO_INPUT.format(model=bundle.name, names=", ".join(modalities)))
     seen = dict.fromkeys(spec.modality for spec in specs.values())
     cohort = read_cohort(
-        [derivatives], participants, seen, target=bundle.record.target, linear=bundle.linear_ways
+        [derivatives],
+        participants,
+        bundle.stages(seen),
+        target=bundle.record.target,
+        linear=bundle.linear_ways,
     )
     ages, everybody = cohort.values, np.arange(len(cohort.people))
     if reason := why_not(cohort, ages):

@@ -139,7 +139,8 @@ def _prepare_person(store: VolumeStore, index: int, person: TrainingPerson) -> N
         volumes = store.volumes(key, "r+")
         volumes[index] = stored_volume(network_input(images, spec), volumes.dtype)
         volumes.flush()
-    scans = scans_of(images, dict.fromkeys(spec.modality for spec in store.specs.values()))
+    seen = dict.fromkeys(spec.modality for spec in store.specs.values())
+    scans = scans_of(images, [modality for modality in seen if modality in images.subject])
     write_text(_done(store.path, index), json.dumps({name: asdict(scan) for name, scan in scans.items()}))
 
 
@@ -154,7 +155,8 @@ def _fingerprint(people: Sequence[TrainingPerson], specs: Mapping[str, NetworkIn
         digest.update(f"{key} {spec.model_dump_json()}\n".encode())
     for person in people:
         images = person.images
-        for path in (images.mask, images.forward, *images.subject.values(), *images.standard.values()):
+        prepared = (*images.subject.values(), *images.standard.values(), *images.sources.values())
+        for path in (images.mask, images.forward, *prepared):
             digest.update(f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}\n".encode())
     return digest.hexdigest()
 

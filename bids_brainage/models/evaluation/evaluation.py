@@ -98,7 +98,11 @@ def evaluate_bundle(
     subs = [(e.name, sub) for e in bundle.record.ensembles for sub in e.sub_ensembles]
     modalities = dict.fromkeys(sub.input.modality for _, sub in subs)
     cohort = read_cohort(
-        [derivatives], participants, modalities, target=bundle.record.target, linear=bundle.linear_ways
+        [derivatives],
+        participants,
+        bundle.stages(modalities),
+        target=bundle.record.target,
+        linear=bundle.linear_ways,
     )
     people = unseen(bundle, cohort)
     specs = {f"{ensemble}/{sub.name}": sub.input for ensemble, sub in subs}

@@ -45,19 +45,21 @@ from bids_brainage.models.importing.importing import (
 from bids_brainage.networks.architectures.named import build_network
 from bids_brainage.networks.readers.keras_process import read_isolated
 from bids_brainage.networks.readers.weights import read_weights
-from bids_brainage.preprocessing.recipes.vocabulary import InputRecipe
+from bids_brainage.preprocessing.recipes.vocabulary import InputRecipe, Source
 from bids_brainage.quoting import one_line
 from bids_brainage.terms import AGE, WHOLE_BRAIN
 
-#: Sources of images that a run prepares; what FreeSurfer makes is replaced by what this program makes.
-PREPARED = ("t1w", "head")
-#: Sequences that a run prepares.
-SEQUENCES = ("T1w", "FLAIR")
 PLAIN_MEDIAN = "nobody (median)"
 AUTHORS = "nobody here; the authors' error is in the recipe"
 
 
-def import_published(recipe: Recipe, files: Sequence[Path], out: Path, name: str | None = None) -> Bundle:
+def import_published(
+    recipe: Recipe,
+    files: Sequence[Path],
+    out: Path,
+    name: str | None = None,
+    source: Source | None = None,
+) -> Bundle:
     """Make a bundle of a published network.
 
     Parameters
@@ -69,41 +71,26 @@ def import_published(recipe: Recipe, files: Sequence[Path], out: Path, name: str
         Folder to make; it must not exist. In the end it is complete, or does not exist.
     name : str, optional
         Of the bundle, after which its ensemble is called; by default the recipe's.
+    source : str, optional
+        Of the images that its inputs are made of; by default the recipe's.
 
     Raises
     ------
     InputError
-        A file is not of this network, the same file is given twice, `out` exists, or images as the recipe
-        wants them are not prepared by this program.
+        A file is not of this network, the same file is given twice, `out` exists, or inputs are not made of
+        images of that source.
     """
     if out.exists():
         raise InputError(messages.IMPORT_OUT_TAKEN.format(path=out))
     name = recipe.name if name is None else name
     check_name(name)
     ensemble = ensemble_name(name)
-    own = prepared_input(recipe)
+    own = _own_input(recipe, source)
     networks = _networks(recipe, own, files, ensemble)
     record, arrays = _record(recipe, own, networks, name)
     with whole_folder(out) as folder:
         write_bundle(folder, record, arrays)
     return load_bundle(out)
-
-
-def prepared_input(recipe: Recipe) -> InputRecipe:
-    """The recipe's input, made from images that a run of this program prepares.
-
-    Raises
-    ------
-    InputError
-        It prepares none from which the input can be made.
-    """
-    own = recipe.input
-    if own.source.startswith("freesurfer"):
-        own = own.of_source("t1w")
-    if own.source not in PREPARED or own.modality not in SEQUENCES:
-        sentence = messages.IMPORT_RECIPE_IMAGES
-        raise InputError(sentence.format(name=recipe.name, modality=own.modality, source=own.source))
-    return own
 
 
 def ensemble_name(name: str) -> str:
@@ -119,6 +106,14 @@ def ensemble_name(name: str) -> str:
     if not found:
         raise InputError(messages.IMPORT_LABEL.format(option="--name", value=one_line(name)))
     return found
+
+
+def _own_input(recipe: Recipe, source: Source | None) -> InputRecipe:
+    """The recipe's input, from images of a source."""
+    own = recipe.input if source is None else recipe.input.of_source(source)
+    if own.source == "given" and own.grid.name == "own":
+        raise InputError(messages.IMPORT_GIVEN_OWN.format(name=recipe.name))
+    return own
 
 
 def _networks(recipe: Recipe, own: InputRecipe, files: Sequence[Path], ensemble: str) -> list[Imported]:

@@ -94,7 +94,7 @@ def train_bundle(
     cohort = read_cohort(
         derivatives,
         participants,
-        plan.modalities,
+        transfer.bundle.stages(plan.modalities) if transfer else plan.modalities,
         plan.split.group_column,
         labels,
         plan.target,

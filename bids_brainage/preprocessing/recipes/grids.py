@@ -53,8 +53,11 @@ class Lattice:
 
 def lattice_of(grid: Grid, image: nib.Nifti1Image) -> Lattice:
     """The voxels that a recipe's grid means, for an image."""
-    if grid.name == "own":
-        return _own(grid, image)
+    return _own(grid, image) if grid.name == "own" else template_lattice(grid)
+
+
+def template_lattice(grid: Grid) -> Lattice:
+    """The voxels that a recipe's grid in the template's space means; `own` is none."""
     if grid.name == "fsl-1mm":
         template = templates.grid(1)
         return Lattice(*_turned(template.shape, template.affine, grid.orientation), standard=True)
@@ -94,17 +97,23 @@ def turned_to(image: nib.Nifti1Image, lattice: Lattice, name: str) -> NDArray[np
     ImageError
         If it lies on another grid.
     """
-    codes = "".join(nib.aff2axcodes(lattice.affine))
-    shape, affine = _turned(image.shape, image.affine, codes)
+    check_on(lattice, image.shape, image.affine, name)
+    codes = nib.aff2axcodes(lattice.affine)
+    change = ornt_transform(io_orientation(image.affine), axcodes2ornt(codes))
+    return apply_orientation(np.asanyarray(image.dataobj, dtype=np.float32), change).astype(np.float32)
+
+
+def check_on(lattice: Lattice, shape: Sequence[int], affine: NDArray, name: str) -> None:
+    """ImageError unless an image of that shape and affine lies on a lattice, in any order of its axes."""
+    found = tuple(shape)
+    shape, affine = _turned(shape, affine, "".join(nib.aff2axcodes(lattice.affine)))
     if shape != lattice.shape or not np.allclose(affine, lattice.affine, atol=TOLERANCE):
-        sizes = [" x ".join(map(str, n)) for n in (image.shape, lattice.shape)]
+        sizes = [" x ".join(map(str, n)) for n in (found, lattice.shape)]
         raise ImageError(
             messages.GIVEN_OTHER_GRID.format(
                 file=name, found=sizes[0], wanted=sizes[1], first=_point(affine), place=_point(lattice.affine)
             )
         )
-    change = ornt_transform(io_orientation(image.affine), axcodes2ornt(tuple(codes)))
-    return apply_orientation(np.asanyarray(image.dataobj, dtype=np.float32), change).astype(np.float32)
 
 
 def _point(affine: NDArray) -> str:
