@@ -167,6 +167,22 @@ class UseMask(SimpleInterface):
         return runtime
 
 
+class MaskImage(SimpleInterface):
+    """Set an image to zero outside a mask, as 32-bit floats: scaled integers would be rounded once more."""
+
+    input_spec = _MaskedInput
+    output_spec = _ImageOutput
+
+    def _run_interface(self, runtime: Any) -> Any:
+        import nibabel as nib
+
+        from bids_brainage.preprocessing.resampling import masked
+
+        image, mask = map(nib.Nifti1Image.from_filename, (self.inputs.in_file, self.inputs.mask_file))
+        self._results["out_file"] = _save(masked(image, mask), runtime, "masked.nii")
+        return runtime
+
+
 class _CorrectBiasInput(_MaskedInput):
     enabled = traits.Bool(True, usedefault=True, desc="false passes the image on unchanged")
     source_file = traits.Str(

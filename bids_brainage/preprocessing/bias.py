@@ -70,7 +70,8 @@ def correct_bias(
     field = to_grid(field, image.shape, image.affine, outside="nearest")
     data = image.get_fdata(dtype=np.float32)
     corrected = data / np.maximum(field.get_fdata(dtype=np.float32), 1e-3)
-    corrected *= data[inside].mean() / corrected[inside].mean()
+    # As Python's number, of sums in 64 bits: the same whatever way a version of NumPy adds and rounds.
+    corrected *= float(data[inside].mean(dtype=float) / corrected[inside].mean(dtype=float))
     return image_like(corrected.astype(np.float32), image)
 
 

@@ -96,7 +96,10 @@ class ImageFile:
         self._check_claims()
         try:
             with _opened(self.path) as stream, np.errstate(over="ignore", invalid="ignore"):
-                data = np.asanyarray(ArrayProxy(stream, self.header, mmap=False), dtype=np.float32)
+                # Scaled in 64 bits, whatever NumPy there is, and rounded once.
+                data = np.asanyarray(ArrayProxy(stream, self.header, mmap=False)).astype(
+                    np.float32, copy=False
+                )
                 rest = _rest(stream)
         except UNREADABLE as error:
             raise _refusal(error)(messages.IMAGE_TRUNCATED.format(file=self.path)) from error

@@ -104,7 +104,7 @@ def find_pose(
 
 def upright(image: nib.Nifti1Image) -> Pose:
     """The pose that the header tells, with the brain in the middle of the image's signal."""
-    data = np.maximum(image.get_fdata(dtype=np.float32), 0)
+    data = np.maximum(image.get_fdata(dtype=np.float32), 0).astype(float)
     centre = apply_affine(image.affine, np.array(ndimage.center_of_mass(data)))
     return Pose(np.eye(3), 1.0, centre, 0.0)
 

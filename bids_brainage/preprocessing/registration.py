@@ -26,6 +26,7 @@ from bids_brainage.preprocessing.resampling import (
     dilate,
     image_like,
     mask_like,
+    masked,
     to_grid,
 )
 from bids_brainage.preprocessing.same_head import mutual_information
@@ -118,7 +119,7 @@ def register_rigid(
     stage = pair.linear_stage("Rigid[0.1]", "60x40", "2x1", "1x0")
     start = rigid_start(moving, fixed)
     with _told_of(name), scratch(out.parent) as folder:
-        begin = ["-r", str(write_affine(np.linalg.inv(start), folder / "start.tfm"))]
+        begin = _begin(start, folder)
         run_registration([*_common(folder / "rigid", seed), *begin, *stage], threads)
         made = folder / "rigidComposite.h5"
         check_rigid(made)
@@ -346,6 +347,11 @@ class _Pair:
         return ["-x", "[" + ",".join("NULL" if m is None else pointer(m) for m in self.masks) + "]"]
 
 
+def _begin(start: NDArray[np.float64], folder: Path) -> list[str]:
+    """Where ANTs begins, to 1e-6 mm: what is below that differs from one NumPy to the next, and grows."""
+    return ["-r", str(write_affine(np.round(np.linalg.inv(start), 6), folder / "start.tfm"))]
+
+
 def _common(prefix: Path, seed: int) -> list[str]:
     text = f"-d 3 --float 1 --random-seed {seed} -z 1 -u 0 -w [0.005,0.995] --write-composite-transform 1"
     return [*text.split(), "-o", str(prefix)]
@@ -368,7 +374,7 @@ class _Run:
             self.out_prefix.with_name(f"{self.out_prefix.name}{way}.h5") for way in ("forward", "inverse")
         )
         with _told_of(self.name), scratch(self.out_prefix.parent) as folder:
-            begin = ["-r", str(write_affine(np.linalg.inv(start), folder / "start.tfm"))]
+            begin = _begin(start, folder)
             run_registration([*_common(folder / "transform", self.seed), *begin, *arguments], self.threads)
             there, back = (folder / f"transform{way}Composite.h5" for way in ("", "Inverse"))
             check_both_ways(there, back, brain, warped=warped)
@@ -418,14 +424,12 @@ def _shared(moving: nib.Nifti1Image, target: nib.Nifti1Image, start: NDArray[np.
 
 def _centre(image: nib.Nifti1Image) -> NDArray[np.float64]:
     """Centre of mass in mm."""
-    voxel = ndimage.center_of_mass(np.maximum(image.get_fdata(dtype=np.float32), 0))
+    voxel = ndimage.center_of_mass(np.maximum(image.get_fdata(dtype=np.float32), 0).astype(float))
     return image.affine[:3, :3] @ np.array(voxel) + image.affine[:3, 3]
 
 
 def _only(image: nib.Nifti1Image, mask: nib.Nifti1Image | None) -> nib.Nifti1Image:
-    if mask is None:
-        return image
-    return image_like(image.get_fdata(dtype=np.float32) * mask_like(mask, image), image)
+    return image if mask is None else masked(image, mask)
 
 
 def _wide_mask(mask: nib.Nifti1Image | None, grid: nib.Nifti1Image, threads: int) -> Any:

@@ -158,6 +158,11 @@ def mask_like(mask: nib.Nifti1Image, reference: nib.Nifti1Image) -> NDArray[np.b
     return to_grid(binary, reference.shape, reference.affine).get_fdata(dtype=np.float32) >= 0.5
 
 
+def masked(image: nib.Nifti1Image, mask: nib.Nifti1Image) -> nib.Nifti1Image:
+    """`image` with zeros where `mask` is not, as float32."""
+    return image_like(image.get_fdata(dtype=np.float32) * mask_like(mask, image), image)
+
+
 def ball(radius: float, sizes: NDArray) -> NDArray[np.bool_]:
     """A ball of `radius` mm on a grid of voxel `sizes`, as a structuring element."""
     reach = np.floor(radius / np.asarray(sizes)).astype(int)

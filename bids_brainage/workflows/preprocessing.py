@@ -17,6 +17,7 @@ from bids_brainage.interfaces.images import (
     Conform,
     CorrectBias,
     ExtractBrain,
+    MaskImage,
     UseMask,
 )
 from bids_brainage.interfaces.outputs import PublishImages
@@ -172,13 +173,13 @@ def init_template_wf(
     named = {"source_file": str(sequence_files(session)[FIRST][0]), "num_threads": config.omp_nthreads}
     inputnode = pe.Node(niu.IdentityInterface(fields=list(ANATOMICAL)), name="inputnode")
     outputnode = pe.Node(niu.IdentityInterface(fields=["forward", "done"]), name="outputnode")
-    brain = pe.Node(ApplyMask(), name="brain", mem_gb=MEMORY_GB["light"])
+    brain = pe.Node(MaskImage(), name="brain", mem_gb=MEMORY_GB["light"])
     register = _register_node(session, config)
     to_standard = pe.Node(ApplyTransforms(**named), name="to_standard", mem_gb=MEMORY_GB["light"])
     publish = _publish(session, TEMPLATE, state, config)
     workflow.connect(
         [
-            (inputnode, brain, [("t1w", "in_file"), ("mask", "in_mask")]),
+            (inputnode, brain, [("t1w", "in_file"), ("mask", "mask_file")]),
             (brain, to_standard, [("out_file", "in_file")]),
             (register, to_standard, [("forward", "transforms")]),
             (register, publish, [("forward", "forward"), ("inverse", "inverse")]),
@@ -203,7 +204,7 @@ def init_linear_wf(
     workflow = pe.Workflow(name=f"{kind}_wf")
     inputnode = pe.Node(niu.IdentityInterface(fields=list(ANATOMICAL[:2])), name="inputnode")
     outputnode = pe.Node(niu.IdentityInterface(fields=["done"]), name="outputnode")
-    brain = pe.Node(ApplyMask(), name="brain", mem_gb=MEMORY_GB["light"])
+    brain = pe.Node(MaskImage(), name="brain", mem_gb=MEMORY_GB["light"])
     interface = RegisterLinear(
         kind=kind,
         seed=config.random_seed,
@@ -214,7 +215,7 @@ def init_linear_wf(
     publish = _publish(session, kind, state, config)
     workflow.connect(
         [
-            (inputnode, brain, [("t1w", "in_file"), ("mask", "in_mask")]),
+            (inputnode, brain, [("t1w", "in_file"), ("mask", "mask_file")]),
             (inputnode, register, [("mask", "mask_file")]),
             (brain, register, [("out_file", "brain_file")]),
             (register, publish, [("forward", "forward"), ("inverse", "inverse")]),

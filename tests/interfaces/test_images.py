@@ -14,7 +14,7 @@ import pytest
 
 from bids_brainage.bids.naming import sidecar
 from bids_brainage.errors import ImageError
-from bids_brainage.interfaces.images import CheckImage, Conform, CorrectBias, UseMask
+from bids_brainage.interfaces.images import CheckImage, Conform, CorrectBias, MaskImage, UseMask
 from bids_brainage.interfaces.outputs import PublishImages
 from bids_brainage.preprocessing import header
 from bids_brainage.preprocessing.image_file import ImageFile
@@ -132,3 +132,18 @@ def test_what_others_prepared_is_read_and_kept_as_it_stands(tmp_path: Path) -> N
     first = path.read_bytes()
     _run(publish, tmp_path)
     assert path.read_bytes() == first
+
+
+def test_a_masked_image_is_not_rounded_once_more_and_is_nothing_outside(image: Path, tmp_path: Path) -> None:
+    """Of an image of scaled integers, as the derivatives folder holds."""
+    stored = nib.Nifti1Image.from_filename(image)
+    stored.set_data_dtype(np.int16)
+    nib.save(stored, tmp_path / "stored.nii")
+    before = nib.Nifti1Image.from_filename(tmp_path / "stored.nii").get_fdata()
+    mask = np.zeros(before.shape, np.uint8)
+    mask[21:] = 1
+    nib.save(_placed(mask), tmp_path / "half.nii.gz")
+    interface = MaskImage(in_file=str(tmp_path / "stored.nii"), mask_file=str(tmp_path / "half.nii.gz"))
+    after = nib.Nifti1Image.from_filename(_run(interface, tmp_path)["out_file"]).get_fdata()
+    assert not after[:21].any()
+    np.testing.assert_allclose(after[21:], before[21:], rtol=2e-7, atol=1e-4)
