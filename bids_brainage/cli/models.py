@@ -19,6 +19,7 @@ from bids_brainage.errors import BrainAgeError, InputError
 from bids_brainage.quoting import printable
 from bids_brainage.resources import available_processors
 from bids_brainage.terms import AGE
+from bids_brainage.thread_limits import at_most
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -60,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     set_up_console(verbose=0)
     only_prints = arguments.action in ("list", "show", "check", "recipes")
     try:
-        with ended_with_reader() if only_prints else nullcontext(), brought_along():
+        with ended_with_reader() if only_prints else nullcontext(), brought_along(), at_most(1):
             return int(arguments.work(arguments))
     except (BrainAgeError, KeyboardInterrupt) as error:
         code, sentence = ending(error)

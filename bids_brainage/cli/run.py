@@ -27,6 +27,7 @@ from bids_brainage.cli.logs import add_log_file, set_up_console
 from bids_brainage.cli.parser import parse
 from bids_brainage.config import RunConfig
 from bids_brainage.errors import BrainAgeError, InputError
+from bids_brainage.thread_limits import at_most
 from bids_brainage.workflows.work_folder import check_work_folder, work_folder
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         set_up_console(config.verbose)
         config = in_full(config)
         check_work_folder(config)
-        with told_of_termination(), away_from_start(), brought_along():
+        with told_of_termination(), away_from_start(), brought_along(), at_most(config.omp_nthreads):
             return run(config)
     except (Exception, KeyboardInterrupt, TerminationError) as error:
         code, sentence = ending(error, config.log_dir / "run.log" if config else None)

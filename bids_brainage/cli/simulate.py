@@ -15,6 +15,7 @@ from bids_brainage.cli.bars import progress
 from bids_brainage.cli.endings import FAULT, TerminationError, ending, told_of_termination
 from bids_brainage.errors import BrainAgeError
 from bids_brainage.resources import available_processors
+from bids_brainage.thread_limits import at_most
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -101,7 +102,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--varied draws voxel sizes and skull; leave out --voxel-size and --skull.")
     logging.basicConfig(level=logging.INFO if arguments.verbose else logging.WARNING, format="%(message)s")
     try:
-        with told_of_termination(), brought_along():
+        with told_of_termination(), brought_along(), at_most(1):
             return {"cohort": _cohort, "tori": _tori, "truth": _truth}.get(arguments.command, injection.run)(
                 arguments
             )

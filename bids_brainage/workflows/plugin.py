@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
-from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from multiprocessing import get_context
 from traceback import format_exception
 from typing import Any, NamedTuple
@@ -17,20 +14,7 @@ from nipype.pipeline.plugins.multiproc import MultiProcPlugin, run_node
 
 from bids_brainage import messages
 from bids_brainage.errors import BrainAgeError
-
-# Libraries read these when they are loaded, and keep them for the life of a process.
-THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "BLIS_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "NUMBA_NUM_THREADS",
-    "TF_NUM_INTRAOP_THREADS",
-    "TF_NUM_INTEROP_THREADS",
-    "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
-)
-
+from bids_brainage.thread_limits import for_new_processes
 
 #: Sentences of a node that are passed on.
 MOST_HEARD = 50
@@ -133,7 +117,7 @@ class _Worker:
 
     def submit(self, function: Any, *arguments: Any) -> Future[Any]:
         """Begin a task; the process begins with the first."""
-        with _few_threads(self.threads):
+        with for_new_processes(self.threads):
             try:
                 self._future = self._pool.submit(function, *arguments)
             except BrokenProcessPool:
@@ -151,21 +135,6 @@ class _Worker:
         return ProcessPoolExecutor(
             max_workers=1, mp_context=get_context("spawn"), initializer=_begin, initargs=(self.threads,)
         )
-
-
-@contextmanager
-def _few_threads(threads: int) -> Iterator[None]:
-    """A process started meanwhile has at most this many threads, whichever library it loads."""
-    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def _begin(threads: int) -> None:

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -14,8 +15,9 @@ from nipype.interfaces.utility import Function
 from nipype.pipeline import engine as pe
 
 from bids_brainage import messages
+from bids_brainage.thread_limits import THREAD_VARIABLES
 from bids_brainage.workflows.crashes import crash_sentence
-from bids_brainage.workflows.plugin import THREAD_VARIABLES, Heard, KeptPool
+from bids_brainage.workflows.plugin import Heard, KeptPool
 
 
 def give_process() -> int:
@@ -179,3 +181,58 @@ def test_a_worker_has_the_threads_of_a_node_and_no_more(threads: int, tmp_path: 
     del again["threads of ITK"], again["numba most"]
     assert set(again.values()) == {1}
     assert {name: os.environ.get(name) for name in THREAD_VARIABLES} == before
+
+
+def compute() -> int:
+    """What steps do: products, and filters of ITK."""
+    import time
+
+    import ants
+    import numpy
+
+    image = ants.from_numpy(numpy.random.default_rng(1).random((64, 64, 64)).astype("float32"))
+    values = numpy.ones((400, 400))
+    deadline = time.monotonic() + 2
+    while time.monotonic() < deadline:
+        ants.smooth_image(image, 2.0)
+        values @ values
+    return 0
+
+
+class Runnable(Thread):
+    """Counts again and again how many threads of the children of this process run, or wait to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts: list[int] = []
+        self.ended = Event()
+
+    def run(self) -> None:
+        while not self.ended.wait(0.02):
+            self.counts.append(sum(_runnable(child.pid) for child in multiprocessing.active_children()))
+
+
+def _runnable(process: int | None) -> int:
+    try:
+        stats = [path.read_text() for path in Path(f"/proc/{process}/task").glob("*/stat")]
+    except OSError:
+        return 0
+    return sum(stat.rpartition(")")[2].split()[0] == "R" for stat in stats)
+
+
+@pytest.mark.parametrize("processors", [2, 4])
+def test_no_more_threads_are_busy_than_processors_were_declared(processors: int, tmp_path: Path) -> None:
+    """Also where more were declared than there are: those that wait for a processor count as well."""
+    plugin = KeptPool(plugin_args={"n_procs": processors, "memory_gb": 9, "raise_insufficient": False})
+    runnable = Runnable()
+    runnable.start()
+    try:
+        _run(plugin, tmp_path, "all", *(_node(compute, f"n{index}") for index in range(processors + 2)))
+    finally:
+        runnable.ended.set()
+        runnable.join()
+        plugin.close()
+    assert max(runnable.counts) >= 2
+    # A library may wake a thread for a moment; what computes is seen in many counts.
+    above = sum(count > processors for count in runnable.counts)
+    assert above <= 0.01 * len(runnable.counts)
