@@ -107,6 +107,7 @@ class RunConfig:
     nprocs: int = 1
     omp_nthreads: int = 1
     mem: float = 4.0
+    low_mem: bool = False
     use_plugin: Path | None = None
     random_seed: int = 1
     stop_on_first_crash: bool = False
@@ -234,6 +235,7 @@ RULES: dict[str, options.Rule] = {
     "omp_nthreads": options.whole(1),
     # Nipype waits for ever where there is less than 0.01 GB.
     "mem": options.number(0.1),
+    "low_mem": options.flag,
     "use_plugin": options.optional(options.path),
     "random_seed": options.whole(0, 2**32 - 1),
     "stop_on_first_crash": options.flag,

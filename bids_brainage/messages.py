@@ -1450,9 +1450,20 @@ FLAGGED = (
     "their pages, and at {path}."
 )
 SESSION_INCOMPLETE = "the run was stopped before it was complete; run the same command again."
-WORKER_DIED = (
-    "A worker process was killed by the system, usually for lack of memory; use fewer --nprocs or more memory "
-    "and run again."
+WORKER_KILLED = (
+    "The system killed the process of this step, usually for lack of memory ({gb:.1f} GB were expected to do); "
+    "use fewer --nprocs, --low-mem or more memory, and run again."
+)
+WORKER_ENDED = (
+    "The process of this step came to a sudden end ({reason}); run again, and if that happens twice, report it "
+    "with the crash file."
+)
+NO_MEMORY = (
+    "Memory ran out; use fewer --nprocs, --low-mem or more memory, and run again: what is done is kept."
+)
+JOB_ENDED = (
+    "Job {job} of the batch system ended without a result, usually for lack of memory or time ('sacct -j {job} "
+    "--format=State,MaxRSS' tells on Slurm); ask for more in the file of --use-plugin, and run again."
 )
 PLUGIN_FILE = (
     "--use-plugin {path} cannot be used ({reason}); write 'plugin: NAME' and 'plugin_args:' into it."

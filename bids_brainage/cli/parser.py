@@ -350,6 +350,7 @@ def _add_running(group: argparse._ArgumentGroup) -> None:
         help="threads a step may use (default 1); other numbers change registrations slightly",
     )
     add("--mem", type=float, metavar="GB", help="memory to use (default: what the job may use)")
+    add("--low-mem", action="store_true", help="use less memory and take more time; results are the same")
     add("--use-plugin", metavar="FILE", help="nipype plugin settings, YAML")
     add(
         "--random-seed",

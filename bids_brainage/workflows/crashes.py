@@ -23,6 +23,10 @@ _FULL = re.compile(
     rf"OSError: (?:\[Errno (?:{errno.ENOSPC}|{errno.EDQUOT})\][^:\n]*(?:: '(?P<place>[^'\n]*)')?"
     r"|\d+ requested and \d+ written)"
 )
+# Python's, and NumPy's and TensorFlow's of the same meaning.
+_NO_MEMORY = re.compile(r"^\s*(?:\S*MemoryError|\S*ResourceExhaustedError)\b", re.MULTILINE)
+# What nipype says of a job of a batch system that left nothing behind.
+_LOST_JOB = re.compile(r"Job id \((?P<job>\d+)\) finished or terminated")
 _FOLDER = re.compile(r"^Working directory: (?P<place>.+)", re.MULTILINE)
 _WRAPPER = "nipype.pipeline.engine.nodes.NodeExecutionError"
 # What nipype adds where the failed step left no results.
@@ -96,7 +100,8 @@ def crash_sentence(text: str) -> str:
     """Find the one sentence of a crash file that a person should read.
 
     Nipype wraps the error of a step in errors of its own, before and after. What counts is our own error;
-    else that a disk was full, of which other errors follow; else the last that a traceback ends with.
+    else that a disk was full or memory ran out, of which other errors follow, or that a job left no result;
+    else the last that a traceback ends with.
     """
     text, _, _ = text.partition(_CRASH_OF_CRASHFILE)
     told = _TOLD_ERROR.findall(text)
@@ -107,6 +112,10 @@ def crash_sentence(text: str) -> str:
         folder = _FOLDER.search(text)
         place = full["place"] or (folder["place"] if folder else "the disk")
         return messages.DISK_FULL.format(place=place)
+    if _NO_MEMORY.search(text):
+        return messages.NO_MEMORY
+    if lost := _LOST_JOB.search(text):
+        return messages.JOB_ENDED.format(job=lost["job"])
     errors = [match[0].strip() for match in _ERROR.finditer(text) if match["name"] != _WRAPPER]
     lines = errors or [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else ""

@@ -81,6 +81,7 @@ class Execution:
             "n_procs": self.config.nprocs,
             "memory_gb": self.config.mem,
             "threads_per_node": self.config.omp_nthreads,
+            "low_mem": self.config.low_mem,
             "raise_insufficient": False,
             "status_callback": self._told,
             "heard": self._heard,

@@ -73,7 +73,8 @@ def init_batch_wf(*, tasks: Sequence[Task], config: RunConfig, models: Models, d
     """
     workflow = pe.Workflow(name=BATCH, base_dir=str(config.work_dir))
     # Explaining gives the same maps on any number of threads, so it may use what no other step needs.
-    threads = max(config.omp_nthreads, config.nprocs // len(tasks))
+    spare = 1 if config.low_mem else config.nprocs // len(tasks)
+    threads = max(config.omp_nthreads, spare)
     for task in tasks:
         workflow.add_nodes(
             [init_session_wf(task=task, config=config, models=models, dataset=dataset, threads=threads)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -38,6 +39,9 @@ class KeptPool(MultiProcPlugin):
     Nipype's own plugin waits for ever if the system kills a worker (usually for lack of memory), and a
     pool whose worker dies loses whatever its other workers are doing. Here each worker is a pool of one: the
     node that it was running fails by name, and nothing else does.
+
+    With ``low_mem``, nodes run side by side only as far as the largest of their graph would have run alone,
+    and a worker ends with its node, because libraries keep memory that they have used.
     """
 
     def __init__(self, plugin_args: dict[str, Any] | None = None) -> None:
@@ -46,7 +50,9 @@ class KeptPool(MultiProcPlugin):
         self.pool.shutdown(wait=False)
         self._threads = int(self.plugin_args.get("threads_per_node", 1))
         self._heard = self.plugin_args.get("heard")
-        self._names: dict[int, str] = {}
+        self._low_mem = bool(self.plugin_args.get("low_mem", False))
+        self._most_gb = float(self.memory_gb)  # type: ignore[has-type]
+        self._sent: dict[int, _Sent] = {}
         self._workers: list[_Worker] = []
 
     def run(self, graph: Any, config: Any, updatehash: bool = False) -> None:
@@ -62,9 +68,9 @@ class KeptPool(MultiProcPlugin):
         self._taskid += 1
         if getattr(node.interface, "terminal_output", "") == "stream":
             node.interface.terminal_output = "allatonce"
-        future = self._free_worker().submit(_run, node, updatehash, self._taskid)
-        self._task_obj[self._taskid] = future
-        self._names[self._taskid] = node.fullname
+        worker = self._free_worker()
+        self._task_obj[self._taskid] = worker.submit(_run, node, updatehash, self._taskid)
+        self._sent[self._taskid] = _Sent(node.fullname, node.mem_gb, worker)
         return int(self._taskid)
 
     def _free_worker(self) -> _Worker:
@@ -80,16 +86,24 @@ class KeptPool(MultiProcPlugin):
         future = self._task_obj[taskid]
         if not future.done():
             return None
-        error = future.exception()
+        sent, error = self._sent.pop(taskid), future.exception()
+        if self._low_mem and not isinstance(error, BrokenProcessPool):
+            sent.worker.end()
+            self._workers.remove(sent.worker)
         if error is None:
             result, heard = future.result()
-            name = self._names.pop(taskid)
             if self._heard is not None and heard:
-                self._heard(name, heard)
+                self._heard(sent.name, heard)
             return dict(result)
         if isinstance(error, BrokenProcessPool):
-            error = BrainAgeError(messages.WORKER_DIED)
+            error = BrainAgeError(sent.worker.cause_of_death().format(gb=sent.gigabytes))
         return {"taskid": taskid, "result": None, "traceback": format_exception(error)}
+
+    def _prerun_check(self, graph: Any) -> None:
+        """Decide how much memory nodes may use together."""
+        if self._low_mem:
+            self.memory_gb = min(self._most_gb, max((node.mem_gb for node in graph.nodes()), default=1.0))
+        super()._prerun_check(graph)
 
     def _postrun_check(self) -> None:
         """Keep the workers; `close` ends them."""
@@ -100,7 +114,16 @@ class KeptPool(MultiProcPlugin):
             worker.end()
         self._workers.clear()
         self._task_obj.clear()
+        self._sent.clear()
         self.pending_tasks.clear()
+
+
+class _Sent(NamedTuple):
+    """A node at work: its full name, the memory it declares, and who runs it."""
+
+    name: str
+    gigabytes: float
+    worker: _Worker
 
 
 class _Worker:
@@ -110,6 +133,7 @@ class _Worker:
         self.threads = threads
         self._future: Future[Any] | None = None
         self._pool = self._new_pool()
+        self._processes: list[Any] = []
 
     @property
     def free(self) -> bool:
@@ -123,18 +147,36 @@ class _Worker:
             except BrokenProcessPool:
                 self._pool = self._new_pool()
                 self._future = self._pool.submit(function, *arguments)
+        self._processes = list((self._pool._processes or {}).values())
         return self._future
 
+    def cause_of_death(self) -> str:
+        """What to say of the process, which is no more."""
+        for process in self._processes:
+            process.join(timeout=5)
+        codes = {process.exitcode for process in self._processes}
+        if codes & {-signal.SIGKILL, None}:
+            return messages.WORKER_KILLED
+        ended = ", ".join(_name_of(code) for code in sorted(codes))
+        return messages.WORKER_ENDED.replace("{reason}", ended)
+
     def end(self) -> None:
-        processes = list((self._pool._processes or {}).values())
         self._pool.shutdown(wait=False, cancel_futures=True)
-        for process in processes:
+        for process in self._processes:
             process.terminate()
 
     def _new_pool(self) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(
             max_workers=1, mp_context=get_context("spawn"), initializer=_begin, initargs=(self.threads,)
         )
+
+
+def _name_of(code: int) -> str:
+    """An exit code in words: the signal's name, where it was one."""
+    try:
+        return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+    except ValueError:
+        return f"signal {-code}"
 
 
 def _begin(threads: int) -> None:

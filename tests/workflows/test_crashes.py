@@ -109,3 +109,26 @@ def test_of_our_own_sentences_the_first_line_is_told_and_the_last_of_several() -
         "\tbids_brainage.locks.BusyError: outer sentence.\n\tsecond line\nRuntimeError: nipype\n"
     )
     assert crash_sentence(text) == "outer sentence."
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "MemoryError",
+        "numpy._core._exceptions._ArrayMemoryError: Unable to allocate 9.31 GiB for an array",
+        "\ttensorflow.python.framework.errors_impl.ResourceExhaustedError: Graph execution error:",
+    ],
+)
+def test_that_memory_ran_out_is_told_with_a_remedy(line: str) -> None:
+    text = f"Node: wf.sub_01.mask\nTraceback:\n{line}\n\nThe above exception ...\n\nValueError: no result\n"
+    assert crash_sentence(text) == messages.NO_MEMORY
+    assert crash_sentence("Traceback:\n    raise MemoryError\nValueError: no\n") == "ValueError: no"
+
+
+def test_a_job_that_left_nothing_is_told_by_its_number() -> None:
+    """In the words of nipype 1.11."""
+    text = (
+        "Node: wf.sub_01.mask\nOSError: Job id (4711) finished or terminated, but results file does not "
+        "exist after (5.0) seconds. Batch dir contains crashdump file if node raised an exception.\n"
+    )
+    assert crash_sentence(text) == messages.JOB_ENDED.format(job=4711)

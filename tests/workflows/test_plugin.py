@@ -26,15 +26,19 @@ def give_process() -> int:
     return os.getpid()
 
 
-def die(file: str) -> int:
+def die(file: str, by: str) -> int:
     """Die once the other node runs."""
     import os
+    import signal
     import time
     from pathlib import Path
 
     while file and not Path(file).exists():
         time.sleep(0.05)
-    os._exit(9)
+    if by.isdigit():
+        os._exit(int(by))
+    os.kill(os.getpid(), getattr(signal, by))
+    return 0
 
 
 def work_on(file: str) -> int:
@@ -135,16 +139,57 @@ def test_workers_live_from_one_batch_to_the_next(plugin: KeptPool, tmp_path: Pat
     assert os.getpid() not in processes
 
 
-def test_a_killed_worker_fails_its_node_by_name_and_nothing_else(plugin: KeptPool, tmp_path: Path) -> None:
-    """The other node is at work in that moment, and goes on."""
+KILLED = messages.WORKER_KILLED.format(gb=0.1)
+
+
+@pytest.mark.parametrize(
+    ("by", "sentence"),
+    [("SIGKILL", KILLED), ("SIGSEGV", "sudden end (SIGSEGV)"), ("9", "sudden end (exit code 9)")],
+)
+def test_a_killed_worker_fails_its_node_by_name_and_nothing_else(
+    by: str, sentence: str, plugin: KeptPool, tmp_path: Path
+) -> None:
+    """The other node is at work in that moment, and goes on; memory is named where the system killed."""
     began = str(tmp_path / "began")
+    nodes = _node(die, "killed", file=began, by=by), _node(work_on, "other", file=began)
     with pytest.raises(RuntimeError):
-        _run(plugin, tmp_path, "both", _node(die, "killed", file=began), _node(work_on, "other", file=began))
+        _run(plugin, tmp_path, "both", *nodes)
     (crash,) = tmp_path.glob("crash-*.txt")
     assert "killed" in crash.name
-    assert crash_sentence(crash.read_text()) == messages.WORKER_DIED
+    assert sentence in crash_sentence(crash.read_text())
     assert list((tmp_path / "both/other").glob("result_*.pklz"))
     assert _run(plugin, tmp_path, "after", _node(give_process, "n"))["n"] > 0
+
+
+def hold(log: str) -> int:
+    """Tell when it begins and ends."""
+    import os
+    import time
+    from pathlib import Path
+
+    for word in ("begins", "ends"):
+        with Path(log).open("a") as stream:
+            stream.write(f"{word}\n")
+        time.sleep(0.3)
+    return os.getpid()
+
+
+@pytest.mark.parametrize(("low_mem", "together"), [(False, True), (True, False)])
+def test_with_low_mem_large_nodes_take_turns_and_leave_nothing(
+    low_mem: bool, together: bool, tmp_path: Path
+) -> None:
+    plugin = KeptPool(plugin_args={"n_procs": 2, "memory_gb": 9, "low_mem": low_mem})
+    log = tmp_path / "log"
+    try:
+        found = _run(plugin, tmp_path, "wf", *(_node(hold, f"n{index}", log=str(log)) for index in range(4)))
+        assert (len(set(found.values())) == 4) == low_mem
+        assert (len(plugin._workers) == 0) == low_mem
+        small = _node(give_process, "small")
+        assert _run(plugin, tmp_path, "next", small)["small"] > 0
+    finally:
+        plugin.close()
+    words = log.read_text().split()
+    assert (words != ["begins", "ends"] * 4) == together
 
 
 def test_close_ends_its_own_workers_alone(plugin: KeptPool, tmp_path: Path) -> None:
