@@ -21,12 +21,11 @@ from bids_brainage.records.estimate import ExplanationFacts
 from bids_brainage.terms import PAPER_RULE, REFERENCE_MAPS
 from bids_brainage.workflows.completion import SessionState
 from bids_brainage.workflows.crashes import Crash
+from bids_brainage.workflows.memory import NEEDS, USUAL, declare_memory, estimate_gb, largest_grid
 from bids_brainage.workflows.models import Models
 from bids_brainage.workflows.preprocessing import init_preprocessing_wf
 from bids_brainage.workflows.sources import sequence_files
 
-# Gigabytes at the peak of a node, measured on 1 mm heads.
-MEMORY_GB = {"estimate": 2.5, "report": 1.5}
 #: Steps of another version in the work folder are not mistaken for this one's.
 BATCH = "bids_brainage_" + re.sub(r"\W", "_", bids_brainage.__version__) + "_wf"
 REPORTS = "reports_wf"
@@ -91,9 +90,11 @@ def init_session_wf(
     """
     session, state = task.session, task.state
     workflow = pe.Workflow(name=task.workflow_name)
+    voxels = largest_grid(session)
     prepared = None
     if state.unprepared:
         prepared = init_preprocessing_wf(session=session, state=state, config=config)
+        declare_memory(prepared, voxels)
         workflow.add_nodes([prepared])
     before: tuple[pe.Node, str] | None = (prepared, "outputnode.done") if prepared else None
     for bundle in models.bundles:
@@ -111,7 +112,7 @@ def init_session_wf(
                 options=estimation_options(config, session, threads, bundle.lrp_rule),
             ),
             name="estimate" if len(models.bundles) == 1 else f"estimate_{'_'.join(missing)}",
-            mem_gb=MEMORY_GB["estimate"],
+            mem_gb=estimate_gb(bundle, voxels, threads),
             n_procs=threads,
         )
         if before is None:
@@ -182,6 +183,7 @@ def init_reports_wf(*, participants: Mapping[str, Sequence[Crash]], config: RunC
     config : RunConfig
     """
     workflow = pe.Workflow(name=REPORTS, base_dir=str(config.work_dir))
+    gigabytes = NEEDS["report"].gb(USUAL)
     for participant, crashes in participants.items():
         report = WriteReport(
             out_dir=str(config.output_dir),
@@ -190,7 +192,7 @@ def init_reports_wf(*, participants: Mapping[str, Sequence[Crash]], config: RunC
             errors=[crash.sentence for crash in crashes],
             crash_files=[str(crash.path) for crash in crashes],
         )
-        workflow.add_nodes([pe.Node(report, name=report_name(participant), mem_gb=MEMORY_GB["report"])])
+        workflow.add_nodes([pe.Node(report, name=report_name(participant), mem_gb=gigabytes)])
     return workflow
 
 

@@ -29,6 +29,23 @@ class Heard(NamedTuple):
     text: str
 
 
+def run_in_worker(node: Any, updatehash: bool, taskid: int) -> tuple[dict[str, Any], list[Heard]]:
+    """Run a node in a worker; what is loaded already is held to the threads that the node asks for."""
+    from threadpoolctl import threadpool_limits
+
+    threads = max(1, int(node.n_procs))
+    if numba := sys.modules.get("numba"):
+        numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+    listener = _Listener(logging.WARNING)
+    logging.getLogger().addHandler(listener)
+    try:
+        with threadpool_limits(limits=threads):
+            result: dict[str, Any] = run_node(node, updatehash, taskid)
+    finally:
+        logging.getLogger().removeHandler(listener)
+    return result, list(listener.heard)
+
+
 class KeptPool(MultiProcPlugin):
     """`MultiProcPlugin` whose workers live from one batch of participants to the next.
 
@@ -43,6 +60,9 @@ class KeptPool(MultiProcPlugin):
     With ``low_mem``, nodes run side by side only as far as the largest of their graph would have run alone,
     and a worker ends with its node, because libraries keep memory that they have used.
     """
+
+    #: What a worker does with a node.
+    task = staticmethod(run_in_worker)
 
     def __init__(self, plugin_args: dict[str, Any] | None = None) -> None:
         super().__init__(plugin_args=plugin_args)
@@ -69,7 +89,7 @@ class KeptPool(MultiProcPlugin):
         if getattr(node.interface, "terminal_output", "") == "stream":
             node.interface.terminal_output = "allatonce"
         worker = self._free_worker()
-        self._task_obj[self._taskid] = worker.submit(_run, node, updatehash, self._taskid)
+        self._task_obj[self._taskid] = worker.submit(self.task, node, updatehash, self._taskid)
         self._sent[self._taskid] = _Sent(node.fullname, node.mem_gb, worker)
         return int(self._taskid)
 
@@ -194,23 +214,6 @@ def _begin(threads: int) -> None:
     for own in (nibabel_logger, logging.getLogger()):
         own.handlers.clear()
     logging.captureWarnings(True)
-
-
-def _run(node: Any, updatehash: bool, taskid: int) -> tuple[dict[str, Any], list[Heard]]:
-    """Run a node in a worker; what is loaded already is held to the threads that the node asks for."""
-    from threadpoolctl import threadpool_limits
-
-    threads = max(1, int(node.n_procs))
-    if numba := sys.modules.get("numba"):
-        numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
-    listener = _Listener(logging.WARNING)
-    logging.getLogger().addHandler(listener)
-    try:
-        with threadpool_limits(limits=threads):
-            result: dict[str, Any] = run_node(node, updatehash, taskid)
-    finally:
-        logging.getLogger().removeHandler(listener)
-    return result, list(listener.heard)
 
 
 class _Listener(logging.Handler):

@@ -37,10 +37,6 @@ from bids_brainage.workflows.completion import SessionState
 from bids_brainage.workflows.node_names import workflow_of
 from bids_brainage.workflows.sources import sequence_files
 
-# Gigabytes that a node of each kind may use at its peak, measured on 1 mm heads.
-MEMORY_GB = {"light": 0.6, "bias": 1.0, "mask": 1.0, "rigid": 1.0, "template": 1.5}
-
-
 #: Fields that preprocessing the T1w image passes on.
 ANATOMICAL = ("t1w", "mask", "native_voxel_size")
 
@@ -173,9 +169,9 @@ def init_template_wf(
     named = {"source_file": str(sequence_files(session)[FIRST][0]), "num_threads": config.omp_nthreads}
     inputnode = pe.Node(niu.IdentityInterface(fields=list(ANATOMICAL)), name="inputnode")
     outputnode = pe.Node(niu.IdentityInterface(fields=["forward", "done"]), name="outputnode")
-    brain = pe.Node(MaskImage(), name="brain", mem_gb=MEMORY_GB["light"])
+    brain = pe.Node(MaskImage(), name="brain")
     register = _register_node(session, config)
-    to_standard = pe.Node(ApplyTransforms(**named), name="to_standard", mem_gb=MEMORY_GB["light"])
+    to_standard = pe.Node(ApplyTransforms(**named), name="to_standard")
     publish = _publish(session, TEMPLATE, state, config)
     workflow.connect(
         [
@@ -204,14 +200,14 @@ def init_linear_wf(
     workflow = pe.Workflow(name=f"{kind}_wf")
     inputnode = pe.Node(niu.IdentityInterface(fields=list(ANATOMICAL[:2])), name="inputnode")
     outputnode = pe.Node(niu.IdentityInterface(fields=["done"]), name="outputnode")
-    brain = pe.Node(MaskImage(), name="brain", mem_gb=MEMORY_GB["light"])
+    brain = pe.Node(MaskImage(), name="brain")
     interface = RegisterLinear(
         kind=kind,
         seed=config.random_seed,
         num_threads=config.omp_nthreads,
         source_file=str(sequence_files(session)[FIRST][0]),
     )
-    register = pe.Node(interface, name="register", mem_gb=MEMORY_GB["template"], n_procs=config.omp_nthreads)
+    register = pe.Node(interface, name="register", n_procs=config.omp_nthreads)
     publish = _publish(session, kind, state, config)
     workflow.connect(
         [
@@ -260,21 +256,18 @@ def init_sequence_wf(
     invert = pe.Node(niu.IdentityInterface(fields=["inverse"]), name="back")
     if not aligned:
         invert = pe.Node(InvertRigid(), name="invert", run_without_submitting=True)
-    mask = pe.Node(
-        ApplyTransforms(interpolation="nearest", **threads), name="mask", mem_gb=MEMORY_GB["light"]
-    )
+    mask = pe.Node(ApplyTransforms(interpolation="nearest", **threads), name="mask")
     named = {"source_file": str(files[modality][0]), **threads}
-    corrected = pe.Node(CorrectBias(**named), name="bias", mem_gb=MEMORY_GB["bias"], n_procs=omp_nthreads)
-    to_t1w = pe.Node(ApplyTransforms(**named), name="to_t1w", mem_gb=MEMORY_GB["light"])
+    corrected = pe.Node(CorrectBias(**named), name="bias", n_procs=omp_nthreads)
+    to_t1w = pe.Node(ApplyTransforms(**named), name="to_t1w")
     same_head = pe.Node(
         CheckSameHead(source_file=str(files[modality][0]), t1w_source=str(files[FIRST][0])),
         name="same_head",
-        mem_gb=MEMORY_GB["light"],
     )
-    brain = pe.Node(ApplyMask(), name="brain", mem_gb=MEMORY_GB["light"])
-    inside = pe.Node(ApplyMask(), name="inside", mem_gb=MEMORY_GB["light"])
+    brain = pe.Node(ApplyMask(), name="brain")
+    inside = pe.Node(ApplyMask(), name="inside")
     chain = pe.Node(niu.Merge(2), name="chain", run_without_submitting=True)
-    to_standard = pe.Node(ApplyTransforms(**named), name="to_standard", mem_gb=MEMORY_GB["light"])
+    to_standard = pe.Node(ApplyTransforms(**named), name="to_standard")
     publish = _publish(session, modality, state, config)
     workflow.connect(
         [
@@ -320,13 +313,13 @@ def _register_node(session: SessionInputs, config: RunConfig) -> pe.Node:
     if session.template_transforms is not None:
         forward, inverse = session.template_transforms
         use = UseTransforms(forward_file=str(forward), inverse_file=str(inverse))
-        return pe.Node(use, name="register", mem_gb=MEMORY_GB["light"])
+        return pe.Node(use, name="register")
     register = RegisterTemplate(
         seed=config.random_seed,
         num_threads=config.omp_nthreads,
         source_file=str(sequence_files(session)[FIRST][0]),
     )
-    return pe.Node(register, name="register", mem_gb=MEMORY_GB["template"], n_procs=config.omp_nthreads)
+    return pe.Node(register, name="register", n_procs=config.omp_nthreads)
 
 
 def _align_node(aligned: bool, source: Path, config: RunConfig) -> pe.Node:
@@ -336,7 +329,7 @@ def _align_node(aligned: bool, source: Path, config: RunConfig) -> pe.Node:
     register = RegisterRigid(
         seed=config.random_seed, num_threads=config.omp_nthreads, source_file=str(source)
     )
-    return pe.Node(register, name="align", mem_gb=MEMORY_GB["rigid"], n_procs=config.omp_nthreads)
+    return pe.Node(register, name="align", n_procs=config.omp_nthreads)
 
 
 def preparation_facts(session: SessionInputs, config: RunConfig) -> dict[str, Any]:
@@ -401,19 +394,17 @@ def _reading_node(
     """Read the one image of a sequence, or align its repetitions and average them."""
     read = interface(in_files=[str(path) for path in files], num_threads=omp_nthreads)
     if len(files) == 1:
-        return pe.Node(read, name=name, mem_gb=MEMORY_GB["light"])
-    return pe.Node(read, name=name, mem_gb=MEMORY_GB["rigid"], n_procs=omp_nthreads)
+        return pe.Node(read, name=name)
+    return pe.Node(read, name=name, n_procs=omp_nthreads)
 
 
 def _mask_node(session: SessionInputs, skull_strip: str, omp_nthreads: int) -> pe.Node:
     if session.origin is Origin.PREPROCESSED and session.derivative is not None:
-        return pe.Node(
-            UseMask(source_file=str(session.derivative.brain_mask)), name="mask", mem_gb=MEMORY_GB["light"]
-        )
+        return pe.Node(UseMask(source_file=str(session.derivative.brain_mask)), name="mask")
     method = "none" if session.origin is Origin.FREESURFER else skull_strip
     t1w = sequence_files(session)["T1w"][0]
     interface = ExtractBrain(method=method, source_file=str(t1w), num_threads=omp_nthreads)
-    return pe.Node(interface, name="mask", mem_gb=MEMORY_GB["mask"], n_procs=omp_nthreads)
+    return pe.Node(interface, name="mask", n_procs=omp_nthreads)
 
 
 def _bias_node(session: SessionInputs, omp_nthreads: int) -> pe.Node:
@@ -423,4 +414,4 @@ def _bias_node(session: SessionInputs, omp_nthreads: int) -> pe.Node:
         source_file=str(sequence_files(session)[FIRST][0]),
         num_threads=omp_nthreads,
     )
-    return pe.Node(interface, name="bias", mem_gb=MEMORY_GB["bias"], n_procs=omp_nthreads)
+    return pe.Node(interface, name="bias", n_procs=omp_nthreads)
