@@ -1,9 +1,9 @@
 """Does a run keep to its processors? One JSON line.
 
-Runs a level (by default participants) with each of the numbers of processors and counts, twenty times a
-second, the threads of all its processes that run or wait for a processor: they tell what a run would take of
-a larger machine, however busy this one is. Beside them stands the processor time per second of the run. The
-peer is what was declared.
+Runs a level (by default participants) with each of the numbers of processors and counts, time and again, the
+threads of its steps that run or wait for a processor: they tell what a run would take of a larger machine,
+however busy this one is. The program itself, which hands out steps and publishes their results, is told of by
+the part of a processor that it takes. The peer is what was declared.
 
     python benchmarks/processors.py BIDS_DIR [--level participant] [--nprocs 2 4] [--options ...]
 """
@@ -64,8 +64,10 @@ def measured(given: argparse.Namespace, nprocs: int) -> dict[str, float]:
             | {"PYTHONPATH": str(HERE)},
         )
         counts: Counter[int] = Counter()
+        own = 0.0
         while process.poll() is None:
             counts[runnable(process.pid)] += 1
+            own = processor_seconds(process.pid) or own
             time.sleep(0.05)
         if process.returncode:
             raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
@@ -76,6 +78,7 @@ def measured(given: argparse.Namespace, nprocs: int) -> dict[str, float]:
             "nprocs": nprocs,
             "seconds": round(seconds, 1),
             "processor_seconds_a_second": round(spent / seconds, 2),
+            "of_which_the_program_itself": round(own / seconds, 2),
             "threads_mean": round(sum(count * seen for count, seen in counts.items()) / total, 2),
             "threads_most": max(counts),
             "part_of_time_above": round(
@@ -84,11 +87,20 @@ def measured(given: argparse.Namespace, nprocs: int) -> dict[str, float]:
         }
 
 
+def processor_seconds(process: int) -> float:
+    """What a process has used; nothing if it has ended."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def runnable(session: int) -> int:
-    """Threads of all processes of a session that run or wait for a processor."""
+    """Threads that run or wait for a processor, of all processes that the leader of a session started."""
     total = 0
     for folder in Path("/proc").iterdir():
-        if not folder.name.isdigit():
+        if not folder.name.isdigit() or int(folder.name) == session:
             continue
         try:
             if os.getsid(int(folder.name)) == session:

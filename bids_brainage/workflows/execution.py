@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import getpass
 import logging
+import math
 import os
+import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +22,11 @@ if TYPE_CHECKING:
     from bids_brainage.workflows.plugin import Heard
 
 LOGGER = logging.getLogger(__name__)
+
+#: nipype's plugins that call sbatch for each step.
+SLURM = ("SLURM",)
+#: What a job asks for at least: Python and libraries, as Slurm counts them.
+LEAST_JOB_GB = 1.0
 
 
 class Execution:
@@ -57,10 +65,15 @@ class Execution:
             # Not before there is something to do: nipype takes half a second.
             configure_nipype(self.config)
             self._plugin, self._arguments = self._found_plugin()
+        if self._settings is not None and self._settings["plugin"] in SLURM:
+            ask_for_what_is_declared(workflow, self._arguments.get("sbatch_args") or "")
         # Not among nipype's own settings, where a % has a meaning.
         workflow.config["execution"] = {"crashdump_dir": str(self.config.log_dir)}
+        plugin, arguments = self._plugin, dict(self._arguments)
+        if isinstance(plugin, str):
+            plugin = with_lost_jobs_told(plugin)(plugin_args=arguments)
         try:
-            workflow.run(plugin=self._plugin, plugin_args=dict(self._arguments))
+            workflow.run(plugin=plugin, plugin_args=arguments)
         except RuntimeError as error:
             LOGGER.debug("nipype: %s", error)
 
@@ -89,6 +102,45 @@ class Execution:
         return KeptPool(plugin_args=arguments), arguments
 
 
+def with_lost_jobs_told(name: str) -> type[Any]:
+    """nipype's plugin of that name, going on where the batch system ended a job that left no result.
+
+    Nipype (1.11) fails in writing the crash file: it expects the lines of a traceback and has a text.
+    """
+    from nipype.pipeline import plugins
+
+    plugin: type[Any] = getattr(plugins, f"{name}Plugin")
+
+    class Plugin(plugin):
+        def _get_result(self, taskid: int) -> Any:
+            result = super()._get_result(taskid)
+            if result and isinstance(result["traceback"], str):
+                result["traceback"] = result["traceback"].splitlines(keepends=True)
+            return result
+
+    return Plugin
+
+
+def ask_for_what_is_declared(workflow: Any, typed: str) -> None:
+    """Let each step's job ask Slurm for the step's processors and memory, unless `typed` says how much.
+
+    Parameters
+    ----------
+    workflow : nipype Workflow
+    typed : str
+        Arguments of sbatch for all steps, from the file of --use-plugin.
+    """
+    given = {re.split(r"[= \d]", word)[0] for word in shlex.split(typed) if word.startswith("-")}
+    for name in workflow.list_node_names():
+        node = workflow.get_node(name)
+        asked = []
+        if not given & {"-c", "--cpus-per-task"}:
+            asked.append(f"--cpus-per-task={max(1, node.n_procs)}")
+        if not given & {"--mem", "--mem-per-cpu"}:
+            asked.append(f"--mem={math.ceil(1024 * max(node.mem_gb, LEAST_JOB_GB))}M")
+        node.plugin_args = {"sbatch_args": " ".join(asked)}
+
+
 def _user() -> str:
     """The name of who runs this, or the number if there is no name."""
     try:
@@ -110,6 +162,8 @@ def configure_nipype(config: RunConfig) -> None:
                 "stop_on_first_crash": str(config.stop_on_first_crash).lower(),
                 "poll_sleep_duration": "0.2",
                 "check_version": "false",
+                # Shared disks show what another machine wrote after up to a minute.
+                "job_finished_timeout": "60",
                 "create_report": "false",
                 "remove_unnecessary_outputs": "false",
             },

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import os
 import pwd
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import nipype
 import pytest
 from nipype.interfaces.utility import Function
 from nipype.pipeline import engine as pe
 
+from bids_brainage import messages
 from bids_brainage.config import RunConfig
 from bids_brainage.errors import InputError
-from bids_brainage.workflows.execution import Execution, read_plugin_file
+from bids_brainage.workflows import execution
+from bids_brainage.workflows.crashes import crash_sentence
+from bids_brainage.workflows.execution import Execution, ask_for_what_is_declared, read_plugin_file
 
 
 @pytest.mark.parametrize(
@@ -86,3 +92,55 @@ def test_batch_systems_know_whose_jobs_they_are(
     Execution(config, lambda *_: None).run(workflow)
     user = pwd.getpwuid(os.getuid()).pw_name if known else f"uid{os.getuid()}"
     assert f".graph_wf.{user} " in jobs.read_text()
+
+
+@pytest.mark.parametrize(
+    ("typed", "asked"),
+    [
+        ("", ["--cpus-per-task=2 --mem=1536M", "--cpus-per-task=1 --mem=1024M"]),
+        ("--time=1:00:00 -p main", ["--cpus-per-task=2 --mem=1536M", "--cpus-per-task=1 --mem=1024M"]),
+        ("--mem=9G", ["--cpus-per-task=2", "--cpus-per-task=1"]),
+        ("--mem-per-cpu 9G -c4", ["", ""]),
+        ("-c 4", ["--mem=1536M", "--mem=1024M"]),
+    ],
+)
+def test_a_step_asks_slurm_for_what_it_declares_unless_the_file_says(
+    typed: str, asked: list[str], tmp_path: Path
+) -> None:
+    workflow = pe.Workflow("graph_wf", base_dir=str(tmp_path))
+    nodes = [
+        pe.Node(Function(function=nothing, input_names=[]), name=name, mem_gb=gigabytes, n_procs=processors)
+        for name, gigabytes, processors in (("large", 1.5, 2), ("small", 0.25, 1))
+    ]
+    workflow.add_nodes(nodes)
+    ask_for_what_is_declared(workflow, typed)
+    assert [node.plugin_args["sbatch_args"] for node in nodes] == asked
+
+
+def test_a_job_that_is_killed_is_told_by_its_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch system that loses a job, as Slurm does where memory runs out."""
+    for name, text in {"sbatch": "echo Submitted batch job 4711", "squeue": "echo none"}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    settings = tmp_path / "plugin.yml"
+    settings.write_text("plugin: SLURM\n")
+    workflow = pe.Workflow("graph_wf", base_dir=str(tmp_path))
+    workflow.add_nodes([pe.Node(Function(function=nothing, input_names=[]), name="node")])
+    config = RunConfig(bids_dir=tmp_path, output_dir=tmp_path / "out", use_plugin=settings)
+    monkeypatch.setattr(execution, "configure_nipype", lambda config: None)
+    with nipype_settings({"job_finished_timeout": "0.1", "crashfile_format": "txt"}):
+        config.log_dir.mkdir(parents=True)
+        Execution(config, lambda *_: None).run(workflow)
+    (crash,) = config.log_dir.glob("crash-*.txt")
+    assert crash_sentence(crash.read_text()) == messages.JOB_ENDED.format(job=4711)
+
+
+@contextmanager
+def nipype_settings(settings: dict[str, str]) -> Iterator[None]:
+    before = {name: nipype.config.get("execution", name) for name in settings}
+    nipype.config.update_config({"execution": settings})
+    try:
+        yield
+    finally:
+        nipype.config.update_config({"execution": before})

@@ -167,7 +167,7 @@ def test_what_is_prepared_is_not_prepared_again(tmp_path: Path, config: RunConfi
 
 def stand_in(*ensembles: str, **record: object) -> SimpleNamespace:
     """What a run must know of a bundle."""
-    record = {"target": "age"} | record
+    record = {"target": "age", "ensembles": ()} | record
     return SimpleNamespace(
         path=Path(f"/models/{'-'.join(ensembles)}"),
         name="-".join(ensembles),
