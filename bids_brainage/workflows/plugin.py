@@ -94,10 +94,11 @@ class KeptPool(MultiProcPlugin):
         return int(self._taskid)
 
     def _free_worker(self) -> _Worker:
-        """The first idle one; nipype never sends more nodes than there are processors."""
-        for worker in self._workers:
-            if worker.free:
-                return worker
+        """The first idle one, or with ``low_mem`` a new one; never are there more nodes than processors."""
+        if not self._low_mem:
+            for worker in self._workers:
+                if worker.free:
+                    return worker
         self._workers.append(_Worker(self._threads))
         return self._workers[-1]
 
@@ -107,7 +108,7 @@ class KeptPool(MultiProcPlugin):
         if not future.done():
             return None
         sent, error = self._sent.pop(taskid), future.exception()
-        if self._low_mem and not isinstance(error, BrokenProcessPool):
+        if self._low_mem:
             sent.worker.end()
             self._workers.remove(sent.worker)
         if error is None:
