@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,6 +13,8 @@ from nipype.pipeline import engine as pe
 from bids_brainage.bids.selection import SessionInputs
 from bids_brainage.errors import BrainAgeError
 from bids_brainage.preprocessing.image_file import open_image
+from bids_brainage.records.session import FIRST, LINEAR, TEMPLATE
+from bids_brainage.workflows.node_names import stage_of
 from bids_brainage.workflows.sources import sequence_files
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ USUAL = 13_000_000
 
 
 class Need(NamedTuple):
-    """GB for Python and libraries, and bytes for each voxel of a session's largest grid."""
+    """GB for Python and libraries, and bytes for each voxel of a grid."""
 
     base: float
     voxel: float
@@ -38,12 +39,12 @@ class Need(NamedTuple):
 # Measured by `python benchmarks/memory.py` (November 2026), with an eighth to spare; it tells when they do
 # not hold any more.
 NEEDS = {
-    "read": Need(0.2, 40),
+    "read": Need(0.2, 30),
     "average": Need(0.4, 60),
     "mask": Need(0.3, 84),
     "bias": Need(0.3, 26),
     "multiply": Need(0.15, 28),
-    "align": Need(0.35, 18),
+    "align": Need(0.4, 10),
     "register": Need(0.7, 18),
     "resample": Need(0.3, 48),
     "compare": Need(0.2, 14),
@@ -70,38 +71,46 @@ KINDS = {
 }
 
 
-def declare_memory(workflow: pe.Workflow, voxels: float) -> None:
-    """Let every node of preprocessing declare what it needs for a largest grid of so many voxels."""
+class Grids(NamedTuple):
+    """Voxels of a session's grids: of its T1w image at 1 mm, and of whatever is largest."""
+
+    t1w: float
+    largest: float
+
+
+def declare_memory(workflow: pe.Workflow, grids: Grids) -> None:
+    """Let every node of preprocessing declare what it needs for images of a session."""
     for name in workflow.list_node_names():
         node = workflow.get_node(name)
         kind = KINDS.get(type(node.interface).__name__, "pass on")
+        on_t1w = kind != "read" and stage_of(name.split(".")) in (FIRST, TEMPLATE, *LINEAR)
         if kind == "read" and len(node.inputs.in_files) > 1:
             kind = "average"
-        node._mem_gb = NEEDS[kind].gb(voxels)
+        node._mem_gb = NEEDS[kind].gb(grids.t1w if on_t1w else grids.largest)
 
 
-def largest_grid(session: SessionInputs) -> float:
-    """Voxels of a session's largest grid: of its images as they are, and of what they show at 1 mm."""
-    return max((_voxels(files) for files in sequence_files(session).values()), default=USUAL)
+def grids_of(session: SessionInputs) -> Grids:
+    """Read the headers of a session's images; what cannot be read is refused by the step that reads it."""
+    found = {
+        modality: [_voxels(path) for path in files] for modality, files in sequence_files(session).items()
+    }
+    t1w = max((at_1_mm for _, at_1_mm in found.get(FIRST, ())), default=USUAL)
+    return Grids(t1w, max([t1w, *(voxels for own in found.values() for pair in own for voxels in pair)]))
 
 
-def _voxels(files: Iterable[Path]) -> float:
-    """Of the largest of some images; what cannot be read is refused by the step that reads it."""
-    most = 0.0
-    for path in files:
-        try:
-            image = open_image(path)
-        except (BrainAgeError, OSError):
-            most = max(most, USUAL)
-            continue
-        voxels = float(math.prod(image.shape[:3]))
-        sizes = [voxel_sizes(affine) for affine in image.affines().values() if affine is not None]
-        volumes = [voxels * float(np.prod(size)) for size in sizes if np.isfinite(size).all()]
-        most = max([most, voxels, *volumes])
-    return most
+def _voxels(path: Path) -> tuple[float, float]:
+    """Of an image as it is, and at 1 mm."""
+    try:
+        image = open_image(path)
+    except (BrainAgeError, OSError):
+        return USUAL, USUAL
+    voxels = float(math.prod(image.shape[:3]))
+    sizes = [voxel_sizes(affine) for affine in image.affines().values() if affine is not None]
+    volumes = [voxels * float(np.prod(size)) for size in sizes if np.isfinite(size).all()]
+    return voxels, max(volumes, default=voxels)
 
 
-def estimate_gb(bundle: Bundle, voxels: float, threads: int) -> float:
+def estimate_gb(bundle: Bundle, grids: Grids, threads: int) -> float:
     """GB for estimating and explaining: maps on the grid of a T1w image, and a network for each thread."""
     from bids_brainage.models.bundles.limits import activations
 
@@ -110,4 +119,4 @@ def estimate_gb(bundle: Bundle, voxels: float, threads: int) -> float:
         for ensemble in bundle.record.ensembles
         for sub in ensemble.sub_ensembles
     ]
-    return round(NEEDS["estimate"].gb(voxels) + 4 * max(made, default=0) * threads / GB, 2)
+    return round(NEEDS["estimate"].gb(grids.t1w) + 4 * max(made, default=0) * threads / GB, 2)

@@ -21,7 +21,7 @@ from bids_brainage.records.estimate import ExplanationFacts
 from bids_brainage.terms import PAPER_RULE, REFERENCE_MAPS
 from bids_brainage.workflows.completion import SessionState
 from bids_brainage.workflows.crashes import Crash
-from bids_brainage.workflows.memory import NEEDS, USUAL, declare_memory, estimate_gb, largest_grid
+from bids_brainage.workflows.memory import NEEDS, USUAL, declare_memory, estimate_gb, grids_of
 from bids_brainage.workflows.models import Models
 from bids_brainage.workflows.preprocessing import init_preprocessing_wf
 from bids_brainage.workflows.sources import sequence_files
@@ -90,11 +90,11 @@ def init_session_wf(
     """
     session, state = task.session, task.state
     workflow = pe.Workflow(name=task.workflow_name)
-    voxels = largest_grid(session)
+    grids = grids_of(session)
     prepared = None
     if state.unprepared:
         prepared = init_preprocessing_wf(session=session, state=state, config=config)
-        declare_memory(prepared, voxels)
+        declare_memory(prepared, grids)
         workflow.add_nodes([prepared])
     before: tuple[pe.Node, str] | None = (prepared, "outputnode.done") if prepared else None
     for bundle in models.bundles:
@@ -112,7 +112,7 @@ def init_session_wf(
                 options=estimation_options(config, session, threads, bundle.lrp_rule),
             ),
             name="estimate" if len(models.bundles) == 1 else f"estimate_{'_'.join(missing)}",
-            mem_gb=estimate_gb(bundle, voxels, threads),
+            mem_gb=estimate_gb(bundle, grids, threads),
             n_procs=threads,
         )
         if before is None:
