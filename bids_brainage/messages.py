@@ -1405,6 +1405,7 @@ STATS_INPUT = (
     "Input filters by '{name}'{hint}; here it can filter by {known}, and maps are chosen by options."
 )
 STATS_NOBODY = "no finished session is one of those that Input names; correct them."
+STATS_STRANGERS = "Input names who has no finished session here: {names}."
 STATS_NO_X = "X is empty; name columns, or 1 for the mean."
 STATS_NOT_IN_X = "Formula uses {columns}, which X does not name; add them to X."
 STATS_CONSTANT = "The formula says neither 0 nor 1; a constant is included."
@@ -1471,6 +1472,7 @@ PLUGIN_FILE = (
 
 # --- group level -----------------------------------------------------------------------------------
 GROUP_NOBODY = "{path} has no finished estimate; run the participant level first, into the same folder."
+GROUP_NONE_CHOSEN = "{path} has finished estimates, but none of those that --ensemble and --session-label ask for; correct these. There are: {ensembles}, of {sessions}."
 GROUP_NOT_THERE = (
     "{path} has no results of {names}; correct --participant-label, or run the participant level for them."
 )
@@ -1532,6 +1534,9 @@ GROUP_SEEN = "The model was trained on {n} of these people, and no fold that nev
 GROUP_OTHER_PEOPLE = "{analysis} cannot be corrected over maps: {one} and {other} are not of the same people; select those who have all maps with --participant-label, or leave out --correct-over maps."
 GROUP_VERSIONS = "The estimates were made by several versions of this program: {versions}."
 GROUP_REGIONS_UNREADABLE = "{path} is not a table of regions as this program writes them; run the participant level again for that person."
+GROUP_LEVEL = "the group level in {folder}"
+GROUP_SHADOWED = "These columns of the tables are not used, because the group level calls its own so: {names}; rename them to use them."
+GROUP_OLD_AGES = "The tables have another age than the estimate of {names}; the estimate's is used. Run the participant level again for them."
 GROUP_LACKS = "{n} have no {maps} map and are left out where it is tested: {names}."
 GROUP_SKIPPED = "Left out: {title}. {reason}"
 GROUP_FINISHED_BEFORE = "{name}: finished before"
@@ -1545,7 +1550,7 @@ GROUP_FAILED = (
     "Not finished: {names}; the reason is above, the rest is done, and the same command continues from there."
 )
 GROUP_MASK_GRID = "{path} does not lie on the 2 mm grid of MNI152NLin6Asym (91 x 109 x 91); resample it, or leave out --group-mask."
-GROUP_MASK_EMPTY = "{path} holds no voxel of the template's brain; correct --group-mask, or leave it out."
+GROUP_MASK_EMPTY = "{file} holds no voxel of the template's brain; correct --group-mask, or leave it out."
 GROUP_PAGE = "Page: {name}"
 GROUP_UNREADABLE = "{path} was written by the group level but cannot be read ({reason}); remove it, and run the group level again."
 GROUP_ATLASES_ALIKE = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,10 +61,10 @@ def read_analysis_plan(path: Path) -> AnalysisPlan:
     return AnalysisPlan(**content | {"folders": folders, "atlases": atlases})
 
 
-def fingerprint_of(units: Sequence[Unit], voxels: bool, atlases: Sequence[str]) -> str:
-    """Of all that decides an analysis' results."""
+def fingerprint_of(units: Sequence[Unit], voxels: bool, atlases: Mapping[str, str]) -> str:
+    """Of all that decides an analysis' results; `atlases` are fingerprints of what they hold, by name."""
     own = [unit.fingerprint for unit in units]
-    return hashlib.sha256(json.dumps([own, voxels, list(atlases)]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([own, voxels, list(atlases.items())]).encode()).hexdigest()
 
 
 def is_done(out: Path, fingerprint: str) -> bool:

@@ -14,6 +14,8 @@ from bids_brainage.group.members import Member
 PHENOTYPE = "phenotype"
 #: A session's label as a column, where somebody has several.
 SESSION = "session_id"
+# Years; a day is 0.003.
+_SAME_AGE = 0.01
 
 Cells = tuple[str | None, ...]
 
@@ -48,6 +50,23 @@ def read_columns(bids_dir: Path, members: Sequence[Member]) -> PeopleColumns:
             own = column if column not in cells else f"{name.removesuffix('.tsv')}.{column}"
             cells[own] = values
     return PeopleColumns(cells)
+
+
+def other_ages(bids_dir: Path, members: Sequence[Member]) -> list[str]:
+    """Names of those whose age in the tables is no longer that of their estimate.
+
+    Raises
+    ------
+    InputError
+        A table cannot be used.
+    """
+    table = ParticipantsTable(bids_dir / "participants.tsv")
+    found = []
+    for member in members:
+        was, now = member.row["chronological_age"], table.person(member.participant, member.session).age
+        if was is not None and now is not None and abs(was - now) > _SAME_AGE:
+            found.append(member.name)
+    return list(dict.fromkeys(found))
 
 
 def _of_participants(path: Path, members: Sequence[Member]) -> Iterator[tuple[str, Cells]]:

@@ -47,12 +47,12 @@ def minus_log10(p: NDArray[np.float64]) -> NDArray[np.float32]:
     return (-np.log10(p) + 0.0).astype(np.float32)
 
 
-def peak_of(statistic: NDArray[np.float32], mask: NDArray[np.bool_]) -> Peak:
-    """Where a statistic (voxels,) is largest, whatever its sign."""
-    place = np.argwhere(mask)[int(np.argmax(np.abs(statistic)))]
+def peak_of(statistic: NDArray[np.float32], mask: NDArray[np.bool_], two_sided: bool) -> Peak:
+    """Where a statistic (voxels,) is largest, whatever its sign if both are asked for."""
+    largest = int(np.argmax(np.abs(statistic) if two_sided else statistic))
+    place = np.argwhere(mask)[largest]
     x, y, z = position(place)
-    value = float(statistic[int(np.argmax(np.abs(statistic)))])
-    return Peak(x=x, y=y, z=z, statistic=value, region=region_at(place))
+    return Peak(x=x, y=y, z=z, statistic=float(statistic[largest]), region=region_at(place))
 
 
 def position(voxel: NDArray[np.intp]) -> tuple[float, float, float]:

@@ -154,8 +154,10 @@ def read_members(
     people: list[Member] = []
     unfinished: list[str] = []
     targets: Counter[tuple[str, str]] = Counter()
+    there: list[FinishedSession] = []
     for label in labels:
-        found = [own for own in read_participant(out_dir, label) if _asked(own, sessions)]
+        there += (everything := read_participant(out_dir, label))
+        found = [own for own in everything if _asked(own, sessions)]
         for session in found:
             records = [own for own in session.estimates if not ensembles or own.ensemble in ensembles]
             targets.update((own.target.name, own.target.unit) for own in records)
@@ -165,7 +167,7 @@ def read_members(
         if not found:
             unfinished.append(f"sub-{label}")
     if not people:
-        raise InputError(messages.GROUP_NOBODY.format(path=out_dir))
+        raise InputError(_why_nobody(out_dir, there))
     _check_alike(people)
     if len(targets) > 1:
         names = some([f"{target} ({unit or 'no unit'})" for target, unit in targets])
@@ -185,6 +187,17 @@ def _labels(out_dir: Path, asked: Sequence[str]) -> list[str]:
             messages.GROUP_NOT_THERE.format(path=out_dir, names=some([f"sub-{one}" for one in missing]))
         )
     return [label for label in there if not asked or label in asked]
+
+
+def _why_nobody(out_dir: Path, there: Sequence[FinishedSession]) -> str:
+    """Why there is no estimate: nothing is finished, or nothing of what was asked for."""
+    ensembles = sorted({record.ensemble for session in there for record in session.estimates})
+    if not ensembles:
+        return messages.GROUP_NOBODY.format(path=out_dir)
+    names = [session.name for session in there if session.estimates]
+    return messages.GROUP_NONE_CHOSEN.format(
+        path=out_dir, ensembles=some(ensembles, ", "), sessions=some(names, ", ")
+    )
 
 
 def _asked(session: FinishedSession, sessions: Sequence[str]) -> bool:

@@ -9,16 +9,18 @@ from bids_brainage.terms import REFERENCE_MAPS, STANDARD_SPACE
 
 #: How the maps of each kind are called in names.
 MAP_NAMES = {"lrp": "Relevance", "dba": REFERENCE_MAPS["dba"]}
+#: Letters of a name: with all that a file's name holds besides, no file system finds it too long.
+LONGEST = 60
 
 
 def entity(text: str) -> str:
-    """A name as the value of an entity: letters and digits alone, each further word with a capital.
+    """A name as the value of an entity: `LONGEST` letters and digits alone, each further word with a capital.
 
     >>> entity("age**2"), entity("patients - controls"), entity("dba")
     ('age2', 'patientsControls', 'dba')
     """
     words = re.findall(r"[A-Za-z0-9]+", text)
-    return "".join([*words[:1], *(word[:1].upper() + word[1:] for word in words[1:])]) or "x"
+    return "".join([*words[:1], *(word[:1].upper() + word[1:] for word in words[1:])])[:LONGEST] or "x"
 
 
 def entities(names: Sequence[str]) -> list[str]:

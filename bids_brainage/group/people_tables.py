@@ -15,6 +15,7 @@ from bids_brainage.errors import InputError
 from bids_brainage.group.members import Members
 from bids_brainage.group.people import PeopleTable, people_table
 from bids_brainage.group.table import write_rows
+from bids_brainage.statistics.modelling.checks import SAME, correlation
 from bids_brainage.statistics.modelling.columns import Column, cell_text, number, read_column
 from bids_brainage.statistics.modelling.repeats import once_each
 from bids_brainage.statistics.people.accuracy import accuracy_by, measure_accuracy
@@ -31,10 +32,14 @@ from bids_brainage.statistics.people.repeated import measure_repeated
 from bids_brainage.statistics.people.window_correlations import correlate
 from bids_brainage.statistics.people.windows import sliding_windows, whole_range
 
-#: Columns by which accuracy is always reported, where they exist.
-BY = ("sex", "site", "in_training_set")
+#: Columns by which accuracy is always reported, where they exist, in whatever case.
+BY = ("sex", "gender", "site", "in_training_set")
+#: What a dataset may call the column from which estimates have the sex.
+SEX = ("sex", "gender")
 #: Of a column with more levels, groups would be too small to be told apart.
 MOST_LEVELS = 12
+#: Fewer people's numbers go along with their ages by chance.
+FEWEST_ALIKE = 5
 #: What correlates with DBA by construction, or is no biomarker.
 NOT_BIOMARKERS = frozenset({"participant_id", "session_id", "age", "brain_age", "dba", "uncertainty"})
 
@@ -69,6 +74,8 @@ def first_sessions(members: Members, cells: Mapping[str, Sequence[str | None]]) 
         rows = [row for row, member in enumerate(members.people) if member.ensemble == ensemble]
         own = [members.people[row] for row in rows]
         table = dict(people_table(own, {name: [cell[row] for row in rows] for name, cell in cells.items()}))
+        if "sex" not in cells and any(name.lower() in SEX for name in cells):
+            del table["sex"]  # The dataset's column says the same.
         for name in ("lower_95", "upper_95", "brain_age_corrected", "in_training_set"):
             table[name] = [member.row[name] for member in own]
         found.append(Estimates(ensemble, table, once_each(table, np.arange(len(rows)))[0]))
@@ -126,22 +133,28 @@ def write_people_tables(
     return {name: path.name for name, path in written.items() if path is not None}
 
 
+def check_by(members: Members, cells: Mapping[str, Sequence[str | None]], by: Sequence[str]) -> None:
+    """Raise InputError unless accuracy can be reported by these columns, of every ensemble."""
+    for own in first_sessions(members, cells):
+        for name in by:
+            _labels(own, name, asked=True)
+
+
 def _accuracy(people: Sequence[Estimates], by: Sequence[str]) -> Iterator[dict[str, Any]]:
     for own in people:
         ages, estimates = own.numbers("age"), own.numbers("brain_age")
         ends = own.numbers("lower_95"), own.numbers("upper_95")
         whole = measure_accuracy(estimates, ages, *ends)
         yield {"ensemble": own.ensemble, "column": "all", "level": "all", **whole.row()}
-        groups = {name: _labels(own, name, asked=name in by) for name in dict.fromkeys((*by, *BY))}
+        usual = (name for name in own.table if name.lower() in BY)
+        groups = {name: _labels(own, name, asked=name in by) for name in dict.fromkeys((*by, *usual))}
         known = {name: labels for name, labels in groups.items() if labels is not None}
         for found in accuracy_by(known, estimates, ages, *ends):
             yield {"ensemble": own.ensemble, **found.row()}
 
 
 def _labels(own: Estimates, name: str, asked: bool) -> NDArray[Any] | None:
-    """A column's cells as levels; None if it is not there or no grouping, unless it was asked for."""
-    if name not in own.table and not asked:
-        return None
+    """A column's cells as levels; None if it is no grouping, unless it was asked for."""
     try:
         read_column(own.table, name, own.rows, categorical=True)
     except InputError:
@@ -222,7 +235,8 @@ def _changes(members: Members) -> Iterator[dict[str, Any]]:
 
 
 def _readable(own: Estimates) -> Iterator[Column]:
-    """The columns of the dataset that can be related to DBA."""
+    """The columns of the dataset that can be related to DBA; one that is the age again is none."""
+    ages = own.numbers("age")
     for name in own.table:
         if name in NOT_BIOMARKERS or name in (
             "lower_95",
@@ -232,9 +246,21 @@ def _readable(own: Estimates) -> Iterator[Column]:
         ):
             continue
         try:
-            yield read_column(own.table, name, own.rows)
+            column = read_column(own.table, name, own.rows)
         except InputError:
             continue
+        if column.levels or not is_age_again(column.values, ages):
+            yield column
+
+
+def is_age_again(values: NDArray[np.float64], ages: NDArray[np.float64]) -> bool:
+    """Whether a column (n,) says the age: in months, as a year of birth, or at another visit soon after."""
+    both = np.isfinite(values) & np.isfinite(ages)
+    if both.sum() < FEWEST_ALIKE:
+        return False
+    # Divided, so that squares of the largest numbers can be computed.
+    own = values[both] / max(np.abs(values[both]).max(), np.finfo(float).tiny)
+    return abs(correlation(own, ages[both])) > SAME
 
 
 def related_columns(

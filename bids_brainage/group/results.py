@@ -179,7 +179,7 @@ def _write_voxels(
             "smallest_p": float(outcome.fwe.min()),
             "threshold": outcome.threshold(LEVEL),
             "tail_fit": outcome.tail_fit,
-            "peak": peak_of(observed.statistic, stack.mask),
+            "peak": peak_of(observed.statistic, stack.mask, record.two_sided),
             "files": files,
         }
     )

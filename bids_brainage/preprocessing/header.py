@@ -96,8 +96,14 @@ def read_grid(path: Path) -> tuple[tuple[int, int, int], NDArray[np.float64]]:
     return shape, find_affine(file, shape, [])
 
 
-def read_mask(path: Path) -> nib.Nifti1Image:
+def read_mask(path: Path, empty: str = messages.MASK_EMPTY) -> nib.Nifti1Image:
     """Read a user's mask (uint8, one above zero), checked as an image is.
+
+    Parameters
+    ----------
+    path : Path
+    empty : str
+        What is said of a mask that is empty.
 
     Raises
     ------
@@ -107,7 +113,7 @@ def read_mask(path: Path) -> nib.Nifti1Image:
     _, image = _read(path, [])
     inside = np.asanyarray(image.dataobj) > 0
     if not inside.any():
-        raise ImageError(messages.MASK_EMPTY.format(file=path))
+        raise ImageError(empty.format(file=path))
     return image_like(inside.astype(np.uint8), image)
 
 

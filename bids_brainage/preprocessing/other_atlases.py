@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import json
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -49,6 +51,12 @@ class LabelledAtlas:
     name: str
     labels: NDArray[np.int32]
     regions: dict[int, tuple[str, str]]
+
+    @property
+    def fingerprint(self) -> str:
+        """Of its labels and names."""
+        names = json.dumps(sorted(self.regions.items()))
+        return hashlib.sha256(names.encode() + np.ascontiguousarray(self.labels).tobytes()).hexdigest()
 
 
 def find_atlas(name: str) -> LabelledAtlas:

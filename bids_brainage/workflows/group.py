@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,11 @@ from bids_brainage.group.analysis import (
     observed_regions,
     save_region_tables,
 )
-from bids_brainage.group.columns import read_columns
+from bids_brainage.group.columns import other_ages, read_columns
 from bids_brainage.group.members import Members, read_members
 from bids_brainage.group.naming import atlas_label, map_label
-from bids_brainage.group.people_tables import write_people_tables
+from bids_brainage.group.people import shadowed
+from bids_brainage.group.people_tables import check_by, write_people_tables
 from bids_brainage.group.permutations import pieces
 from bids_brainage.group.place_tables import write_place_tables
 from bids_brainage.group.planning import Plan, StackPlan, make_plan, reads_maps, who_lacks
@@ -35,6 +36,7 @@ from bids_brainage.group.region_values import region_values
 from bids_brainage.group.table import write_brainage
 from bids_brainage.group.unit import Unit
 from bids_brainage.interfaces.group import BuildStack, RunPiece, SelectMaps, WriteAnalysis
+from bids_brainage.locks import locked
 from bids_brainage.preprocessing.other_atlases import MERGED, find_atlas
 from bids_brainage.records.group import GroupRecord
 from bids_brainage.reports.group.page import write_group_page
@@ -46,13 +48,20 @@ LOGGER = logging.getLogger(__name__)
 
 GROUP = "group"
 RECORD = "group.json"
+LOCK = "group.lock"
 # Gigabytes of a piece: statistics of a batch, TFCE and Python itself (0.51 measured with 40 people and one
 # thread), and what grows with people, on each thread.
 PIECE_GB = 0.75
 PERSON_GB = 2.5e-5
-# Processor seconds of a rearrangement with TFCE on the 2 mm brain, of positive effects alone and of both
-# signs, and of each person in it: 80,000 rearrangements of up to 400 people took 32 minutes of them.
-SECONDS = {False: 0.013, True: 0.022}
+# Processor seconds of a rearrangement on the 2 mm brain, of positive effects alone and of both signs, and of
+# each person in it: 80,000 rearrangements with TFCE of up to 400 people took 32 minutes of them. What other
+# measures need was measured beside TFCE, as a share of it.
+SECONDS = {
+    "tfce": {False: 0.013, True: 0.022},
+    "voxel": {False: 0.0035, True: 0.0035},
+    "extent": {False: 0.0105, True: 0.0115},
+    "mass": {False: 0.0105, True: 0.0145},
+}
 SECONDS_PER_PERSON = 1.6e-5
 
 
@@ -78,13 +87,21 @@ def run_group(config: RunConfig) -> GroupOutcome:
     ------
     InputError
         Nobody is finished, estimates cannot be compared, or a table, model, mask or atlas cannot be used.
+    BusyError
+        Another run of the group level writes to the same output or work folder.
     """
+    with ExitStack() as held:
+        for folder in (config.log_dir.parent, config.work_dir):
+            held.enter_context(locked(folder / LOCK, messages.GROUP_LEVEL.format(folder=folder)))
+        return _only_page(config) if config.reports_only else _compared(config)
+
+
+def _compared(config: RunConfig) -> GroupOutcome:
+    """Write tables, tests and page."""
     out, work = config.output_dir / GROUP, config.work_dir / GROUP
-    if config.reports_only:
-        return _only_page(config)
     LOGGER.info(messages.GROUP_READING.format(folder=config.output_dir))
     members, cells, mask, plan = _asked(config)
-    warnings = _warnings(members, plan)
+    warnings = _warnings(config, members, cells, plan)
     for sentence in warnings:
         LOGGER.warning("%s", sentence)
     for skipped in plan.skipped:
@@ -122,13 +139,13 @@ def _tell_section(name: str) -> None:
 
 def describe_group(config: RunConfig) -> str:
     """What the group level would do (``--dry-run``): people, analyses, time and disk space."""
-    members, _, mask, plan = _asked(config)
+    members, cells, mask, plan = _asked(config)
     lines = [
         f"group: {len(members.people)} estimates of {members.participants} people "
         f"by {' and '.join(members.ensembles)}, "
         f"model {members.models}"
     ]
-    lines += [f"    ! {sentence}" for sentence in _warnings(members, plan)]
+    lines += [f"    ! {sentence}" for sentence in _warnings(config, members, cells, plan)]
     for name, units in plan.units.items():
         first = units[0]
         contrasts = ", ".join(contrast.name for contrast in first.design.contrasts)
@@ -145,7 +162,10 @@ def _seconds(plan: Plan) -> float:
     """Processor time of all rearrangements of voxels."""
     return sum(
         pieces(unit, number)[-1][1]
-        * (SECONDS[unit.procedure.two_sided] + SECONDS_PER_PERSON * len(unit.people))
+        * (
+            SECONDS[unit.procedure.inference][unit.procedure.two_sided]
+            + SECONDS_PER_PERSON * len(unit.people)
+        )
         for unit in _all(plan.units)
         for number in range(len(unit.design.contrasts))
     )
@@ -158,6 +178,7 @@ def _asked(
     members = read_members(config.output_dir, config.participant_label, config.session_label, config.ensemble)
     cells = read_columns(config.bids_dir, members.people).cells
     mask = _mask(config)
+    check_by(members, cells, config.by)
     _check_atlases(config.atlas)
     plan = make_plan(members, cells, config, mask, config.work_dir / GROUP / "stacks")
     return members, cells, mask, plan
@@ -182,19 +203,21 @@ def _mask(config: RunConfig) -> NDArray[np.bool_]:
     if config.group_mask is None:
         return brain
     try:
-        image = read_mask(config.group_mask)
+        image = read_mask(config.group_mask, messages.GROUP_MASK_EMPTY)
     except ImageError as error:
         raise InputError(str(error)) from error
     if image.shape != brain.shape or not np.allclose(image.affine, grid(2).affine, atol=1e-3):
         raise InputError(messages.GROUP_MASK_GRID.format(path=config.group_mask))
     within = brain & (np.asanyarray(image.dataobj) > 0)
     if not within.any():
-        raise InputError(messages.GROUP_MASK_EMPTY.format(path=config.group_mask))
+        raise InputError(messages.GROUP_MASK_EMPTY.format(file=config.group_mask))
     return within
 
 
-def _warnings(members: Members, plan: Plan) -> list[str]:
-    """What a reader must know about who takes part."""
+def _warnings(
+    config: RunConfig, members: Members, cells: Mapping[str, Sequence[str | None]], plan: Plan
+) -> list[str]:
+    """What a reader must know about who takes part, and about their tables."""
     told = []
     if members.unfinished:
         names = some(members.unfinished, ", ")
@@ -205,6 +228,10 @@ def _warnings(members: Members, plan: Plan) -> list[str]:
     versions = sorted({own.version for own in members.people if own.version})
     if len(versions) > 1:
         told.append(messages.GROUP_VERSIONS.format(versions=some(versions, ", ")))
+    if hidden := shadowed(cells):
+        told.append(messages.GROUP_SHADOWED.format(names=some(hidden, ", ")))
+    if older := other_ages(config.bids_dir, members.people):
+        told.append(messages.GROUP_OLD_AGES.format(names=some(older, ", ")))
     return told + who_lacks(plan, members)
 
 
@@ -214,7 +241,8 @@ def _test(config: RunConfig, plan: Plan, mask: NDArray[np.bool_], out: Path, wor
         return {}
     voxels = "voxels" in config.test
     atlases = config.atlas if "regions" in config.test else ()
-    prints = {name: fingerprint_of(units, voxels, atlases) for name, units in plan.units.items()}
+    held = {name: find_atlas(name).fingerprint for name in atlases}
+    prints = {name: fingerprint_of(units, voxels, held) for name, units in plan.units.items()}
     todo = {name: plan.units[name] for name, own in prints.items() if not is_done(out / name, own)}
     for name in prints.keys() - todo.keys():
         LOGGER.info(messages.GROUP_FINISHED_BEFORE.format(name=name))

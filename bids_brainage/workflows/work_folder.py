@@ -27,6 +27,7 @@ MADE = (
     "bids_brainage_*_wf",
     "reports_wf",
     "seconds/sub-*.json",
+    *(f"group/{name}" for name in ("mask.npy", "stacks", "units", "analysis-*.json", "group_wf")),
     *(f"training_*/{name}" for name in ("design.json", "store", "base_models", "training_wf")),
 )
 # Folders that others made. Even what the program made inside of them stays.

@@ -48,6 +48,13 @@ def test_who_is_not_there_is_named(out: Path) -> None:
         read_members(out, ["9"])
 
 
+def test_what_was_asked_for_in_vain_is_told_with_what_is_there(out: Path) -> None:
+    with pytest.raises(InputError, match=r"--ensemble and --session-label .* TypeI, of sub-01, sub-02_ses-a"):
+        read_members(out, ensembles=["TypeIX"])
+    with pytest.raises(InputError, match="--session-label"):
+        read_members(out, sessions=["c"])
+
+
 def test_nobody_finished_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no finished estimate"):
         read_members(tmp_path)

@@ -90,6 +90,25 @@ def test_biomarkers_are_correlated(made: tuple[Path, np.ndarray, np.ndarray, np.
     assert all(float(row["p_windows"]) == pytest.approx(1 / 101, rel=1e-4) for row in whole)
 
 
+def test_what_says_age_or_sex_again_is_counted_once(tmp_path: Path) -> None:
+    rng, rows = np.random.default_rng(6), []
+    for i in range(20):
+        age, sex = round(float(rng.uniform(30, 70)), 2), "FM"[i % 2]
+        publish_person(
+            tmp_path / "out", MadeUp(f"{i:02d}", age, float(rng.normal(0, 2))), maps=False, sex=sex
+        )
+        facts = {"age_months": round(12 * age, 1), "born": round(1990 - age, 2), "Gender": sex}
+        rows.append({"participant_id": f"sub-{i:02d}", "huge": 1e200 * i * (i % 3), **facts})
+    write_dataset(tmp_path / "bids", rows)
+    members = read_members(tmp_path / "out")
+    cells = read_columns(tmp_path / "bids", members.people).cells
+    group = tmp_path / "group"
+    write_people_tables(group, members, cells, by=(), window=(50.0, 50.0, 10.0), permutations=10, seed=1)
+    assert {row["column"] for row in rows_of(group / "correlations.tsv")} == {"huge", "Gender (M - F)"}
+    assert {row["column"] for row in rows_of(group / "accuracy.tsv")} == {"all", "Gender"}
+    assert {row["column"] for row in rows_of(group / "levels.tsv")} == {"Gender"}
+
+
 def test_every_column_is_described(made: tuple[Path, np.ndarray, np.ndarray, np.ndarray]) -> None:
     for path in (made[0] / "group").glob("*.tsv"):
         about = json.loads(path.with_suffix(".json").read_text())

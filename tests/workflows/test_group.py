@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 
 from bids_brainage.cli.run import main
+from bids_brainage.locks import locked
 from bids_brainage.preprocessing.resampling import image_like
 from bids_brainage.preprocessing.templates import grid
 from bids_brainage.records.group import AnalysisRecord, GroupRecord, UnitRecord
+from bids_brainage.workflows.group import SECONDS
 from tests.group.made_up import PLACE, MadeUp, publish_person, write_dataset
 
 PATIENTS = 8
@@ -105,6 +107,17 @@ def test_an_effect_is_found_where_it_was_put(group: Callable[..., int], tmp_path
     assert sidecar["Rearrangements"] == 101
 
 
+def test_the_peak_of_one_side_is_on_that_side(group: Callable[..., int], tmp_path: Path) -> None:
+    """Of healthy minus ill, the place is far below zero; what is asked for lies elsewhere."""
+    words = ("--no-paper", "--contrast", 'C(diabetes, "yes")', "--test", "voxels")
+    for sides, sign in (((), -1), (("--one-sided",), 1)):
+        assert group(*words, *sides) == 0
+        record = AnalysisRecord.read(next((tmp_path / "out" / "group").glob("*/analysis.json")))
+        unit = next(own for own in record.units if own.modality == "T1w" and own.sub_ensemble)
+        assert unit.contrasts[0].peak is not None
+        assert np.sign(unit.contrasts[0].peak.statistic) == sign
+
+
 def test_t_is_that_of_scipy(group: Callable[..., int], tmp_path: Path) -> None:
     from scipy import stats
 
@@ -165,10 +178,16 @@ def test_what_is_finished_is_not_done_again(
     ],
 )
 def test_what_cannot_be_done_is_said_before_anything_is(
-    group: Callable[..., int], words: tuple[str, ...], sentence: str, capsys: pytest.CaptureFixture[str]
+    group: Callable[..., int],
+    words: tuple[str, ...],
+    sentence: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert group("--no-paper", *words) == 2
-    assert sentence in capsys.readouterr().err
+    for dry in ((), ("--dry-run",)):
+        assert group("--no-paper", *words, *dry) == 2
+        assert sentence in capsys.readouterr().err
+    assert not (tmp_path / "out" / "group").exists()
 
 
 def test_a_mask_of_another_grid_is_refused(
@@ -177,6 +196,53 @@ def test_a_mask_of_another_grid_is_refused(
     nib.Nifti1Image(np.ones((91, 109, 91), np.uint8), np.eye(4) * 1.5).to_filename(tmp_path / "mask.nii.gz")
     assert group() == 2
     assert "2 mm grid" in capsys.readouterr().err
+
+
+def test_an_empty_mask_is_told_as_what_it_is(
+    group: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image_like(np.zeros((91, 109, 91), np.uint8), grid(2)).to_filename(tmp_path / "mask.nii.gz")
+    assert group("--dry-run") == 2
+    assert "correct --group-mask" in capsys.readouterr().err
+
+
+def test_two_runs_never_write_to_one_folder(
+    group: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with locked(tmp_path / "out" / "logs" / "group.lock", "a test"):
+        assert group("--test") == 1
+        assert "Another run is working on the group level" in capsys.readouterr().err
+    assert group("--test") == 0
+
+
+def test_a_long_name_makes_no_long_file_names(group: Callable[..., int], tmp_path: Path) -> None:
+    table = tmp_path / "bids" / "participants.tsv"
+    table.write_text(table.read_text().replace("diabetes", "d" * 300, 1))
+    assert group("--no-paper", "--contrast", "d" * 300, "--test", "regions") == 0
+    assert (tmp_path / "out" / "group" / ("d" * 60) / "analysis.json").is_file()
+
+
+def test_what_of_the_tables_is_not_used_is_told(
+    group: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "bids" / "participants.tsv"
+    header, first, *others = table.read_text().splitlines()
+    name, _, *cells = first.split("\t")
+    lines = [header, "\t".join([name, "99.5", *cells]), *others]
+    own = ["DBA\tintercept", *("1\t2" for _ in lines[1:])]
+    table.write_text("".join(f"{line}\t{more}\n" for line, more in zip(lines, own, strict=True)))
+    assert group("--dry-run", "--test") == 0
+    told = capsys.readouterr().out
+    assert "are not used, because the group level calls its own so: DBA, intercept;" in told
+    assert f"have another age than the estimate of {name};" in told
+
+
+@pytest.mark.parametrize(
+    ("inference", "less"), [("tfce", 1.0), ("voxel", 0.3), ("extent", 0.9), ("mass", 0.9)]
+)
+def test_the_hours_of_a_dry_run_are_those_of_its_measure(inference: str, less: float) -> None:
+    for two_sided in (False, True):
+        assert SECONDS[inference][two_sided] <= less * SECONDS["tfce"][two_sided]
 
 
 def test_a_damaged_map_fails_what_needs_it_by_name(
@@ -207,6 +273,22 @@ def test_further_atlases_are_tested(group: Callable[..., int], tmp_path: Path) -
     assert float(place["p_fwe"]) == pytest.approx(1 / 101, rel=1e-4)
     assert float(place["effect"]) == pytest.approx(4.0, abs=0.5)
     assert float(around["p_fwe"]) > 0.05
+
+
+def test_an_atlas_that_was_changed_is_tested_anew(group: Callable[..., int], tmp_path: Path) -> None:
+    labels = np.zeros((91, 109, 91), dtype=np.int16)
+    words = ("--no-paper", "--contrast", "diabetes", "--test", "regions", "--atlas", f"{tmp_path}/my.nii.gz")
+    sizes = []
+    for place in (PLACE, (slice(30, 33), *PLACE[1:])):
+        labels[:] = 0
+        labels[place] = 1
+        image_like(labels, grid(2)).to_filename(tmp_path / "my.nii.gz")
+        assert group(*words) == 0
+        folder = tmp_path / "out" / "group" / "diabetes"
+        unit = AnalysisRecord.read(folder / "analysis.json").units[-1]
+        (own,) = rows_of(folder / unit.contrasts[0].files["regions my"])
+        sizes.append(float(own["effect"]))
+    assert sizes[1] == pytest.approx(sizes[0] / 3, rel=0.2)
 
 
 def test_atlases_that_would_be_called_alike_are_refused(

@@ -211,7 +211,8 @@ def test_what_cannot_be_removed_is_told_and_ends_no_run_that_has_computed(config
 def test_the_folders_of_the_workflows_are_among_what_the_program_made():
     from bids_brainage.workflows.participant import BATCH, REPORTS
 
-    for name in (BATCH, REPORTS):
+    of_groups = [f"group/{name}" for name in ("group_wf", "mask.npy", "analysis-dba.json", "stacks", "units")]
+    for name in (BATCH, REPORTS, *of_groups):
         assert any(fnmatch(name, pattern) for pattern in MADE)
 
 

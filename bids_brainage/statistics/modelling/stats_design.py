@@ -62,8 +62,9 @@ def stats_models(
     try:
         model = read_stats_model(content)
         table = transformed_table(table, model.instructions)
-        rows = _wanted_rows(table, model)
+        rows, strangers = _wanted_rows(table, model)
         terms, notes = _terms(table, model)
+        notes += strangers
         groups = list(_groups(table, model.group_by, rows))
         models: list[GroupModel] = []
         skipped: list[Skipped] = []
@@ -82,21 +83,23 @@ def stats_models(
     return models, skipped
 
 
-def _wanted_rows(table: PeopleTable, model: StatsModel) -> np.ndarray:
-    """Rows of the participants and sessions that are named, if any are."""
+def _wanted_rows(table: PeopleTable, model: StatsModel) -> tuple[np.ndarray, list[str]]:
+    """Rows of the participants and sessions that are named, if any are, and a sentence on those not there."""
     kept = np.ones(table_length(table), dtype=bool)
+    strangers: list[str] = []
     for name, column, prefix in (("subject", PARTICIPANT, "sub-"), ("session", SESSION, "ses-")):
         if name not in model.wanted:
             continue
         if column not in table:
             read_column(table, column)
-        labels = {label.removeprefix(prefix) for label in model.wanted[name]}
-        kept &= np.array(
-            [(cell_text(cell) or "").removeprefix(prefix) in labels for cell in table[column]], dtype=bool
-        )
+        labels = dict.fromkeys(label.removeprefix(prefix) for label in model.wanted[name])
+        there = [(cell_text(cell) or "").removeprefix(prefix) for cell in table[column]]
+        kept &= np.array([label in labels for label in there], dtype=bool)
+        strangers += [prefix + label for label in labels if label not in there]
     if not kept.any():
         raise InputError(messages.STATS_NOBODY)
-    return np.flatnonzero(kept)
+    notes = [messages.STATS_STRANGERS.format(names=some(strangers, ", "))] if strangers else []
+    return np.flatnonzero(kept), notes
 
 
 def _terms(table: PeopleTable, model: StatsModel) -> tuple[tuple[Term, ...], list[str]]:

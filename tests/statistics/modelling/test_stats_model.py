@@ -153,6 +153,11 @@ def test_input_names_people(table: Table) -> None:
     np.testing.assert_array_equal(only(content, table).rows, range(20))
 
 
+def test_who_is_named_and_not_there_is_told(table: Table) -> None:
+    content = stats_model() | {"Input": {"subject": [*(f"{row:02d}" for row in range(20)), "sub-0"]}}
+    assert "Input names who has no finished session here: sub-0." in only(content, table).notes
+
+
 NODE = stats_model()["Nodes"][0]
 HRF = {"Variables": ["age"], "Model": "spm"}
 BAD = {
