@@ -1534,6 +1534,7 @@ GROUP_SEEN = "The model was trained on {n} of these people, and no fold that nev
 GROUP_OTHER_PEOPLE = "{analysis} cannot be corrected over maps: {one} and {other} are not of the same people; select those who have all maps with --participant-label, or leave out --correct-over maps."
 GROUP_VERSIONS = "The estimates were made by several versions of this program: {versions}."
 GROUP_REGIONS_UNREADABLE = "{path} is not a table of regions as this program writes them; run the participant level again for that person."
+GROUP_NO_RECORD = "There is no {path}, so there is nothing to make the page of the group from; run the group level without --reports-only first."
 GROUP_LEVEL = "the group level in {folder}"
 GROUP_SHADOWED = "These columns of the tables are not used, because the group level calls its own so: {names}; rename them to use them."
 GROUP_OLD_AGES = "The tables have another age than the estimate of {names}; the estimate's is used. Run the participant level again for them."

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -103,7 +105,7 @@ def build_stack(
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         shape = (len(people), len(count))
-        whole = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=shape)
+        whole = _new_array(temporary, shape)
         for row, parts in enumerate(people):
             carried, values = _person(parts, within, fwhm, edge)
             whole[row] = values
@@ -140,13 +142,21 @@ def derived_stack(
     source = stack.data()
     with replacing(path) as temporary:
         shape = (n, source.shape[1])
-        target = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=shape)
+        target = _new_array(temporary, shape)
         for begin in range(0, shape[1], COLUMNS):
             target[:, begin : begin + COLUMNS] = made(source[:, begin : begin + COLUMNS])
         target.flush()
     own = Stack(path, stack.mask, stack.coverage)
     own.save()
     return own
+
+
+def _new_array(path: Path, shape: tuple[int, int]) -> np.memmap[Any, np.dtype[np.float32]]:
+    """A memory-mapped array whose space is taken at once: a full disk is an error, not the process's end."""
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+    with path.open("r+b") as file:
+        os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return array
 
 
 def _person(
@@ -190,7 +200,7 @@ def _narrow(path: Path, whole: NDArray[np.float32], kept: NDArray[np.bool_]) -> 
     """Leave out columns, row by row."""
     with replacing(path) as temporary:
         shape = (len(whole), int(kept.sum()))
-        target = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=shape)
+        target = _new_array(temporary, shape)
         for row in range(len(whole)):
             target[row] = whole[row][kept]
         target.flush()

@@ -128,7 +128,10 @@ def _compared(config: RunConfig) -> GroupOutcome:
 
 def _only_page(config: RunConfig) -> GroupOutcome:
     """Make the page anew from what was written before."""
-    record = GroupRecord.read(config.output_dir / GROUP / RECORD)
+    path = config.output_dir / GROUP / RECORD
+    if not path.is_file():
+        raise InputError(messages.GROUP_NO_RECORD.format(path=path))
+    record = GroupRecord.read(path)
     write_group_page(config.output_dir, _tell_section)
     return GroupOutcome(record, dict(record.failed))
 

@@ -53,6 +53,19 @@ def test_a_stack_holds_the_maps(tmp_path: Path) -> None:
     assert again.coverage.max() == 1
 
 
+def test_its_space_is_taken_before_maps_are_read(tmp_path: Path) -> None:
+    """Otherwise a disk that is full ends the process instead of being an error."""
+    parts = [[write(tmp_path / f"{i}.nii.gz", brain() * 1.0)] for i in range(3)]
+    taken = []
+
+    def told(done: int) -> None:
+        (file,) = (path for path in (tmp_path / "work").iterdir() if path.is_file())
+        taken.append(file.stat().st_blocks * 512 >= file.stat().st_size > 3 * 4 * brain().sum())
+
+    build_stack(parts, brain(), tmp_path / "work" / "stack.npy", told=told)
+    assert taken == [True] * 3
+
+
 def test_a_sum_is_weighted(tmp_path: Path) -> None:
     one = write(tmp_path / "a.nii.gz", brain() * 2.0)
     two = write(tmp_path / "b.nii.gz", brain() * 3.0)

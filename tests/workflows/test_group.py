@@ -379,6 +379,13 @@ def test_a_page_is_made_and_can_be_made_again_alone(
     assert (tmp_path / "out" / "group" / "group.json").read_bytes() == record
 
 
+def test_a_page_alone_needs_a_run_before(
+    group: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert group("--reports-only") == 2
+    assert "run the group level without --reports-only first" in capsys.readouterr().err
+
+
 def test_correction_over_maps_needs_the_same_people(
     group: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

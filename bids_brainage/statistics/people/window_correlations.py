@@ -169,6 +169,9 @@ class _Column:
         method: Method,
         covariates: np.ndarray | None,
     ) -> _Column:
+        x = np.asarray(x, float)
+        # Correlations have no unit, and squares of the largest numbers cannot be computed.
+        x = x / (np.max(np.abs(x), where=np.isfinite(x), initial=0) or 1.0)
         table = np.column_stack([np.asarray(each, float) for each in (ages, dba, x)])
         partial = method == "partial"
         if partial and covariates is not None:
