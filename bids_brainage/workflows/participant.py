@@ -86,7 +86,8 @@ def init_session_wf(
 ) -> pe.Workflow:
     """Prepare one session's images, estimate brain age and explain it; leave out what is done already.
 
-    Models come one after the other: no two write a session's results at a time.
+    Models come one after the other: no two write a session's results at a time. Those that have none of their
+    sequences come last: they fail, and what comes after them is not done.
     """
     session, state = task.session, task.state
     workflow = pe.Workflow(name=task.workflow_name)
@@ -97,7 +98,8 @@ def init_session_wf(
         declare_memory(prepared, grids)
         workflow.add_nodes([prepared])
     before: tuple[pe.Node, str] | None = (prepared, "outputnode.done") if prepared else None
-    for bundle in models.bundles:
+    there = _sequences(session)
+    for bundle in sorted(models.bundles, key=lambda own: not there & own.modalities):
         missing = [name for name in models.chosen(bundle) if name in state.missing]
         if not missing:
             continue
@@ -145,7 +147,7 @@ def estimation_options(
     config: RunConfig, session: SessionInputs, threads: int = 1, rule: str = PAPER_RULE
 ) -> EstimationOptions:
     """How a session is estimated and explained, and what is kept of it; `rule` is the model's."""
-    there = sequence_files(session).keys() | {modality for modality, _ in session.sources}
+    there = _sequences(session)
     return EstimationOptions(
         modalities=tuple(modality for modality in config.modalities if modality in there),
         lrp=explanation_facts(config, rule),
@@ -155,6 +157,11 @@ def estimation_options(
         sub_ensemble_maps=config.maps == "sub-ensemble",
         threads=threads,
     )
+
+
+def _sequences(session: SessionInputs) -> set[str]:
+    """The sequences of which a session has images, raw or prepared by others."""
+    return sequence_files(session).keys() | {modality for modality, _ in session.sources}
 
 
 def explained_against(config: RunConfig) -> tuple[str, ...]:

@@ -175,6 +175,7 @@ def stand_in(*ensembles: str, **record: object) -> SimpleNamespace:
         ensembles=ensembles,
         lrp_rule="preset-a",
         linear_ways=(),
+        modalities={"T1w"},
         record=SimpleNamespace(**record),
         chosen=lambda names: names or ensembles,
     )
@@ -195,6 +196,18 @@ def test_models_side_by_side_come_one_after_the_other(tmp_path: Path, config: Ru
     assert [node.inputs.options.lrp.rule for node in nodes.values()] == ["preset-a", "preset-a-flat"]
     joined = [(a.name, b.name) for a, b in workflow._graph.edges() if a.name in nodes]
     assert joined == [("estimate_TypeII", "estimate_SfcnUkb")]
+
+
+def test_a_model_without_its_sequence_takes_no_other_with_it(tmp_path: Path, config: RunConfig) -> None:
+    midi, sfcn = stand_in("MidiT2w"), stand_in("SfcnUkb")
+    midi.modalities = {"T2w"}
+    models = Models((midi, sfcn))
+    for session, first in ((inputs(tmp_path), "SfcnUkb"), (with_t2w(tmp_path), "MidiT2w")):
+        state = session_state(session, replace(config, ensemble=tuple(models.ensembles)))
+        workflow = init_session_wf(task=Task(session, state), config=config, models=models, dataset="")
+        joined = [a.name for a, b in workflow._graph.edges() if b.name.startswith("estimate")]
+        assert f"estimate_{first}" in joined
+        assert len(joined) == 2
 
 
 WRONG_MODELS = {

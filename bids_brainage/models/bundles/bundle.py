@@ -112,6 +112,11 @@ class Bundle:
         inputs = [sub.input for own in self.record.ensembles for sub in own.sub_ensembles]
         return tuple(one for one in inputs if isinstance(one, InputRecipe))
 
+    @property
+    def modalities(self) -> frozenset[str]:
+        """The sequences that its networks take in."""
+        return frozenset(sub.input.modality for own in self.record.ensembles for sub in own.sub_ensembles)
+
     def stages(self, modalities: Collection[str]) -> tuple[str, ...]:
         """The stages of preprocessing, beside the T1w image's warp, that its inputs rest on."""
         inputs = [sub.input for own in self.record.ensembles for sub in own.sub_ensembles]

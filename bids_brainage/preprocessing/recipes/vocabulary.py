@@ -267,8 +267,12 @@ class InputRecipe(Step):
 
     @model_validator(mode="after")
     def _fits_together(self) -> InputRecipe:
-        if self.source not in ("t1w", "native") and self.mask != "none":
+        if self.source != "t1w" and self.mask != "none":
             raise ValueError(f"the source {self.source} is not cut to the brain here; mask must be none")
+        if self.source == "native" and self.grid.name != "own":
+            raise ValueError("the source native stays on its own grid; grid must be own")
+        if self.source.startswith("freesurfer") and self.modality != "T1w":
+            raise ValueError(f"the source {self.source} is of T1w images, not of {self.modality}")
         if self.grid.name == "own" and self.registration.kind != "none":
             raise ValueError("the grid own has no registration")
         if self.grid.name != "own" and self.registration.kind == "none":

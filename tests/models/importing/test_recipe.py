@@ -75,6 +75,18 @@ def test_a_users_own_recipe(tmp_path) -> None:
 
 
 WRONG = {
+    "as scanned, cut to the brain": (
+        lambda c: c["input"].update(source="native", mask="brain"),
+        "native is not cut to the brain",
+    ),
+    "as scanned, on another grid": (
+        lambda c: c["input"].update(source="native", mask="none"),
+        "native stays on its own grid",
+    ),
+    "FreeSurfer's T2w": (
+        lambda c: c["input"].update(source="freesurfer:brain", mask="none", modality="T2w"),
+        "is of T1w images, not of T2w",
+    ),
     "a step that nobody knows": (lambda c: c["input"].update(smooth={"fwhm": 2}), "there is no step smooth"),
     "a step that cannot be undone": (lambda c: c["input"].update(resize=[96] * 3), "resize cannot be undone"),
     "such a window": (lambda c: c["input"].update(window={"kind": "slices"}), "slices cannot be undone"),
