@@ -34,11 +34,11 @@ def main(level: str, folder: Path) -> None:
 
 
 def explain_network() -> None:
-    """Explain an image by a small network, by each rule, in one thread and in two."""
+    """Explain an image by a small network, by each rule, in one thread and in two, and by two networks."""
     import numpy as np
 
     from bids_brainage.networks.architecture import BaseModelSpec
-    from bids_brainage.relevance import COMPOSITES, explain, predict
+    from bids_brainage.relevance import COMPOSITES, explain, explain_ensemble, predict
 
     random = np.random.default_rng(0)
     spec = BaseModelSpec(filters=FILTERS, kernels=(3,) * len(FILTERS), dense_units=8)
@@ -50,6 +50,7 @@ def explain_network() -> None:
     for composite in COMPOSITES:
         for threads in (1, 2):
             explain(network, images[:1], composite, threads=threads)
+    explain_ensemble([network, network], images[0], np.full(2, 0.5))
 
 
 def extract_ball() -> None:

@@ -295,7 +295,7 @@ class _Directions:
         length = np.sqrt(np.einsum("i,i->", own.ravel(), own.ravel()))
         if length > 0:
             self.total = np.zeros_like(own) if self.total is None else self.total
-            loops.add_scaled(own.ravel(), 1 / length, self.total.ravel())
+            loops.add_scaled(own.ravel(), np.float32(1 / length), self.total.ravel())
             self.count += 1
 
     @property
