@@ -1,8 +1,8 @@
-"""Compiles the loops of relevance, skull stripping and TFCE for a level of processors, as an image is built.
+"""Compiles the loops of relevance, skull stripping and statistics for a level of processors, for an image.
 
-`python fill_caches.py LEVEL FOLDER` explains a small network, extracts a ball and enhances a map, so that all
-loops are compiled for the kinds of numbers that users' models and heads bring. Where this machine's processor
-lacks the level, it says so and does nothing.
+`python fill_caches.py LEVEL FOLDER` explains a small network, extracts a ball, enhances a map and correlates
+ranks, so that all loops are compiled for the kinds of numbers that users' models and heads bring. Where this
+machine's processor lacks the level, it says so and does nothing.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ def main(level: str, folder: Path) -> None:
     explain_network()
     extract_ball()
     enhance_map()
+    correlate_ranks()
     print(f"{level}: {len(list(folder.rglob('*.nbc')))} pieces of machine code")
 
 
@@ -76,6 +77,16 @@ def enhance_map() -> None:
 
     values = np.random.default_rng(0).standard_normal(1000).astype(np.float32)
     enhance(values, TFCE(), Grid(np.ones((10, 10, 10), dtype=bool)), Reference("t", 1, 30), two_tailed=True)
+
+
+def correlate_ranks() -> None:
+    """Correlate ranks in a window."""
+    import numpy as np
+
+    from bids_brainage.statistics.people.window_kernels import rank_kernel
+
+    values = np.random.default_rng(0).standard_normal((2, 12))
+    rank_kernel(*values, [slice(0, 12)])(np.arange(12)[None])
 
 
 if __name__ == "__main__":

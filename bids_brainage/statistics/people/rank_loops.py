@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from bids_brainage.compiling import compiled
 
-@numba.njit(nogil=True)
+
+@compiled
 def rank_correlations(
     codes: np.ndarray,
     levels: int,
