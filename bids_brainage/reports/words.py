@@ -73,7 +73,7 @@ class Words:
         if value is None:
             return "n/a"
         size = self.number(abs(value))
-        if not float(size):
+        if not float(size.replace(MINUS, "-")):  # 8.4e-05 has one, too
             return f"neither {self.more} nor {self.less}"
         return f"{size} {self.unit} {self.more if value > 0 else self.less}"
 
