@@ -300,6 +300,16 @@ def test_a_half_downloaded_file(write, arrays, tmp_path):
         refused(path, "damaged or incomplete")
 
 
+def test_an_archive_whose_parts_lie_before_its_begin(tmp_path):
+    """The end of the archive says where its list of parts begins: later than it does."""
+    path = write_zip(tmp_path / "net.pth", as_state({"w": np.ones(2, np.float32)}))
+    content = bytearray(path.read_bytes())
+    begin = int.from_bytes(content[-6:-2], "little")
+    content[-6:-2] = (begin + 1000).to_bytes(4, "little")
+    path.write_bytes(content)
+    refused(path, "cannot be read")
+
+
 @settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_a_changed_file_is_read_or_refused_in_a_sentence(write, tmp_path, data):

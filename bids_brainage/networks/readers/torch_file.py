@@ -114,7 +114,7 @@ def _zip(content: bytes) -> tuple[Any, Fetch]:
             raise UnfitError(messages.TORCH_DEFLATED)
         try:
             return archive.read(info)
-        except (zipfile.BadZipFile, RuntimeError, EOFError, OSError, NotImplementedError) as error:
+        except (zipfile.BadZipFile, ValueError, RuntimeError, EOFError, OSError) as error:
             raise UnfitError(messages.FILE_DAMAGED, reason=f"{name} cannot be read") from error
 
     if f"{folder}byteorder" in members and fetch("byteorder").strip() != b"little":
