@@ -65,6 +65,21 @@ def nothing() -> None:
     """What a node does."""
 
 
+def one_node_on_slurm(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, programs: dict[str, str]
+) -> tuple[RunConfig, pe.Workflow]:
+    """A run of a graph of one node where `programs`, as shell scripts, stand for Slurm's."""
+    for name, text in programs.items():
+        (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    settings = folder / "plugin.yml"
+    settings.write_text("plugin: SLURM\n")
+    workflow = pe.Workflow("graph_wf", base_dir=str(folder))
+    workflow.add_nodes([pe.Node(Function(function=nothing, input_names=[]), name="node")])
+    return RunConfig(bids_dir=folder, output_dir=folder / "out", use_plugin=settings), workflow
+
+
 @pytest.mark.parametrize("known", [True, False])
 def test_batch_systems_know_whose_jobs_they_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool
@@ -80,15 +95,7 @@ def test_batch_systems_know_whose_jobs_they_are(
         "sbatch": f'echo "$@" >> {jobs}; for last; do :; done; sh "$last" >&2; echo Submitted batch job 1',
         "squeue": "echo none",
     }
-    for name, text in programs.items():
-        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
-        (tmp_path / name).chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    settings = tmp_path / "plugin.yml"
-    settings.write_text("plugin: SLURM\n")
-    workflow = pe.Workflow("graph_wf", base_dir=str(tmp_path))
-    workflow.add_nodes([pe.Node(Function(function=nothing, input_names=[]), name="node")])
-    config = RunConfig(bids_dir=tmp_path, output_dir=tmp_path / "out", use_plugin=settings)
+    config, workflow = one_node_on_slurm(tmp_path, monkeypatch, programs)
     Execution(config, lambda *_: None).run(workflow)
     user = pwd.getpwuid(os.getuid()).pw_name if known else f"uid{os.getuid()}"
     assert f".graph_wf.{user} " in jobs.read_text()
@@ -119,15 +126,8 @@ def test_a_step_asks_slurm_for_what_it_declares_unless_the_file_says(
 
 def test_a_job_that_is_killed_is_told_by_its_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch system that loses a job, as Slurm does where memory runs out."""
-    for name, text in {"sbatch": "echo Submitted batch job 4711", "squeue": "echo none"}.items():
-        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
-        (tmp_path / name).chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    settings = tmp_path / "plugin.yml"
-    settings.write_text("plugin: SLURM\n")
-    workflow = pe.Workflow("graph_wf", base_dir=str(tmp_path))
-    workflow.add_nodes([pe.Node(Function(function=nothing, input_names=[]), name="node")])
-    config = RunConfig(bids_dir=tmp_path, output_dir=tmp_path / "out", use_plugin=settings)
+    programs = {"sbatch": "echo Submitted batch job 4711", "squeue": "echo none"}
+    config, workflow = one_node_on_slurm(tmp_path, monkeypatch, programs)
     monkeypatch.setattr(execution, "configure_nipype", lambda config: None)
     with nipype_settings({"job_finished_timeout": "0.1", "crashfile_format": "txt"}):
         config.log_dir.mkdir(parents=True)
